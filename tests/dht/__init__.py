@@ -1,0 +1,1 @@
+"""Tests of the distributed hash table's pure rules."""
