@@ -1,0 +1,265 @@
+"""What a running node answers to its local API: one Protocol and its immutable answers."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+from msgspec import Struct, field
+
+MAX_VALUE_BYTES = 8 * 1024  # DESIGN.md, section 6: a record's value
+MAX_NAME_BYTES = 255  # wire.message: a record's salt
+MAX_TTL_S = 24 * 3600  # DESIGN.md, section 6: a record lives at most a day
+MIN_TTL_S = 60  # shorter lives end before a put to slow peers does
+DEFAULT_TTL_S = MAX_TTL_S
+
+Reachability = Literal["reachable", "unreachable", "unknown"]
+
+
+class Readiness(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether a put and a get through other nodes succeeded lately.
+
+    `canary_age_s` is the age of the last success, None before the first.
+    """
+
+    ready: bool
+    canary_age_s: float | None
+    detail: str
+
+
+class StoreHealth(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether the record store accepts writes, and if not, why."""
+
+    ok: bool
+    detail: str
+
+
+class Status(Struct, frozen=True, forbid_unknown_fields=True):
+    """All that `streembit status` shows.
+
+    `public_key` is 66, `node_id` 40 lower-case hexadecimal digits;
+    `listening` are "host:port"; `observed` is how peers see us ("host:port",
+    "" while unknown); `records` and `bytes` are what the store holds for the
+    network; `limits` maps a limit's name (its unit at the end) to its value;
+    `refusals` counts by reason since the start; `clock_skew_s` is the median
+    that at least three peers agree on, None before; `signed_checked` counts
+    signatures verified since the start.
+    """
+
+    version: str
+    role: str
+    network: str
+    account: str
+    public_key: str
+    node_id: str
+    fingerprint: str
+    listening: list[str]
+    observed: str
+    reachability: Reachability
+    peers: int
+    links: int
+    records: int
+    bytes: int
+    limits: dict[str, int | float]
+    refusals: dict[str, int]
+    readiness: Readiness
+    clock_skew_s: float | None
+    uptime_s: float
+    signed_checked: int
+    store: StoreHealth
+
+
+class Check(Struct, frozen=True, forbid_unknown_fields=True):
+    """One finding of the doctor; `advice` says what to do when not `ok`."""
+
+    name: str
+    ok: bool
+    detail: str
+    advice: str = ""
+
+
+class Replica(Struct, frozen=True, forbid_unknown_fields=True):
+    """A node that gave a signed receipt (`node_id` in hexadecimal)."""
+
+    node_id: str
+    host: str
+    port: int
+
+
+class PutResult(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a record (or its tombstone) went.
+
+    `place` is 40 hexadecimal digits, `exp` Unix seconds; `refused` counts
+    the refusals by code; `requests` were sent in all.
+    """
+
+    name: str
+    place: str
+    seq: int
+    exp: int
+    replicas: list[Replica]
+    refused: dict[str, int]
+    took_ms: float
+    requests: int
+
+
+class GetResult(Struct, frozen=True, forbid_unknown_fields=True):
+    """A record whose signature was checked against its owner's key.
+
+    `owner` is what was asked for, `signer` the public key in hexadecimal that
+    signed; `value` is base64 in JSON; `hops` is the depth of the causal chain
+    of requests (0: it lay here); `via` are the ids of the nodes that answered
+    with it, in hexadecimal.
+    """
+
+    owner: str
+    name: str
+    value: bytes
+    seq: int
+    exp: int
+    signer: str
+    hops: int
+    replicas_seen: int
+    took_ms: float
+    requests: int
+    via: list[str] = field(default_factory=list)
+
+
+class RecordRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """A record of our own that we keep alive in the network."""
+
+    name: str
+    place: str
+    seq: int
+    exp: int
+    size_bytes: int
+    ttl_s: int
+    deleted: bool
+
+
+class PeerRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """A peer in the routing table or on a link.
+
+    `rtt_ms` is None before the first answer; `storage` says that it may hold
+    records; `idle_s` is the time since we last heard it.
+    """
+
+    node_id: str
+    public_key: str
+    host: str
+    port: int
+    name: str
+    agent: str
+    linked: bool
+    storage: bool
+    rtt_ms: float | None
+    idle_s: float
+
+
+class PingResult(Struct, frozen=True, forbid_unknown_fields=True):
+    """A peer's signed answer, and the address at which it sees us."""
+
+    node_id: str
+    public_key: str
+    host: str
+    port: int
+    rtt_ms: float
+    observed: str
+
+
+class HopRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """One request of a look-up.
+
+    `round` is its depth in the causal chain, from 1; `distance_bits` the
+    length of its XOR distance to the target (0: the target itself); `gave` the
+    number of contacts it answered; `code` is "" or why it failed.
+    """
+
+    round: int
+    node_id: str
+    host: str
+    port: int
+    distance_bits: int
+    rtt_ms: float | None
+    gave: int
+    code: str = ""
+
+
+class NearRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """One of the nodes nearest to a target, nearest first."""
+
+    node_id: str
+    public_key: str
+    host: str
+    port: int
+    distance_bits: int
+
+
+class FindResult(Struct, frozen=True, forbid_unknown_fields=True):
+    """The way a look-up took and the nodes it ended with."""
+
+    target: str
+    hops: list[HopRow]
+    nearest: list[NearRow]
+    rounds: int
+    requests: int
+    took_ms: float
+
+
+class NodeFacade(Protocol):
+    """A running node as its local API sees it.
+
+    Every method may raise a `LocalError` (what was asked cannot be: BadName,
+    NotReady, NoPeers, NotFound, StoreDegraded) or a `RemoteError` (a peer's
+    fault); anything else is a defect. Names and references come unchecked:
+    the node refuses them with BadName.
+    """
+
+    async def ready(self) -> Readiness:
+        """Return the canary's word; cheap, sends nothing."""
+
+    async def status(self) -> Status:
+        """Return the state of the node; cheap, sends nothing."""
+
+    async def doctor(self) -> list[Check]:
+        """Check clock, port, seeds, reachability and disk, asking peers."""
+
+    async def put_record(self, name: str, value: bytes, ttl_s: int) -> PutResult:
+        """Sign `value` under our key and store it near its place.
+
+        Raises:
+            NoPeers: nobody gave a receipt.
+        """
+
+    async def get_record(self, owner: str, name: str) -> GetResult | None:
+        """Find the newest record of an owner, None where there is none.
+
+        `owner` is a public key or node id in hexadecimal, or a fingerprint;
+        a tombstone is None.
+
+        Raises:
+            NotFound: no key record tells the owner's key.
+        """
+
+    async def delete_record(self, name: str) -> PutResult:
+        """Put a tombstone over a record of our own.
+
+        Raises:
+            NotFound: we never published that name.
+        """
+
+    async def list_records(self) -> list[RecordRow]:
+        """Return our own records, by name."""
+
+    async def peers(self) -> list[PeerRow]:
+        """Return the peers of the table and the links, nearest first."""
+
+    async def ping(self, node: str) -> PingResult:
+        """Ask one node, given by id, public key or fingerprint.
+
+        Raises:
+            NotFound: no such node is known or found.
+            RequestTimeout: it does not answer.
+        """
+
+    async def find(self, node_id: str) -> FindResult:
+        """Look for the nodes nearest to an id (40 hexadecimal digits)."""
