@@ -1,0 +1,1 @@
+"""What Streembit promises, each promise as a test."""
