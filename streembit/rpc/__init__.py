@@ -1,0 +1,1 @@
+"""Requests and answers over an open link: signing, waiting, deadlines, and driving a look-up."""

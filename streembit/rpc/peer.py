@@ -1,0 +1,313 @@
+"""The signed conversation with one peer over one open link."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from streembit.errors import (
+    BadMessage,
+    BadSignature,
+    PeerGone,
+    RateLimited,
+    RemoteError,
+    RemoteRefusal,
+    StreembitError,
+    UnknownAnswer,
+    WrongAudience,
+    WrongIssuer,
+    WrongNetwork,
+)
+from streembit.jose.envelope import ParsedRpc, Verified, parse_rpc, verify_rpc
+from streembit.jose.keys import PublicKey
+from streembit.link.handshake import Link
+from streembit.rpc.pending import Pending, Waiting
+from streembit.rpc.signer import Signer
+from streembit.wire.message import (
+    Answer,
+    DialBack,
+    Dialled,
+    FindNode,
+    FindValue,
+    Nodes,
+    Ping,
+    Pong,
+    Refused,
+    Request,
+    Rpc,
+    Store,
+    Stored,
+    Value,
+)
+
+REQUEST_TIMEOUT_S: Final = 4.0  # a living peer answers in one round trip; look-ups hedge long before
+MAX_BAD_SIGNATURES: Final = 3  # then the link ends and its address is discouraged
+MAX_SERVING: Final = 64  # answers in the making for one peer: those that dial take their time
+RTT_WEIGHT: Final = 0.125  # of a new sample, as in RFC 6298
+
+_ANSWERS: Final[dict[type[Request], type[Answer]]] = {
+    Ping: Pong,
+    FindNode: Nodes,
+    FindValue: Value,
+    Store: Stored,
+    DialBack: Dialled,
+}
+
+_log = Logger()
+
+
+class Carrier(Protocol):
+    """What a conversation needs of the link that carries it."""
+
+    @property
+    def link(self) -> Link: ...
+    @property
+    def host(self) -> str: ...
+    def send(self, payload: bytes) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def close(self, reason: StreembitError) -> None: ...
+
+
+@dataclass(slots=True)
+class Checks:
+    """How many signatures a node has checked, and how many were bad."""
+
+    good: int = 0
+    bad: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What all conversations of one node share.
+
+    serve: makes the answer to a verified request; what it raises becomes a refusal or ends the link.
+    wait_s: asks the budgets for one signature check of this peer: 0.0 for yes, else how long to wait.
+    refused: told of each message that was refused and did not end the link.
+    """
+
+    signer: Signer
+    clock: IReactorTime
+    checks: Checks
+    serve: Callable[[Peer, Verified[Rpc]], Answer | Deferred[Answer]]
+    wait_s: Callable[[Peer], float]
+    refused: Callable[[str, StreembitError], None]
+    timeout_s: float = REQUEST_TIMEOUT_S
+
+
+class Peer:
+    """Requests of both sides over one link: signed, verified, matched, bounded."""
+
+    __slots__ = (
+        "_bad_signatures",
+        "_carrier",
+        "_pending",
+        "_rules",
+        "_serving",
+        "_stalled",
+        "gone",
+        "heard_s",
+        "key",
+        "link_id",
+        "opened_s",
+        "rtt_s",
+        "used_s",
+    )
+
+    def __init__(self, carrier: Carrier, rules: Rules) -> None:
+        self._carrier = carrier
+        self._rules = rules
+        self._pending = Pending()
+        self._bad_signatures = 0
+        self._serving = 0
+        self._stalled: IDelayedCall | None = None
+        self.key: PublicKey = carrier.link.peer.public
+        self.link_id: str = carrier.link.id_text
+        self.rtt_s: float | None = None
+        self.opened_s = self.heard_s = self.used_s = rules.clock.seconds()
+        self.gone = False
+
+    @property
+    def carrier(self) -> Carrier:
+        """The link underneath."""
+        return self._carrier
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for their answers."""
+        return len(self._pending)
+
+    # --- asking
+    def request(self, body: Request) -> Deferred[Verified[Rpc]]:
+        """Send one request; fire with its verified answer, of the type that belongs to it.
+
+        Errbacks:
+            RemoteRefusal: the peer refused; `code` says why.
+            RequestTimeout, PeerGone: no answer came.
+        """
+        jti, token = self._rules.signer.request(body, [self.link_id])
+        return self.post(body, jti, token)
+
+    def post(self, body: Request, jti: str, token: bytes) -> Deferred[Verified[Rpc]]:
+        """Send a request that was signed for this link, perhaps among others; see `request`."""
+        now_s = self._rules.clock.seconds()
+        waiting = self._pending.add(jti, _ANSWERS[type(body)], now_s, self._rules.timeout_s)
+        self.used_s = now_s
+        if self.gone:
+            self._pending.fail_all()
+        else:
+            self._carrier.send(token)
+        return waiting.done
+
+    def expire(self, now_s: float) -> int:
+        """Fail the requests whose time is over; return how many."""
+        return self._pending.expire(now_s)
+
+    # --- hearing
+    def message(self, payload: bytes) -> None:
+        """Take one message off the link: a request to serve, or an answer that we wait for.
+
+        Raises:
+            RemoteError: the peer broke the protocol; the link has to end.
+        """
+        self.heard_s = self._rules.clock.seconds()
+        parsed = parse_rpc(payload)
+        rpc = parsed.rpc
+        if rpc.iss != self.key.text:
+            raise WrongIssuer("the message names another key than the link's")
+        if self.link_id not in rpc.aud:
+            raise WrongAudience("the message is for other links")
+        if rpc.net != self._rules.signer.network:
+            raise WrongNetwork("the message is of another network")
+        if rpc.re:
+            self._answered(parsed)
+        elif isinstance(rpc.body, Request):
+            self._asked(parsed)
+        else:
+            raise BadMessage("an answer that names no request")
+
+    def lost(self, reason: StreembitError | None = None) -> None:
+        """The link is gone: fail what waits, serve nothing more."""
+        self.gone = True
+        if self._stalled is not None and self._stalled.active():
+            self._stalled.cancel()
+        self._stalled = None
+        self._pending.fail_all(reason or PeerGone("the link closed before the answer"))
+
+    def close(self, reason: StreembitError) -> None:
+        """End the link from our side."""
+        self._carrier.close(reason)
+
+    def _answered(self, parsed: ParsedRpc) -> None:
+        waiting = self._pending.get(parsed.rpc.re)
+        if waiting is None:  # too late, or never asked: not worth a verification
+            self._rules.refused(self._carrier.host, UnknownAnswer())
+            return
+        verified = self._verify(parsed)
+        if verified is None:
+            return
+        self._pending.take(parsed.rpc.re)
+        self._measure(waiting)
+        self._fire(waiting, verified)
+
+    def _fire(self, waiting: Waiting, verified: Verified[Rpc]) -> None:
+        body = verified.claims.body
+        if isinstance(body, Refused):
+            waiting.done.errback(RemoteRefusal(body.code, body.detail))
+        elif isinstance(body, waiting.expected) or (
+            waiting.expected is Value and isinstance(body, Nodes)
+        ):
+            waiting.done.callback(verified)
+        else:
+            waiting.done.errback(BadMessage("an answer of another type than the request's"))
+
+    def _measure(self, waiting: Waiting) -> None:
+        sample_s = max(0.0, self.heard_s - waiting.sent_s)
+        if self.rtt_s is None:
+            self.rtt_s = sample_s
+        else:
+            self.rtt_s += RTT_WEIGHT * (sample_s - self.rtt_s)
+
+    def _verify(self, parsed: ParsedRpc) -> Verified[Rpc] | None:
+        """Check the signature; count a bad one, and raise at the third."""
+        try:
+            verified = verify_rpc(parsed, self.key)
+        except BadSignature as error:
+            self._rules.checks.bad += 1
+            self._bad_signatures += 1
+            if self._bad_signatures >= MAX_BAD_SIGNATURES:
+                raise
+            self._rules.refused(self._carrier.host, error)
+            return None
+        self._rules.checks.good += 1
+        return verified
+
+    # --- serving
+    def _asked(self, parsed: ParsedRpc) -> None:
+        wait_s = self._rules.wait_s(self)
+        if wait_s > 0:
+            self._stall(parsed, wait_s)
+            return
+        verified = self._verify(parsed)
+        if verified is not None:
+            self._serve(verified)
+
+    def _stall(self, parsed: ParsedRpc, wait_s: float) -> None:
+        """Read no more of this peer until its budget allows the check: it slows, nothing is lost."""
+        self._rules.refused(self._carrier.host, RateLimited(wait_s=round(wait_s, 3)))
+        self._carrier.pause()
+        self._stalled = self._rules.clock.callLater(wait_s, self._unstall, parsed)
+
+    def _unstall(self, parsed: ParsedRpc) -> None:
+        self._stalled = None
+        try:
+            self._asked(parsed)
+        except RemoteError as error:
+            self.close(error)
+            return
+        if self._stalled is None:
+            self._carrier.resume()
+
+    def _serve(self, verified: Verified[Rpc]) -> None:
+        if self._serving >= MAX_SERVING:
+            self._reply(Refused(RateLimited.code), verified)
+            return
+        try:
+            answer = self._rules.serve(self, verified)
+        except StreembitError as error:
+            answer = self._refusal(error)
+        if isinstance(answer, Deferred):
+            self._serving += 1
+            answer.addErrback(self._failed)
+            answer.addCallback(self._served, verified)
+            answer.addErrback(self._broken)
+        else:
+            self._reply(answer, verified)
+
+    def _refusal(self, error: StreembitError) -> Refused:
+        self._rules.refused(self._carrier.host, error)
+        return Refused(error.code, error.detail[:200])
+
+    def _failed(self, failure: object) -> Refused:
+        error = getattr(failure, "value", None)
+        if isinstance(error, StreembitError):
+            return self._refusal(error)
+        _log.error("a request could not be served: {error!r}", error=error)
+        return Refused("internal")
+
+    def _served(self, answer: Answer, verified: Verified[Rpc]) -> None:
+        self._serving -= 1
+        if not self.gone:
+            self._reply(answer, verified)
+
+    def _broken(self, failure: object) -> None:
+        _log.error("an answer could not be sent: {error!r}", error=failure)
+
+    def _reply(self, answer: Answer, verified: Verified[Rpc]) -> None:
+        token = self._rules.signer.answer(answer, self.link_id, verified.claims.jti)
+        self._carrier.send(token)

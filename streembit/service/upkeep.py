@@ -1,0 +1,107 @@
+"""Work that is done again and again: jittered, one round at a time, never dying of one failure."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from streembit.errors import StreembitError
+
+_log = Logger()
+
+Work = Callable[[], Awaitable[object] | None]
+
+
+class Upkeep(Service):
+    """Runs `work` every `every_s` seconds, give or take `jitter_s`, from the start of the service on.
+
+    A round that fails is logged and skipped; the next one comes all the same.  A round that still runs when the
+    next is due delays it.  `stopService` cancels the wait, or returns a Deferred that waits for the round.
+
+    Args:
+        first_s: the wait before the first round; by default a jittered whole one.
+        random: chance in [0, 1).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        clock: IReactorTime,
+        every_s: float,
+        work: Work,
+        random: Callable[[], float],
+        *,
+        jitter_s: float = 0.0,
+        first_s: float | None = None,
+    ) -> None:
+        self.setName(name)
+        self.every_s = every_s
+        self.jitter_s = jitter_s
+        self.rounds = 0
+        self._clock = clock
+        self._work = work
+        self._random = random
+        self._first_s = first_s
+        self._next: IDelayedCall | None = None
+        self._round: Deferred[None] | None = None
+
+    def startService(self) -> None:  # noqa: N802 - Twisted's name
+        super().startService()
+        self._schedule(self._delay_s() if self._first_s is None else self._first_s)
+
+    def stopService(self) -> Deferred[None] | None:  # noqa: N802 - Twisted's name
+        super().stopService()
+        if self._next is not None and self._next.active():
+            self._next.cancel()
+        self._next = None
+        if self._round is None:
+            return None
+        done: Deferred[None] = Deferred()
+        self._round.addBoth(lambda _: done.callback(None))
+        return done
+
+    def soon(self) -> None:
+        """Bring the next round forward to now, unless one runs."""
+        if self.running and self._round is None and self._next is not None:
+            self._next.reset(0)
+
+    def _delay_s(self) -> float:
+        return max(0.0, self.every_s + (2 * self._random() - 1) * self.jitter_s)
+
+    def _schedule(self, delay_s: float) -> None:
+        self._next = self._clock.callLater(delay_s, self._run)
+
+    def _run(self) -> None:
+        self._next = None
+        self._round = Deferred.fromCoroutine(self._guarded())
+        if self._round.called:
+            self._finished()
+        else:
+            self._round.addCallback(lambda _: self._finished())
+
+    def _finished(self) -> None:
+        self._round = None
+        self.rounds += 1
+        if self.running:
+            self._schedule(self._delay_s())
+
+    async def _guarded(self) -> None:
+        try:
+            result = self._work()
+            if result is not None:
+                await result
+        except StreembitError as error:
+            _log.info("{job} skipped a round: {error}", job=self.name, error=str(error))
+        except Exception:
+            _log.failure("{job} failed in a round", failure=Failure(), job=self.name)
+
+
+def as_deferred(result: Deferred[None] | None) -> Deferred[None]:
+    """Return a Deferred for what `stopService` answered."""
+    return cast("Deferred[None]", succeed(None)) if result is None else result
