@@ -1,0 +1,1 @@
+"""Programs that measure Streembit, alone and beside its peers."""
