@@ -390,6 +390,12 @@ class DiskFull(LocalError):
     code = "disk-full"
 
 
+class DiskFailed(LocalError):
+    """A file or folder cannot be read or written."""
+
+    code = "disk-failed"
+
+
 class BadConfig(LocalError):
     """The configuration cannot be used."""
 

@@ -1,0 +1,1 @@
+"""What outlives the process: key files, records, own sequence numbers, known peers, configuration."""
