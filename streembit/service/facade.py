@@ -15,7 +15,7 @@ DEFAULT_TTL_S = MAX_TTL_S
 Reachability = Literal["reachable", "unreachable", "unknown"]
 
 
-class Readiness(Struct, frozen=True, forbid_unknown_fields=True):
+class Readiness(Struct, frozen=True):
     """Whether a put and a get through other nodes succeeded lately.
 
     `canary_age_s` is the age of the last success, None before the first.
@@ -26,14 +26,14 @@ class Readiness(Struct, frozen=True, forbid_unknown_fields=True):
     detail: str
 
 
-class StoreHealth(Struct, frozen=True, forbid_unknown_fields=True):
+class StoreHealth(Struct, frozen=True):
     """Whether the record store accepts writes, and if not, why."""
 
     ok: bool
     detail: str
 
 
-class Status(Struct, frozen=True, forbid_unknown_fields=True):
+class Status(Struct, frozen=True):
     """All that `streembit status` shows.
 
     `public_key` is 66, `node_id` 40 lower-case hexadecimal digits;
@@ -68,7 +68,7 @@ class Status(Struct, frozen=True, forbid_unknown_fields=True):
     store: StoreHealth
 
 
-class Check(Struct, frozen=True, forbid_unknown_fields=True):
+class Check(Struct, frozen=True):
     """One finding of the doctor; `advice` says what to do when not `ok`."""
 
     name: str
@@ -77,7 +77,7 @@ class Check(Struct, frozen=True, forbid_unknown_fields=True):
     advice: str = ""
 
 
-class Replica(Struct, frozen=True, forbid_unknown_fields=True):
+class Replica(Struct, frozen=True):
     """A node that gave a signed receipt (`node_id` in hexadecimal)."""
 
     node_id: str
@@ -85,7 +85,7 @@ class Replica(Struct, frozen=True, forbid_unknown_fields=True):
     port: int
 
 
-class PutResult(Struct, frozen=True, forbid_unknown_fields=True):
+class PutResult(Struct, frozen=True):
     """Where a record (or its tombstone) went.
 
     `place` is 40 hexadecimal digits, `exp` Unix seconds; `refused` counts
@@ -102,7 +102,7 @@ class PutResult(Struct, frozen=True, forbid_unknown_fields=True):
     requests: int
 
 
-class GetResult(Struct, frozen=True, forbid_unknown_fields=True):
+class GetResult(Struct, frozen=True):
     """A record whose signature was checked against its owner's key.
 
     `owner` is what was asked for, `signer` the public key in hexadecimal that
@@ -124,7 +124,7 @@ class GetResult(Struct, frozen=True, forbid_unknown_fields=True):
     via: list[str] = field(default_factory=list)
 
 
-class RecordRow(Struct, frozen=True, forbid_unknown_fields=True):
+class RecordRow(Struct, frozen=True):
     """A record of our own that we keep alive in the network."""
 
     name: str
@@ -136,7 +136,7 @@ class RecordRow(Struct, frozen=True, forbid_unknown_fields=True):
     deleted: bool
 
 
-class PeerRow(Struct, frozen=True, forbid_unknown_fields=True):
+class PeerRow(Struct, frozen=True):
     """A peer in the routing table or on a link.
 
     `rtt_ms` is None before the first answer; `storage` says that it may hold
@@ -155,7 +155,7 @@ class PeerRow(Struct, frozen=True, forbid_unknown_fields=True):
     idle_s: float
 
 
-class PingResult(Struct, frozen=True, forbid_unknown_fields=True):
+class PingResult(Struct, frozen=True):
     """A peer's signed answer, and the address at which it sees us."""
 
     node_id: str
@@ -166,7 +166,7 @@ class PingResult(Struct, frozen=True, forbid_unknown_fields=True):
     observed: str
 
 
-class HopRow(Struct, frozen=True, forbid_unknown_fields=True):
+class HopRow(Struct, frozen=True):
     """One request of a look-up.
 
     `round` is its depth in the causal chain, from 1; `distance_bits` the
@@ -184,7 +184,7 @@ class HopRow(Struct, frozen=True, forbid_unknown_fields=True):
     code: str = ""
 
 
-class NearRow(Struct, frozen=True, forbid_unknown_fields=True):
+class NearRow(Struct, frozen=True):
     """One of the nodes nearest to a target, nearest first."""
 
     node_id: str
@@ -194,7 +194,7 @@ class NearRow(Struct, frozen=True, forbid_unknown_fields=True):
     distance_bits: int
 
 
-class FindResult(Struct, frozen=True, forbid_unknown_fields=True):
+class FindResult(Struct, frozen=True):
     """The way a look-up took and the nodes it ended with."""
 
     target: str
