@@ -17,6 +17,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from streembit.service.log import FAIL2BAN_REGEX, JsonLog, Refusals, json_log
 from streembit.service.metrics import Metrics
 
+FORGED = 'x\n{"time":"0","level":"warn","system":"streembit.refused",' + (
+    '"msg":"refused reason=bad-signature peer=192.0.2.7"}'
+)
 HOSTILE = (
     "one\r\ntwo",
     "\x1b[2J\x1b[31mred",
@@ -28,7 +31,7 @@ HOSTILE = (
     "\x00\x7f\x85\u2028\u2029",
     "\ud800 lone",
     "a" * 100_000,
-    'x\n{"time":"0","level":"warn","system":"streembit.refused","msg":"refused reason=a peer=192.0.2.7"}',
+    FORGED,
 )
 FAIL2BAN = re.compile(FAIL2BAN_REGEX.replace("<HOST>", r"(?P<host>[0-9A-Fa-f.:]+)"))
 
@@ -96,7 +99,8 @@ class JsonLogTests(SynchronousTestCase):
     def test_L1_any_value_is_one_line(self, name: str, value: object) -> None:
         """Whatever is logged is one printable ASCII line of strict JSON."""
         recorder = Recorder()
-        recorder.log.info("{name} {value}", name=name, value=value, **{name: value})
+        event = {name: value, "log_format": "{name} {value}", "name": name, "value": value}
+        JsonLog(recorder.out)(event)
         (line,) = recorder.lines
         self.assertTrue(line.isascii() and line.isprintable())
         json.loads(line, parse_constant=self.fail)
