@@ -1,0 +1,108 @@
+"""Signed messages with their claims; the only place that makes a Verified."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Final, Generic, TypeVar
+
+from streembit.errors import WrongIssuer
+from streembit.jose import jws
+from streembit.jose.jws import Kind, Unverified
+from streembit.jose.keys import ParsedKeys, PrivateKey, PublicKey
+from streembit.wire import codec
+from streembit.wire.message import RecordClaims, Rpc
+
+T_co = TypeVar("T_co", covariant=True)
+
+_MADE_HERE: Final = object()
+
+
+class Verified(Generic[T_co]):
+    """Claims whose signature has been checked: the type that says so.
+
+    Only this module can make one. `key` is the key that signed, and
+    `iss` in the claims names the same key.
+    """
+
+    __slots__ = ("claims", "key", "signing_input")
+
+    def __init__(self, claims: T_co, key: PublicKey, signing_input: bytes, made: object) -> None:
+        if made is not _MADE_HERE:
+            raise TypeError("only streembit.jose.envelope makes a Verified")
+        self.claims = claims
+        self.key = key
+        self.signing_input = signing_input
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the signed part: what the message is known by, never by its signature."""
+        return sha256(self.signing_input).digest()
+
+
+class ParsedRpc:
+    """A request or answer that has been read but not verified: it decides nothing yet."""
+
+    __slots__ = ("rpc", "unverified")
+
+    def __init__(self, rpc: Rpc, unverified: Unverified) -> None:
+        self.rpc = rpc
+        self.unverified = unverified
+
+
+def seal_rpc(key: PrivateKey, rpc: Rpc) -> bytes:
+    """Return the signed token of a request or answer; `rpc.iss` must be the key's text."""
+    return jws.sign(Kind.RPC, codec.encode(rpc), key)
+
+
+def parse_rpc(token: bytes) -> ParsedRpc:
+    """Read a request or answer without checking who signed it, which is cheap.
+
+    Raises:
+        BadToken, BadHeader, BadJson: it is not one.
+    """
+    unverified = jws.split(token, Kind.RPC)
+    return ParsedRpc(codec.decode(unverified.payload, Rpc), unverified)
+
+
+def verify_rpc(parsed: ParsedRpc, key: PublicKey) -> Verified[Rpc]:
+    """Check that `key` is the message's issuer and signed it.
+
+    Raises:
+        WrongIssuer, BadSignature
+    """
+    if parsed.rpc.iss != key.text:
+        raise WrongIssuer("the message names another sender")
+    parsed.unverified.check(key)
+    return Verified(parsed.rpc, key, parsed.unverified.signing_input, _MADE_HERE)
+
+
+def sign_record(key: PrivateKey, claims: RecordClaims) -> str:
+    """Return the signed token of a record; `claims.iss` must be the key's text."""
+    return jws.sign(Kind.RECORD, codec.encode(claims), key).decode("ascii")
+
+
+def parse_record(token: str | bytes) -> tuple[RecordClaims, Unverified]:
+    """Read a record without checking who signed it.
+
+    Raises:
+        BadToken, BadHeader, BadJson: it is not one.
+    """
+    unverified = jws.split(_ascii(token), Kind.RECORD)
+    return codec.decode(unverified.payload, RecordClaims), unverified
+
+
+def verify_record(token: str | bytes, keys: ParsedKeys) -> Verified[RecordClaims]:
+    """Return the record of a token that its issuer signed.
+
+    Raises:
+        BadToken, BadHeader, BadJson, BadKey, BadSignature
+    """
+    claims, unverified = parse_record(token)
+    key = keys.get(claims.iss)
+    unverified.check(key)
+    return Verified(claims, key, unverified.signing_input, _MADE_HERE)
+
+
+def _ascii(token: str | bytes) -> bytes:
+    """Return the token's bytes; a character beyond ASCII becomes one that no token has."""
+    return token.encode("ascii", "replace") if isinstance(token, str) else token
