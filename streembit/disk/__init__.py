@@ -1,1 +1,1 @@
-"""What outlives the process: key files, records, own sequence numbers, known peers, configuration."""
+"""What outlives the process: key files, records, sequence numbers, known peers, settings."""
