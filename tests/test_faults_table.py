@@ -73,8 +73,9 @@ def tests() -> Iterator[tuple[str, ast.ClassDef, ast.FunctionDef | ast.AsyncFunc
 def methods(kind: ast.ClassDef) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     """Yield the test methods written in a class."""
     for node in kind.body:
-        named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        if named and node.name.startswith("test"):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if node.name.startswith("test"):
             yield node
 
 

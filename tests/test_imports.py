@@ -42,8 +42,8 @@ NOT_IN_THE_CORE = (
     "threading",
     "time",
 )
-# The one thing of `os` that the core may use, and where: keys and salts are drawn there.
-OS_IN_THE_CORE = {"jose"}
+# Who may use `os.urandom`: keys, salts, and the nonces of a handshake are drawn there.
+OS_IN_THE_CORE = {"jose", "link"}
 # All that rpc may know of Twisted.
 TWISTED_IN_RPC = (
     "twisted.internet.defer",
