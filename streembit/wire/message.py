@@ -16,9 +16,12 @@ MAX_SALT_BYTES: Final = 255
 MAX_INT: Final = 2**53 - 1  # the integers that every JSON reader keeps exactly
 
 _URL = "A-Za-z0-9_-"
-KeyText = Annotated[str, Meta(pattern=rf"^[{_URL}]{{44}}\Z")]  # 33 bytes: a compressed point
+# Texts that come in dozens have only their length checked here: whoever decodes one must be
+# ready for BadToken or BadKey (a pattern costs a third of a microsecond each).
+KeyText = Annotated[str, Meta(min_length=44, max_length=44)]  # 33 bytes: a compressed point
+LinkText = Annotated[str, Meta(min_length=22, max_length=22)]  # 16 bytes
+NearIdText = Annotated[str, Meta(min_length=27, max_length=27)]  # 20 bytes
 IdText = Annotated[str, Meta(pattern=rf"^[{_URL}]{{26}}[AEIMQUYcgkosw048]\Z")]  # 20 bytes
-LinkText = Annotated[str, Meta(pattern=rf"^[{_URL}]{{21}}[AQgw]\Z")]  # 16 bytes
 DigestText = Annotated[str, Meta(pattern=rf"^[{_URL}]{{42}}[AEIMQUYcgkosw048]\Z")]  # 32 bytes
 HostText = Annotated[str, Meta(min_length=1, max_length=255)]
 NetText = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -64,7 +67,7 @@ class Store(Struct, frozen=True, tag_field="t", tag="store"):
 
     item: Item
     kind: ItemKind
-    radius: Annotated[list[IdText], Meta(max_length=MAX_RADIUS)] = []
+    radius: Annotated[list[NearIdText], Meta(max_length=MAX_RADIUS)] = []
 
 
 class DialBack(Struct, frozen=True, tag_field="t", tag="dial_back"):
