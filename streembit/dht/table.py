@@ -1,0 +1,326 @@
+"""The routing table: which nodes we have met, and which of them are nearest to a place.
+
+Only nodes that finished a handshake from their address are in it; what others tell of goes to
+`Candidates`.  A bucket keeps its old living nodes, since those who stayed long stay longer, and
+takes a newcomer only for a place that is free or whose holder left a request unanswered.
+
+One exception keeps answers exact: the k nodes nearest to ourselves are always taken, so that
+whoever asks us about our own neighbourhood hears of all of it.  Without it a bucket that covers
+30 nodes near us would hide ten of them, and one look-up in five would miss a true nearest node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Final, Literal
+
+from streembit.dht.grouping import Grouping
+from streembit.dht.keyspace import ID_BITS, K, shared_bits
+from streembit.dht.peer import Node
+
+PER_BUCKET_GROUP: Final = 2  # nodes of one /24 (IPv6 /48) in one bucket
+PER_TABLE_GROUP: Final = 3  # and in the whole table
+MAX_FAILURES: Final = 3  # requests in a row without an answer, then the node goes
+
+Reason = Literal["self", "group"]
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """The node is in the table now; `instead_of` left for it."""
+
+    instead_of: Node | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The node was in the table, and is fresh again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """Its bucket is full; it may `replace` the oldest, if that one does not answer."""
+
+    oldest: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The node cannot enter."""
+
+    reason: Reason
+
+
+Entry = Added | Known | Full | Refused
+Bucket = dict[int, Node]
+
+
+class Table:
+    """The nodes that one node has met, in a bucket for each number of leading bits shared.
+
+    Args:
+        own_id: the place of the node whose table it is.
+        k: how many a bucket holds, and how many neighbours are always taken.
+    """
+
+    __slots__ = (
+        "_buckets",
+        "_groups",
+        "_nodes",
+        "_touched_s",
+        "grouping",
+        "k",
+        "own_id",
+        "per_bucket_group",
+        "per_table_group",
+    )
+
+    def __init__(
+        self,
+        own_id: int,
+        *,
+        k: int = K,
+        per_bucket_group: int = PER_BUCKET_GROUP,
+        per_table_group: int = PER_TABLE_GROUP,
+        grouping: Grouping | None = None,
+    ) -> None:
+        self.own_id = own_id
+        self.k = k
+        self.per_bucket_group = per_bucket_group
+        self.per_table_group = per_table_group
+        self.grouping = grouping or Grouping()
+        self._nodes: dict[int, Node] = {}
+        self._buckets: dict[int, Bucket] = {}
+        self._groups: dict[str, int] = {}
+        self._touched_s: dict[int, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self._nodes.values())
+
+    def __contains__(self, node_id: int) -> bool:
+        return node_id in self._nodes
+
+    def get(self, node_id: int) -> Node | None:
+        """Return the node with this id, or None."""
+        return self._nodes.get(node_id)
+
+    # --- coming and going
+    def add(self, node: Node, now_s: float) -> Entry:
+        """Take a node that just finished a handshake from its address, if there is room for it."""
+        if node.id == self.own_id:
+            return Refused("self")
+        if (known := self._nodes.get(node.id)) is not None:
+            return self._again(known, node, now_s)
+        if self._crowded(node):
+            return Refused("group")
+        node.answered(now_s)
+        bucket = self._bucket(node.id)
+        if len(bucket) < self.k:
+            return self._enter(node)
+        if (weak := _weakest(bucket.values(), node)) is not None:
+            return self._enter(node, instead_of=weak)
+        if len(bucket) < 2 * self.k and self._is_neighbour(node.id):
+            return self._enter(node)
+        return Full(min(bucket.values(), key=lambda held: held.seen_s))
+
+    def replace(self, old: Node, new: Node, now_s: float) -> Entry:
+        """Put `new`, which has finished a handshake, in the place of `old`, which does not answer."""
+        self.remove(old.id)
+        return self.add(new, now_s)
+
+    def remove(self, node_id: int) -> Node | None:
+        """Take the node out; return it, or None where it was not in."""
+        node = self._nodes.pop(node_id, None)
+        if node is None:
+            return None
+        self._bucket(node_id).pop(node_id)
+        self._count(node.group, -1)
+        return node
+
+    def answered(self, node_id: int, now_s: float, rtt_s: float | None = None) -> None:
+        """Note that the node answered; does nothing for one that is not in."""
+        if (node := self._nodes.get(node_id)) is not None:
+            node.answered(now_s, rtt_s)
+
+    def failed(self, node_id: int) -> bool:
+        """Note a request without an answer; return whether the node went for it.
+
+        After the first one it is not handed out any more, and a newcomer may take its place.
+        """
+        node = self._nodes.get(node_id)
+        if node is None:
+            return False
+        node.failures += 1
+        return node.failures >= MAX_FAILURES and self.remove(node_id) is not None
+
+    def wants(self, node: Node) -> bool:
+        """Tell whether `add` would take this node at once: whether it is worth a handshake."""
+        if node.id == self.own_id or node.id in self._nodes or self._crowded(node):
+            return False
+        bucket = self._bucket(node.id)
+        return (
+            len(bucket) < self.k
+            or _weakest(bucket.values(), node) is not None
+            or (len(bucket) < 2 * self.k and self._is_neighbour(node.id))
+        )
+
+    # --- asking
+    def nearest(
+        self,
+        target: int,
+        n: int = K,
+        *,
+        storage_only: bool = False,
+        exclude: Collection[int] = (),
+    ) -> list[Node]:
+        """Return the `n` nodes nearest to the target, nearest first.
+
+        Nodes that left their last request unanswered are passed over, unless there is no other.
+        """
+        found: list[Node] = []
+        for chunk in self._chunks(target):
+            for node in map(chunk.__getitem__, sorted(chunk, key=target.__xor__)):
+                if node.failures or (storage_only and not node.storage) or node.id in exclude:
+                    continue
+                found.append(node)
+            if len(found) >= n:
+                return found[:n]
+        return found or self._last_resort(target, n, storage_only, exclude)
+
+    def knows_all(self, target: int, n: int = K) -> bool:
+        """Tell whether the `n` nearest that we know are surely the `n` nearest there are.
+
+        A bucket that is not full holds all nodes of its part of the ring, as long as upkeep
+        fills it; a full one may hide some.
+        """
+        seen = 0
+        for chunk in self._chunks(target):
+            if self._may_hide(chunk):
+                return False
+            seen += len(chunk)
+            if seen >= n:
+                return True
+        return True
+
+    def rank(self, place: int) -> int:
+        """Return how many nodes that may store are nearer to the place than we are."""
+        apart = self.own_id ^ place
+        return sum(
+            sum(1 for node in bucket.values() if node.storage and not node.failures)
+            for shared, bucket in self._buckets.items()
+            if apart >> (ID_BITS - 1 - shared) & 1
+        )
+
+    def radius(self, n: int = K) -> int:
+        """Return the distance within which `n` nodes lie, judged by how dense it is around us.
+
+        With fewer nodes in the table it is the whole ring.  The estimate is as good as n samples:
+        one part in five for 20.
+        """
+        near = self.nearest(self.own_id, n)
+        return near[-1].id ^ self.own_id if len(near) >= n else (1 << ID_BITS) - 1
+
+    # --- upkeep
+    def touch(self, target: int, now_s: float) -> None:
+        """Note that a look-up went to this target, so that its bucket is fresh."""
+        self._touched_s[shared_bits(target, self.own_id)] = now_s
+
+    def buckets_to_refresh(self, now_s: float, every_s: float) -> list[int]:
+        """Return the buckets that no look-up touched for so long, the widest first.
+
+        They reach from the widest to the one of our nearest neighbour, empty ones included.
+        """
+        deepest = max((shared for shared, held in self._buckets.items() if held), default=0)
+        never_s = now_s - every_s
+        return [
+            shared
+            for shared in range(min(deepest + 1, ID_BITS))
+            if self._touched_s.get(shared, never_s) <= never_s
+        ]
+
+    def _chunks(self, target: int) -> Iterator[Bucket]:
+        """Yield the nodes in sets, each wholly nearer to the target than the next.
+
+        The bucket that shares the most bits with the target comes first, then all deeper ones
+        at once (to the target they look alike), then the wider ones from the inside out.
+        """
+        buckets = self._buckets
+        split = shared_bits(target, self.own_id)
+        if split in buckets:
+            yield buckets[split]
+        deeper = [bucket for shared, bucket in buckets.items() if shared > split and bucket]
+        if deeper:
+            yield dict(chain.from_iterable(bucket.items() for bucket in deeper))
+        for shared in sorted((b for b in buckets if b < split), reverse=True):
+            yield buckets[shared]
+
+    def _may_hide(self, chunk: Bucket) -> bool:
+        wide = {shared_bits(node_id, self.own_id) for node_id in chunk}
+        return any(len(self._buckets[shared]) >= self.k for shared in wide)
+
+    def _last_resort(
+        self, target: int, n: int, storage_only: bool, exclude: Collection[int]
+    ) -> list[Node]:
+        nodes = [
+            node
+            for node in self._nodes.values()
+            if (node.storage or not storage_only) and node.id not in exclude
+        ]
+        return sorted(nodes, key=lambda node: node.id ^ target)[:n]
+
+    def _again(self, known: Node, node: Node, now_s: float) -> Known:
+        known.answered(now_s, node.rtt_s)
+        known.storage = node.storage
+        if known.contact != node.contact and not self._crowded(node, moving=known.group):
+            self._count(known.group, -1)
+            known.contact, known.group = node.contact, node.group
+            self._count(known.group, 1)
+        return Known()
+
+    def _enter(self, node: Node, instead_of: Node | None = None) -> Added:
+        if instead_of is not None:
+            self.remove(instead_of.id)
+        self._nodes[node.id] = node
+        self._bucket(node.id)[node.id] = node
+        self._count(node.group, 1)
+        return Added(instead_of)
+
+    def _bucket(self, node_id: int) -> Bucket:
+        return self._buckets.setdefault(shared_bits(node_id, self.own_id), {})
+
+    def _is_neighbour(self, node_id: int) -> bool:
+        near = self.nearest(self.own_id, self.k)
+        return len(near) < self.k or node_id ^ self.own_id < near[-1].id ^ self.own_id
+
+    def _crowded(self, node: Node, moving: str | None = None) -> bool:
+        """Tell whether the node's group holds as much of the table or bucket as it may."""
+        if not node.group or node.group == moving:
+            return False
+        if self._groups.get(node.group, 0) >= self.per_table_group:
+            return True
+        bucket = self._bucket(node.id)
+        return sum(held.group == node.group for held in bucket.values()) >= self.per_bucket_group
+
+    def _count(self, group: str, change: int) -> None:
+        if not group:
+            return
+        held = self._groups.get(group, 0) + change
+        if held:
+            self._groups[group] = held
+        else:
+            del self._groups[group]
+
+
+def _weakest(held: Collection[Node], newcomer: Node) -> Node | None:
+    """Return who gives way: one that left a request unanswered, or one that cannot store."""
+    failing = max(held, key=lambda node: node.failures)
+    if failing.failures:
+        return failing
+    if not newcomer.storage:
+        return None
+    return next((node for node in held if not node.storage), None)
