@@ -1,1 +1,1 @@
-"""The distributed hash table's rules: ids, table, look-ups, puts, records and store; it decides and never sends."""
+"""The distributed hash table's rules: places, table, look-ups, records; it decides, never sends."""

@@ -1,4 +1,4 @@
-"""The ring of 160-bit numbers: how ids of nodes and places of records are made, written and compared."""
+"""The ring of 160-bit numbers: ids of nodes and places of records, made, written and compared."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from functools import lru_cache
 from hashlib import sha1, sha256
 from typing import TYPE_CHECKING, Final
 
-from streembit.dht.grouping import Grouping as Grouping
 from streembit.errors import BadName, BadToken, WrongPlace
 from streembit.jose import base64url
 

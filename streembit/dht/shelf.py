@@ -15,11 +15,13 @@ class StoredItem:
     body: the record's whole token, or the blob's bytes, exactly as they are given out again.
     owner: the signer's 33-byte key point; empty for a blob.
     address: the host that gave it, as text; the byte quota of an address counts by it.
-    user: whom the store charges for it: a group of addresses, or an owner where the network has no groups.
+    user: whom the store charges for it: a group of addresses, or the owner where the
+        address has no group.
     seq: the record's sequence number, 0 for a blob; below 2**53.
     expires_unix_s: the signed end of life, Unix seconds; 0 for a blob.
     digest: SHA-256 (32 bytes) of the record's signing input, or of the blob.
-    stored_s: when it was saved first or replaced, on the store's clock (a refresh does not change it).
+    stored_s: when it was saved first or replaced, on the store's clock; a refresh does not
+        change it.
     kept_until_s: when it is dropped, on the store's clock.
 
     The store's clock is a `float` of seconds that only goes forward, also across restarts.
@@ -63,7 +65,7 @@ class Shelf(Protocol):
     """
 
     def begin(self) -> None:
-        """Open a batch; does nothing when one is open. `save`, `delete` and `set_floor` do it too."""
+        """Open a batch; does nothing when one is open; `save` and the like do it too."""
 
     def commit(self) -> None:
         """Make the batch durable and end it; does nothing when none is open.
@@ -88,7 +90,10 @@ class Shelf(Protocol):
         """Keep `seq` as the place's floor until then, instead of the place's former floor."""
 
     def drop_floors(self, now_s: float, keep: int) -> int:
-        """Drop floors with `until_s <= now_s`, then those that end first until `keep` are left; return how many went."""
+        """Drop floors with `until_s <= now_s`; return how many went.
+
+        Of the rest those that end first go too, until `keep` are left.
+        """
 
     def total(self) -> Usage:
         """Return what all items take; O(1)."""
@@ -106,7 +111,7 @@ class Shelf(Protocol):
         """Return the user with the most bytes (ties: the smallest text), None when empty."""
 
     def oldest_of(self, user: str) -> StoredItem | None:
-        """Return the user's item with the smallest `stored_s` (ties: the smallest place), or None."""
+        """Return the user's item with the least `stored_s` (ties: the least place), or None."""
 
     def expired(self, now_s: float, limit: int) -> list[int]:
         """Return at most `limit` places whose `kept_until_s <= now_s`, the longest past first."""

@@ -129,7 +129,7 @@ class Table:
         return Full(min(bucket.values(), key=lambda held: held.seen_s))
 
     def replace(self, old: Node, new: Node, now_s: float) -> Entry:
-        """Put `new`, which has finished a handshake, in the place of `old`, which does not answer."""
+        """Put `new`, which finished a handshake, in the place of `old`, which does not answer."""
         self.remove(old.id)
         return self.add(new, now_s)
 
