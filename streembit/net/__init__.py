@@ -1,0 +1,1 @@
+"""TCP protocols around frames and links, dialling, and connection limits."""

@@ -1,0 +1,330 @@
+"""One TCP connection as a link: frames, handshake, channel, deadlines; it only carries."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime, ITransport
+from twisted.internet.protocol import Protocol as ByteProtocol
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from streembit.errors import (
+    DeadlineExceeded,
+    PeerGone,
+    RemoteError,
+    SlowReader,
+    StreembitError,
+    TooLarge,
+)
+from streembit.jose.keys import PrivateKey, PublicKey
+from streembit.link.channel import OVERHEAD_BYTES, Channel
+from streembit.link.handshake import Initiator, Link, Responder
+from streembit.link.hello import Hello
+from streembit.net.events import LIMITS, CallbackFailed, LinkEvents, LinkLimits, LinkWatch
+from streembit.wire.frame import MAX_FRAME_PEER, MAX_FRAME_STRANGER, FrameReader, pack
+
+TCP_USER_TIMEOUT_MS: Final = 60_000  # the kernel gives up when an unanswered ping would
+MAX_PAYLOAD_BYTES: Final = MAX_FRAME_PEER - OVERHEAD_BYTES
+
+_log = Logger()
+
+
+@implementer(IPushProducer)
+class LinkProtocol(ByteProtocol):
+    """A connection that becomes a link.
+
+    It stands on any stream transport and uses what only TCP has where
+    it finds it. It holds one timer at most, and none while it is open
+    with no frame half received.
+
+    Attributes:
+        link: None until the handshake is done.
+        host, port: the other end's address, as the transport says.
+        initiator: whether this side dialled.
+        last_received_s: when bytes came last, by the clock given.
+    """
+
+    transport: ITransport
+    link: Link | None = None
+    host = ""
+    port = 0
+    last_received_s = 0.0
+
+    _reader: FrameReader
+    _channel: Channel | None = None
+    _step: Callable[[bytes], None] | None = None  # what the next frame is for; None once closed
+    _reason: StreembitError | None = None
+    _announced = False  # link_open was called, so link_lost is owed
+    _timer: IDelayedCall | None = None
+    _started_s = 0.0
+    _paused = False
+    _busy = False
+    _queued_bytes = -1  # what was written since the transport became full; -1 while it is not
+
+    def __init__(
+        self,
+        identity: PrivateKey,
+        make_hello: Callable[[str, int], Hello],
+        network: str,
+        clock: IReactorTime,
+        events: LinkEvents,
+        *,
+        initiator: bool,
+        expect: PublicKey | None = None,
+        watch: LinkWatch | None = None,
+        limits: LinkLimits = LIMITS,
+    ) -> None:
+        self.initiator = initiator
+        self._identity = identity
+        self._make_hello = make_hello
+        self._network = network
+        self._clock = clock
+        self._events = events
+        self._expect = expect
+        self._watch = watch
+        self._limits = limits
+
+    # --- what the owner does
+
+    @property
+    def is_open(self) -> bool:
+        """Whether `send` works."""
+        return self._channel is not None
+
+    def send(self, payload: bytes) -> None:
+        """Seal a payload and write it as one frame.
+
+        Raises:
+            PeerGone: the link is not open, or not any more.
+            TooLarge: longer than 64 KiB less the seal.
+        """
+        channel = self._channel
+        if channel is None:
+            raise PeerGone("the link is not open")
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            raise TooLarge("message", size_bytes=len(payload), limit_bytes=MAX_PAYLOAD_BYTES)
+        now_s = self._clock.seconds()
+        if channel.due(now_s):
+            self._write(channel.rekey(now_s))
+        self._write(channel.seal(payload))
+
+    def close(self, reason: StreembitError | None = None) -> None:
+        """End the link once what is queued has left, or after `close_s`."""
+        if self._stop(reason or PeerGone("closed by us")):
+            self._set_timer(self._limits.close_s, self._drop)
+            _call(self.transport, "unregisterProducer")
+            self.transport.loseConnection()
+
+    def abort(self, reason: StreembitError | None = None) -> None:
+        """End the link at once; what is queued is thrown away."""
+        self._stop(reason or PeerGone("aborted by us"))
+        self._drop()
+
+    def refuse(self, error: StreembitError) -> None:
+        """Report the error to `refused`, once a connection, and abort."""
+        if self._stop(error):
+            self._events.refused(self.host, error)
+        self._drop()
+
+    def pause(self) -> None:
+        """Deliver nothing, buffered frames included, and read nothing, until `resume`.
+
+        Has no effect before the link is open and after it ended.
+        """
+        if self.is_open:
+            self._paused = True
+            self._clear_timer()
+            _call(self.transport, "pauseProducing")
+
+    def resume(self) -> None:
+        """Deliver again, beginning with what is buffered."""
+        self._paused = False
+        if self.is_open:
+            _call(self.transport, "resumeProducing")
+            self._drain()
+
+    # --- what the transport does
+
+    def connectionMade(self) -> None:
+        """Begin the handshake."""
+        peer = self.transport.getPeer()
+        self.host, self.port = getattr(peer, "host", ""), getattr(peer, "port", 0)
+        self._reader = FrameReader(MAX_FRAME_STRANGER)
+        self._started_s = self.last_received_s = self._clock.seconds()
+        _tune(self.transport)
+        _call(self.transport, "registerProducer", self, True)
+        self._set_timer(self._limits.hello_s, self._late, "hello")
+        self._guard(self._begin)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take bytes, cut anywhere."""
+        if self._step is None:
+            return
+        self.last_received_s = self._clock.seconds()
+        self._reader.receive(data)
+        if not self._busy:
+            self._drain()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell the watch and the owner, once."""
+        self._stop(PeerGone(reason.getErrorMessage()))
+        self._clear_timer()
+        why = self._reason or PeerGone()
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            self._guard(watch.closed, self, why)
+        if self._announced:
+            self._guard(self._events.link_lost, self, why)
+
+    def pauseProducing(self) -> None:
+        """Count what is written from now on: the transport is full.
+
+        Twisted calls this at every write while it is.
+        """
+        self._queued_bytes = max(0, self._queued_bytes)
+
+    def resumeProducing(self) -> None:
+        """Stop counting: the transport has sent everything."""
+        self._queued_bytes = -1
+
+    def stopProducing(self) -> None:
+        """The transport is gone; `connectionLost` follows."""
+
+    # --- frames
+
+    def _drain(self) -> None:
+        if self._busy:
+            return  # within a callback: the loop below goes on when it returns
+        self._busy = True
+        moved = bool(self._guard(self._deliver))
+        self._busy = False
+        if self._channel is not None:
+            self._watch_frame(moved)
+
+    def _deliver(self) -> bool:
+        """Hand on whole frames; return whether there was one."""
+        moved = False
+        while not self._paused and (step := self._step) is not None:
+            frame = self._reader.next_frame()
+            if frame is None:
+                break
+            moved = True
+            step(frame)
+        return moved
+
+    def _receive(self, frame: bytes) -> None:
+        if (channel := self._channel) is not None:
+            payload = channel.open(frame)
+            if payload is not None:
+                self._events.message(self, payload)
+
+    def _write(self, frame: bytes) -> None:
+        if self._queued_bytes >= 0:
+            self._queued_bytes += len(frame)
+            if self._queued_bytes > self._limits.queue_bytes:
+                self.refuse(SlowReader(queued_bytes=self._queued_bytes))
+                return
+        self.transport.write(pack(frame))
+
+    # --- handshake
+
+    def _begin(self) -> None:
+        hello = self._make_hello(self.host, self.port)
+        if not self.initiator:
+            responder = Responder(self._identity, hello, self._network)
+            self._step = lambda frame: self._answer(responder, frame)
+            return
+        initiator = Initiator(self._identity, hello, self._network, expect=self._expect)
+        self._step = lambda frame: self._finish(initiator, frame)
+        self._write(initiator.start())
+
+    def _answer(self, responder: Responder, frame: bytes) -> None:
+        self._write(responder.receive_first(frame))
+        left_s = self._started_s + self._limits.handshake_s - self._clock.seconds()
+        self._set_timer(left_s, self._late, "handshake")
+        self._step = lambda last: self._open(responder.receive_last(last))
+
+    def _finish(self, initiator: Initiator, frame: bytes) -> None:
+        last, link = initiator.receive(frame)
+        self._write(last)
+        self._open(link)
+
+    def _open(self, link: Link) -> None:
+        self.link = link
+        if self._watch is not None:
+            self._watch.opened(self)
+        self._channel = link.channel
+        self._reader.limit_bytes = MAX_FRAME_PEER
+        self._step = self._receive
+        self._clear_timer()
+        self._announced = True
+        self._events.link_open(self)
+
+    # --- ends
+
+    def _guard(self, call: Callable[..., object], *args: object) -> object:
+        """Call; the one boundary where an error of a callback ends the connection only."""
+        try:
+            return call(*args)
+        except RemoteError as error:
+            self.refuse(error)
+        except Exception:  # noqa: BLE001 - whatever it is, one connection pays for it
+            _log.failure("a link's callback failed", peer=self.host)
+            self.refuse(CallbackFailed())
+        return None
+
+    def _stop(self, reason: StreembitError) -> bool:
+        """Take no more frames and send none; return whether this was the first time."""
+        if self._reason is not None:
+            return False
+        self._reason = reason
+        self._step = self._channel = None
+        return True
+
+    def _drop(self) -> None:
+        self._clear_timer()
+        if not _call(self.transport, "abortConnection"):
+            self.transport.loseConnection()
+
+    def _late(self, what: str) -> None:
+        self._timer = None
+        self.refuse(DeadlineExceeded(what))
+
+    def _watch_frame(self, moved: bool) -> None:
+        """Give a half received frame its time, counted from its first bytes."""
+        partial = self._reader.buffered_bytes > 0 and not self._paused
+        if partial and (moved or self._timer is None):
+            self._set_timer(self._limits.frame_s, self._late, "frame")
+        elif not partial and self._timer is not None:
+            self._clear_timer()
+
+    def _set_timer(self, delay_s: float, call: Callable[..., object], *args: object) -> None:
+        self._clear_timer()
+        self._timer = self._clock.callLater(max(0.0, delay_s), call, *args)
+
+    def _clear_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+
+
+def _call(transport: object, name: str, *args: object) -> bool:
+    """Call a method that not every transport has; return whether it has it."""
+    method = getattr(transport, name, None)
+    if method is not None:
+        method(*args)
+    return method is not None
+
+
+def _tune(transport: object) -> None:
+    """Set what only a TCP socket has: small frames leave at once, dead peers are noticed."""
+    _call(transport, "setTcpNoDelay", True)
+    handle = getattr(transport, "getHandle", lambda: None)()
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux has it
+    if option is not None and isinstance(handle, socket.socket) and handle.family != socket.AF_UNIX:
+        handle.setsockopt(socket.IPPROTO_TCP, option, TCP_USER_TIMEOUT_MS)
