@@ -5,12 +5,12 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Final, Generic, TypeVar
 
-from streembit.errors import WrongIssuer
+from streembit.errors import BadMessage, WrongAudience, WrongIssuer
 from streembit.jose import jws
 from streembit.jose.jws import Kind, Unverified
 from streembit.jose.keys import ParsedKeys, PrivateKey, PublicKey
 from streembit.wire import codec
-from streembit.wire.message import RecordClaims, Rpc
+from streembit.wire.message import Letter, RecordClaims, Rpc
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -101,6 +101,32 @@ def verify_record(token: str | bytes, keys: ParsedKeys) -> Verified[RecordClaims
     key = keys.get(claims.iss)
     unverified.check(key)
     return Verified(claims, key, unverified.signing_input, _MADE_HERE)
+
+
+def sign_letter(key: PrivateKey, letter: Letter) -> bytes:
+    """Return the signed token of a letter; `letter.iss` must be the key's text."""
+    return jws.sign(Kind.SEALED, codec.encode(letter), key)
+
+
+def verify_letter(
+    token: bytes, receiver: PublicKey, typ: str, keys: ParsedKeys
+) -> Verified[Letter]:
+    """Return the letter that its issuer signed for this receiver.
+
+    Raises:
+        BadToken, BadHeader, BadJson, BadKey, BadSignature
+        WrongAudience: it was written to somebody else and passed on.
+        BadMessage: it was written for another purpose than `typ`.
+    """
+    unverified = jws.split(token, Kind.SEALED)
+    letter = codec.decode(unverified.payload, Letter)
+    if letter.aud != receiver.text:
+        raise WrongAudience("the letter names another receiver")
+    if letter.typ != typ:
+        raise BadMessage("the letter is of another type")
+    key = keys.get(letter.iss)
+    unverified.check(key)
+    return Verified(letter, key, unverified.signing_input, _MADE_HERE)
 
 
 def _ascii(token: str | bytes) -> bytes:

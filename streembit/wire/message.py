@@ -12,6 +12,7 @@ MAX_RADIUS: Final = 40  # the ids of all nodes that one put goes to
 MAX_ITEM_CHARS: Final = 16_384  # a value of 8 KiB in base64url twice over, with its claims
 MAX_VALUE_BYTES: Final = 8_192
 MAX_VALUE_CHARS: Final = 10_923  # base64url of MAX_VALUE_BYTES
+MAX_LETTER_CHARS: Final = 32_768  # 24 KiB; signed and sealed it stays below a frame of 64 KiB
 MAX_SALT_BYTES: Final = 255
 MAX_INT: Final = 2**53 - 1  # the integers that every JSON reader keeps exactly
 
@@ -164,3 +165,16 @@ class RecordClaims(Struct, frozen=True):
     exp: Whole
     val: Annotated[str, Meta(max_length=MAX_VALUE_CHARS)]
     del_: bool = field(default=False, name="del")
+
+
+class Letter(Struct, frozen=True):
+    """The claims of what is signed and then sealed: from whom, to whom, what, and its bytes.
+
+    `aud` is the receiver's signing key, `typ` the same word as in the
+    sealed token's header, `val` base64url.
+    """
+
+    iss: KeyText
+    aud: KeyText
+    typ: Annotated[str, Meta(pattern=r"^[a-z0-9+-]{1,32}\Z")]
+    val: Annotated[str, Meta(max_length=MAX_LETTER_CHARS)]

@@ -1,0 +1,41 @@
+"""An identity's seed as 24 words of BIP-39 (English), to write down on paper."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from streembit.errors import BadSecret, BadWords
+from streembit.jose.keys import SEED_BYTES
+
+COUNT: Final = 24
+
+
+def from_seed(seed: bytes) -> str:
+    """Return the 24 words of a 32-byte seed, one space between them; raise BadSecret."""
+    from mnemonic import Mnemonic
+
+    if len(seed) != SEED_BYTES:
+        raise BadSecret("the seed has 32 bytes", size_bytes=len(seed))
+    return str(Mnemonic("english").to_mnemonic(seed))
+
+
+def to_seed(text: str) -> bytes:
+    """Return the seed that 24 words stand for, in any case and spacing.
+
+    Raises:
+        BadWords: not 24 words, a word that is not in the list (its
+            position is told, not the word), or a wrong checksum.
+    """
+    from mnemonic import Mnemonic
+
+    words = text.lower().split()
+    if len(words) != COUNT:
+        raise BadWords(f"{COUNT} words are needed", count=len(words))
+    english = Mnemonic("english")
+    known = set(english.wordlist)
+    unknown = [place for place, word in enumerate(words, 1) if word not in known]
+    if unknown:
+        raise BadWords("not in the list of words", position=unknown[0])
+    if not english.check(" ".join(words)):
+        raise BadWords("the checksum is wrong: a word is another one, or out of order")
+    return bytes(english.to_entropy(words))
