@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+import re
+from typing import Final, Literal, Protocol
 
 from msgspec import Struct, field
 
-MAX_VALUE_BYTES = 8 * 1024  # DESIGN.md, section 6: a record's value
-MAX_NAME_BYTES = 255  # wire.message: a record's salt
-MAX_TTL_S = 24 * 3600  # DESIGN.md, section 6: a record lives at most a day
-MIN_TTL_S = 60  # shorter lives end before a put to slow peers does
-DEFAULT_TTL_S = MAX_TTL_S
+from streembit.errors import BadName
+
+MAX_VALUE_BYTES: Final = 8 * 1024  # DESIGN.md, section 6: a record's value
+MAX_NAME_BYTES: Final = 255  # wire.message: a record's salt
+MAX_TTL_S: Final = 24 * 3600  # DESIGN.md, section 6: a record lives at most a day
+MIN_TTL_S: Final = 60  # shorter lives end before a put to slow peers does
+DEFAULT_TTL_S: Final = MAX_TTL_S
+
+# Controls, line and paragraph separators, and marks that are not seen or turn text around.
+_HIDDEN: Final = r"\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+_SEGMENT: Final = rf"[^\s./{_HIDDEN}][^/{_HIDDEN}]*"
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+NAME_PATTERN: Final = rf"^{_SEGMENT}(/{_SEGMENT})*$"
 
 Reachability = Literal["reachable", "unreachable", "unknown"]
 
@@ -263,3 +272,18 @@ class NodeFacade(Protocol):
 
     async def find(self, node_id: str) -> FindResult:
         """Look for the nodes nearest to an id (40 hexadecimal digits)."""
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot be a record's name.
+
+    A name is a path of segments that are not empty and begin with neither
+    a dot nor a space, without characters that cannot be seen.
+
+    Raises:
+        BadName: of another form, or longer than MAX_NAME_BYTES in UTF-8.
+    """
+    if not re.fullmatch(NAME_PATTERN, name) or _SURROGATE.search(name):
+        raise BadName("a name is a path such as BusinessName/Usecase/AppName")
+    if len(name.encode("utf-8", "replace")) > MAX_NAME_BYTES:
+        raise BadName("the name is too long", limit_bytes=MAX_NAME_BYTES)

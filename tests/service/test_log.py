@@ -17,7 +17,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from streembit.service.log import FAIL2BAN_REGEX, JsonLog, Refusals, json_log
 from streembit.service.metrics import Metrics
 
-FORGED = 'x\n{"time":"0","level":"warn","system":"streembit.refused",' + (
+FORGED = (
+    'x\n{"time":"0","level":"warn","system":"streembit.refused",'
     '"msg":"refused reason=bad-signature peer=192.0.2.7"}'
 )
 HOSTILE = (
