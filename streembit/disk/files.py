@@ -57,6 +57,9 @@ class Files(Protocol):
     def make_folder(self, path: Path) -> None:
         """Make one folder that only its owner may use."""
 
+    def remove_folder(self, path: Path) -> None:
+        """Remove an empty folder."""
+
     def change_mode(self, path: Path, mode: int) -> None:
         """Set the nine permission bits."""
 
@@ -104,6 +107,9 @@ class SystemFiles:
 
     def make_folder(self, path: Path) -> None:
         os.mkdir(path, 0o700)
+
+    def remove_folder(self, path: Path) -> None:
+        os.rmdir(path)
 
     def change_mode(self, path: Path, mode: int) -> None:
         os.chmod(path, mode)

@@ -90,6 +90,10 @@ class FaultFiles:
         self._turn("make_folder")
         self.inner.make_folder(path)
 
+    def remove_folder(self, path: Path) -> None:
+        self._turn("remove_folder")
+        self.inner.remove_folder(path)
+
     def change_mode(self, path: Path, mode: int) -> None:
         self._turn("change_mode")
         self.inner.change_mode(path, mode)
@@ -193,6 +197,11 @@ class MemoryFiles:
         if path.name in names:
             raise FileExistsError(errno.EEXIST, "file exists", str(path))
         names[path.name] = Node(is_folder=True, mode=0o700)
+
+    def remove_folder(self, path: Path) -> None:
+        if self._node(path).names:
+            raise OSError(errno.ENOTEMPTY, "not empty", str(path))
+        del self._node(path.parent).names[path.name]
 
     def change_mode(self, path: Path, mode: int) -> None:
         self._node(path).mode = mode

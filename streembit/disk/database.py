@@ -1,0 +1,105 @@
+"""One SQLite file of ours: opened safe against crashes, and its faults told apart."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from streembit.disk.atomic import blamed_on_disk, move_aside
+from streembit.disk.files import exists
+from streembit.errors import HomeTooNew
+
+Connect = Callable[[str], sqlite3.Connection]
+
+_DAMAGE: Final = frozenset(
+    {
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_FORMAT,
+        sqlite3.SQLITE_ERROR,
+        sqlite3.SQLITE_CONSTRAINT,
+        sqlite3.SQLITE_MISMATCH,
+    }
+)
+_BESIDE: Final = ("-wal", "-shm", "-journal")
+_CACHE_KIB: Final = 4096  # the indexes of a full store fit in
+_PAGE_BYTES: Final = 4096
+_WAL_PAGES: Final = 2000  # 8 MiB of log, then it is taken over into the file: some 10 ms
+
+
+class Damaged(Exception):
+    """The file's contents are not those of a sound database."""
+
+
+def connect(path: str) -> sqlite3.Connection:
+    """Open the file; statements are committed when we say so."""
+    return sqlite3.connect(path, isolation_level=None, timeout=0.0)
+
+
+def open_database(path: Path, tables: str, version: int, dial: Connect) -> sqlite3.Connection:
+    """Open or make a database whose commits are on the medium when they return.
+
+    `tables` is the script that makes version `version` in an empty file. Only
+    this process can use the file (mode 0600) until the connection is closed.
+
+    Raises:
+        Damaged: it is no sound database.
+        HomeTooNew: a newer program wrote it.
+        sqlite3.Error, DiskFull, DiskFailed: the disk does not do its part.
+    """
+    with blamed_on_disk(path):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    db = dial(str(path))
+    try:
+        _prepare(db, path, tables, version)
+    except sqlite3.DatabaseError as e:
+        db.close()
+        if is_damage(e):
+            raise Damaged(str(e)) from e
+        raise
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Return whether the error says that the file's contents are broken.
+
+    Statements here never change, so one that makes no sense to SQLite, or
+    breaks a rule between table and index, met contents that are not ours.
+    """
+    if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
+        return False
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _DAMAGE
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """Return whether the error says that the disk has no space left."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+
+
+def put_aside(path: Path, unix_s: int) -> Path:
+    """Rename a damaged database and its log, and return where the database went."""
+    for beside in _BESIDE:
+        log = path.with_name(path.name + beside)
+        if exists(log):
+            move_aside(log, unix_s)
+    return move_aside(path, unix_s)
+
+
+def _prepare(db: sqlite3.Connection, path: Path, tables: str, version: int) -> None:
+    db.execute("PRAGMA locking_mode=EXCLUSIVE")  # no shared memory, no other process
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=FULL")
+    db.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+    db.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")
+    db.execute(f"PRAGMA journal_size_limit={_WAL_PAGES * _PAGE_BYTES}")
+    (found,) = db.execute("PRAGMA user_version").fetchone()
+    if found > version:
+        raise HomeTooNew("use the newer program", file=str(path), found=found, supported=version)
+    if found < version:
+        db.executescript(f"BEGIN;{tables};PRAGMA user_version={version};COMMIT")

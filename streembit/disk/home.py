@@ -1,0 +1,131 @@
+"""The home folder: where everything of one node or seed lies, and who may use it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from streembit.disk import schema
+from streembit.disk.accounts import Accounts
+from streembit.disk.atomic import blamed_on_disk, sync_folder
+from streembit.disk.files import SYSTEM, Files, exists
+from streembit.disk.lock import Lock
+from streembit.disk.modes import check_modes
+from streembit.disk.schema import MARKER, SCHEMA, Schema
+from streembit.errors import HomeMissing
+
+_HALF_MADE = frozenset({"accounts", "lock", MARKER, f".{MARKER}.new", "node.toml", "seed.toml"})
+
+
+class Home:
+    """A home folder of the current schema; made by `create` or `open`.
+
+    Several processes may read it. The one that runs a node holds `lock`.
+    """
+
+    def __init__(self, path: Path, files: Files = SYSTEM) -> None:
+        self.path = path
+        self.lock = Lock(path / "lock", files)
+        self.accounts = Accounts(path / "accounts", files)
+        self.migrated_from: Path | None = None
+        self._files = files
+
+    @classmethod
+    def create(cls, path: Path, files: Files = SYSTEM, layout: Schema = SCHEMA) -> Home:
+        """Make an empty home there, or open the one that is there.
+
+        An empty folder, or one that holds nothing but a configuration, is
+        taken into use. After a crash half-way it can be called again.
+
+        Raises:
+            HomeMissing: the folder holds something else.
+            As `open`.
+        """
+        with blamed_on_disk(path):
+            _make(path, files)
+            if schema.version_of(path, files) is None:
+                _refuse_foreign(path, files)
+                files.change_mode(path, 0o700)
+                _make(path / "accounts", files)
+                schema.mark(path, layout.version, files)
+        return cls.open(path, files, layout)
+
+    @classmethod
+    def open(cls, path: Path, files: Files = SYSTEM, layout: Schema = SCHEMA) -> Home:
+        """Open the home, bringing an older one forward (`migrated_from` is the copy made).
+
+        Raises:
+            HomeMissing: there is none.
+            HomePermissions: other users could read it or change it.
+            HomeTooNew: a newer program wrote it.
+            HomeLocked: it is older, and a process is still using it.
+            DiskFull, DiskFailed: the disk does not do its part.
+        """
+        home = cls(path, files)
+        with blamed_on_disk(path):
+            _refuse_missing(path, files)
+            check_modes(path, files)
+            home._bring_forward(layout)
+        return home
+
+    @property
+    def records_path(self) -> Path:
+        """The records kept for the network: a cache that may be lost."""
+        return self.path / "records.sqlite"
+
+    @property
+    def published_path(self) -> Path:
+        """Our own records and their sequence numbers."""
+        return self.path / "published.sqlite"
+
+    @property
+    def peers_path(self) -> Path:
+        """The peers worth trying first: a cache that may be lost."""
+        return self.path / "peers.json"
+
+    @property
+    def socket_path(self) -> Path:
+        """Where the running node's local API listens."""
+        return self.path / "api.sock"
+
+    def config_path(self, role: str) -> Path:
+        """The configuration of this role, "node" or "seed"; it need not exist."""
+        return self.path / f"{role}.toml"
+
+    def _bring_forward(self, layout: Schema) -> None:
+        found = schema.version_of(self.path, self._files)
+        if found == layout.version:
+            return
+        if found is not None:
+            schema.refuse_newer(found, layout, self.path)
+        self.lock.take()
+        try:
+            self.migrated_from = schema.migrate(self.path, layout, self._files)
+        finally:
+            self.lock.release()
+
+
+def _make(path: Path, files: Files) -> None:
+    if exists(path, files):
+        return
+    if path.parent != path:
+        _make(path.parent, files)
+    try:
+        files.make_folder(path)
+    except FileExistsError:  # somebody was quicker
+        return
+    sync_folder(path.parent, files)
+
+
+def _refuse_foreign(path: Path, files: Files) -> None:
+    other = [name for name in files.names(path) if name not in _HALF_MADE]
+    if other:
+        raise HomeMissing(
+            "the folder holds other files; give an empty or a new one",
+            home=str(path),
+            holds=other[0],
+        )
+
+
+def _refuse_missing(path: Path, files: Files) -> None:
+    if not exists(path / MARKER, files) and not exists(path / "accounts", files):
+        raise HomeMissing("make it with `streembit account create NAME`", home=str(path))

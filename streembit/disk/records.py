@@ -1,0 +1,336 @@
+"""The record store's shelf in an SQLite file: crash-safe, and able to do without a disk."""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from streembit.dht.shelf import ITEM_OVERHEAD_BYTES, ItemKind, StoredItem, Usage
+from streembit.disk.database import Connect, Damaged, connect, is_damage, open_database, put_aside
+from streembit.disk.ledger import Ledger
+from streembit.errors import DiskFailed, DiskFull, StoreDegraded
+
+VERSION: Final = 1
+_TABLES: Final = """
+CREATE TABLE items (
+    place BLOB NOT NULL, kind INTEGER NOT NULL, owner BLOB NOT NULL, address TEXT NOT NULL,
+    user TEXT NOT NULL, seq INTEGER NOT NULL, expires INTEGER NOT NULL, digest BLOB NOT NULL,
+    stored REAL NOT NULL, kept REAL NOT NULL, checksum INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE UNIQUE INDEX items_place ON items (place);
+CREATE INDEX items_user ON items (user, stored, place);
+CREATE INDEX items_kept ON items (kept);
+CREATE TABLE floors (place BLOB PRIMARY KEY, seq INTEGER NOT NULL, until REAL NOT NULL)
+WITHOUT ROWID
+"""
+_ALL: Final = "place,kind,owner,address,user,seq,expires,digest,stored,kept,checksum,body"
+_SAVE: Final = f"INSERT OR REPLACE INTO items ({_ALL}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+_GET: Final = f"SELECT {_ALL} FROM items WHERE place=?"
+_OLDEST: Final = f"SELECT {_ALL} FROM items WHERE user=? ORDER BY stored, place LIMIT 1"
+_NEXT: Final = f"SELECT {_ALL} FROM items WHERE place>? ORDER BY place LIMIT ?"
+_CHARGES: Final = f"SELECT owner, address, user, length(body)+{ITEM_OVERHEAD_BYTES} FROM items"
+_CHARGED: Final = _CHARGES + " WHERE place=?"
+_SPARE_FLOORS: Final = (
+    "DELETE FROM floors WHERE place IN (SELECT place FROM floors ORDER BY until, place"
+    " LIMIT max(0, (SELECT count(*) FROM floors) - ?))"
+)
+_KINDS: Final[tuple[ItemKind, ItemKind]] = ("record", "blob")
+_FIGURES: Final = struct.Struct("<Bqqdd")
+
+Row = tuple[Any, ...]
+
+
+class SqliteShelf:
+    """A `dht.shelf.Shelf` in a file, which only this process uses.
+
+    The file is a cache of what others published: when it is damaged it is
+    moved aside (`moved_aside`) and the shelf goes on empty. When the disk is
+    full or broken, changes raise StoreDegraded and reads go on as long as the
+    system lets them; the first batch that is committed ends that (`trouble`).
+    A connection does not outlive a fork: open it in the process that uses it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        dial: Connect = connect,
+        unix_s: Callable[[], float] = time.time,
+    ) -> None:
+        self.path = path
+        self.trouble = ""
+        self.moved_aside: list[Path] = []
+        self._dial = dial
+        self._unix_s = unix_s
+        self._db: sqlite3.Connection | None = None
+        self._ledger: Ledger | None = None
+        self._counted: list[tuple[bytes, str, str, int]] = []
+        self._in_batch = False
+        self._changes = 0
+        self._lost = False
+        try:
+            self._opened()
+        except StoreDegraded:  # a disk that fails now may work later
+            pass
+
+    # --- batches -----------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Open a batch; does nothing when one is open."""
+        if self._lost:
+            raise StoreDegraded("the batch was lost")
+        if not self._in_batch:
+            self._rows("BEGIN IMMEDIATE")
+            self._in_batch = True
+
+    def commit(self) -> None:
+        """Make the batch durable and end it; does nothing when none is open."""
+        if self._lost:
+            self._lost = False
+            raise StoreDegraded("the batch was lost")
+        if not self._in_batch:
+            return
+        self._changes = 0  # on failure the caller hears it from here
+        self._rows("COMMIT")
+        self._in_batch = False
+        self._counted.clear()
+        self.trouble = ""
+
+    def probe(self) -> None:
+        """Find out whether changes are possible, and end `trouble` if so.
+
+        Raises:
+            StoreDegraded: they are not.
+        """
+        self._write("REPLACE INTO floors VALUES (x'', 0, 0)")
+        self._write("DELETE FROM floors WHERE place=x''")
+        self.commit()
+
+    def close(self) -> None:
+        """Commit what is open and close the file; it opens again when it is used again.
+
+        Raises:
+            StoreDegraded: the last batch was lost.
+        """
+        try:
+            self.commit()
+        finally:
+            self._close()
+
+    # --- items -------------------------------------------------------------------------------
+
+    def get(self, place: int) -> StoredItem | None:
+        """Return the item at the place; one that the disk has altered counts as absent."""
+        rows = self._rows(_GET, (_key(place),))
+        return _checked(rows[0]) if rows else None
+
+    def save(self, item: StoredItem) -> None:
+        """Put the item at its place, instead of what was there."""
+        self.begin()
+        ledger = self._sums()
+        row = _row(item)
+        before = self._rows(_CHARGED, row[:1])
+        self._write(_SAVE, row)
+        for charged in before:
+            self._count_off(ledger, charged)
+        ledger.add(item.owner, item.address, item.user, item.size_bytes)
+        self._counted.append((item.owner, item.address, item.user, item.size_bytes))
+
+    def delete(self, place: int) -> None:
+        """Remove the item at the place; does nothing where there is none."""
+        self.begin()
+        ledger = self._sums()
+        before = self._rows(_CHARGED, (_key(place),))
+        if before:
+            self._write("DELETE FROM items WHERE place=?", (_key(place),))
+            self._count_off(ledger, before[0])
+
+    def iterate(self, limit: int, after: int | None = None) -> list[StoredItem]:
+        """Return at most `limit` items in order of place, beginning behind `after`."""
+        found: list[StoredItem] = []
+        start = b"" if after is None else _key(after)
+        while len(found) < limit:
+            rows = self._rows(_NEXT, (start, limit - len(found)))
+            found += [item for row in rows if (item := _checked(row))]
+            if len(rows) < limit - len(found):
+                break
+            start = rows[-1][0]
+        return found
+
+    def expired(self, now_s: float, limit: int) -> list[int]:
+        """Return at most `limit` places past their time, the longest past first."""
+        sql = "SELECT place FROM items WHERE kept<=? ORDER BY kept LIMIT ?"
+        return [int.from_bytes(place) for (place,) in self._rows(sql, (now_s, limit))]
+
+    # --- floors ------------------------------------------------------------------------------
+
+    def floor(self, place: int) -> int | None:
+        """Return the lowest sequence number still taken at the place, or None."""
+        rows = self._rows("SELECT seq FROM floors WHERE place=?", (_key(place),))
+        return rows[0][0] if rows else None
+
+    def set_floor(self, place: int, seq: int, until_s: float) -> None:
+        """Keep `seq` as the place's floor until then, instead of the place's former floor."""
+        self._write("REPLACE INTO floors VALUES (?, ?, ?)", (_key(place), seq, until_s))
+
+    def drop_floors(self, now_s: float, keep: int) -> int:
+        """Drop floors past their time, then those that end first until `keep` are left."""
+        before = self._rows("SELECT count(*) FROM floors")[0][0]
+        self._write("DELETE FROM floors WHERE until<=?", (now_s,))
+        self._write(_SPARE_FLOORS, (keep,))
+        return int(before - self._rows("SELECT count(*) FROM floors")[0][0])
+
+    # --- sums --------------------------------------------------------------------------------
+
+    def total(self) -> Usage:
+        """Return what all items take."""
+        return self._sums().total
+
+    def used_by_owner(self, owner: bytes) -> Usage:
+        """Return what the owner's items take."""
+        return self._sums().of_owner(owner)
+
+    def used_by_address(self, address: str) -> Usage:
+        """Return what the items given by this address take."""
+        return self._sums().of_address(address)
+
+    def used_by_user(self, user: str) -> Usage:
+        """Return what the items charged to this user take."""
+        return self._sums().of_user(user)
+
+    def largest_user(self) -> str | None:
+        """Return the user with the most bytes, None when empty."""
+        return self._sums().largest_user()
+
+    def oldest_of(self, user: str) -> StoredItem | None:
+        """Return the user's item that was stored first, altered by the disk or not."""
+        rows = self._rows(_OLDEST, (user,))
+        return _item(rows[0]) if rows else None
+
+    def newest_s(self) -> float:
+        """Return the latest `stored_s` of all items, 0.0 when empty: the clock was that far."""
+        return float(self._rows("SELECT coalesce(max(stored), 0.0) FROM items")[0][0])
+
+    # --- the file ----------------------------------------------------------------------------
+
+    def _sums(self) -> Ledger:
+        if self._ledger is None:
+            ledger = Ledger()
+            ledger.load(self._rows(_CHARGES))
+            self._ledger = ledger
+        return self._ledger
+
+    def _count_off(self, ledger: Ledger, charged: Row) -> None:
+        owner, address, user, size_bytes = charged
+        ledger.remove(owner, address, user, size_bytes)
+        self._counted.append((owner, address, user, -size_bytes))
+
+    def _write(self, sql: str, values: Row = ()) -> None:
+        self.begin()
+        self._rows(sql, values)
+        self._changes += 1
+
+    def _rows(self, sql: str, values: Row = ()) -> list[Row]:
+        try:
+            return (self._db or self._opened()).execute(sql, values).fetchall()
+        except sqlite3.Error as e:
+            raise self._failed(e) from e
+
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            if self._db is None:
+                self._db = self._open_or_renew()
+        except (sqlite3.Error, DiskFull, DiskFailed) as e:
+            self.trouble = str(e)
+            raise StoreDegraded("the record store cannot be opened") from e
+        return self._db
+
+    def _open_or_renew(self) -> sqlite3.Connection:
+        try:
+            return open_database(self.path, _TABLES, VERSION, self._dial)
+        except Damaged:
+            self.moved_aside.append(put_aside(self.path, int(self._unix_s())))
+            return open_database(self.path, _TABLES, VERSION, self._dial)
+
+    def _failed(self, error: sqlite3.Error) -> StoreDegraded:
+        """End the batch without a trace; put the file aside when it is damaged."""
+        self._lost = self._changes > 0
+        self._in_batch, self._changes = False, 0
+        self._take_back()
+        self.trouble = str(error)
+        if is_damage(error):
+            self._renew()
+        return StoreDegraded(str(error))
+
+    def _take_back(self) -> None:
+        for owner, address, user, size_bytes in reversed(self._counted):
+            if self._ledger is not None and size_bytes > 0:
+                self._ledger.remove(owner, address, user, size_bytes)
+            elif self._ledger is not None:
+                self._ledger.add(owner, address, user, -size_bytes)
+        self._counted.clear()
+        try:
+            if self._db is not None and self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._close()
+
+    def _renew(self) -> None:
+        self._close()
+        try:
+            self.moved_aside.append(put_aside(self.path, int(self._unix_s())))
+        except (DiskFull, DiskFailed) as e:
+            self.trouble = str(e)
+
+    def _close(self) -> None:
+        self._ledger = None
+        if self._db is not None:
+            db, self._db = self._db, None
+            db.close()
+
+
+def _key(place: int) -> bytes:
+    return place.to_bytes(20)
+
+
+def _row(item: StoredItem) -> Row:
+    kind = _KINDS.index(item.kind)
+    figures = (item.seq, item.expires_unix_s, item.digest, item.stored_s, item.kept_until_s)
+    row = (_key(item.place), kind, item.owner, item.address, item.user, *figures)
+    return (*row, _checksum(row, item.body), item.body)
+
+
+def _checked(row: Row) -> StoredItem | None:
+    try:
+        sound = row[10] == _checksum(row[:10], row[11])
+    except (TypeError, ValueError, AttributeError, struct.error):
+        sound = False
+    return _item(row) if sound else None
+
+
+def _checksum(row: Row, body: bytes) -> int:
+    place, kind, owner, address, user, seq, expires, digest, stored, kept = row
+    figures = _FIGURES.pack(kind, seq, expires, stored, kept)
+    texts = f"{address} {user}".encode()
+    return zlib.crc32(body, zlib.crc32(b"".join((place, owner, digest, figures, texts))))
+
+
+def _item(row: Row) -> StoredItem:
+    place, kind, owner, address, user, seq, expires, digest, stored, kept, _, body = row
+    return StoredItem(
+        place=int.from_bytes(place),
+        kind=_KINDS[kind],
+        body=body,
+        owner=owner,
+        address=address,
+        user=user,
+        seq=seq,
+        expires_unix_s=expires,
+        digest=digest,
+        stored_s=stored,
+        kept_until_s=kept,
+    )
