@@ -1,0 +1,205 @@
+"""A put: which nodes shall store an item, decided while their receipts come in.
+
+There is no look-up first: the item goes straight to the nearest nodes that the publisher knows.
+Each receipt names nodes that are `nearer` to the place than the farthest of those the put goes to
+and that the publisher missed, so the put finds the true nearest on its way.  Where the table knows
+all nodes around the place, everybody is asked at once.  Where it may not, a few are asked first,
+and the rest when the first receipts have said who else is there: sending to all twenty at once
+would spend most of them on nodes that turn out to be too far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from streembit.dht.grouping import Grouping
+from streembit.dht.keyspace import K
+from streembit.dht.lookup import LIMIT_S, MAX_REQUESTS, Wait
+from streembit.dht.peer import Node
+from streembit.dht.shortlist import Entry, Shortlist, State
+from streembit.wire.message import MAX_RADIUS, Contact
+
+FIRST_WAVE: Final = 3
+FIRST_RECEIPTS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send one signed store request to these nodes.
+
+    radius: for the request: the ids of all nodes that this put goes to so far, nearest first.
+    """
+
+    nodes: tuple[Node, ...]
+    radius: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A node's word that it keeps the item, under its digest, until `exp` (Unix seconds)."""
+
+    node: Node
+    digest: bytes
+    seq: int
+    exp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a put ends with.
+
+    receipts: who keeps the item, nearest first.
+    refusals: how many refused, by code.
+    failed: how many did not answer.
+    complete: all of the nearest living nodes answered; False when time or requests ran out.
+    """
+
+    receipts: tuple[Receipt, ...]
+    refusals: dict[str, int]
+    failed: int
+    requests: int
+    rounds: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The put is over."""
+
+    outcome: Outcome
+
+
+PutStep = Send | Wait | Ended
+
+
+class Put:
+    """One put of one item.
+
+    Args:
+        place: where the item lies.
+        nearest: nodes that may store, from the table; twice k let failures be replaced at once.
+        sure: whether they are all there are around the place (`Table.knows_all`).
+        radius: see `Shortlist`.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_depth",
+        "_k",
+        "_limit_s",
+        "_outcome",
+        "_receipts",
+        "_refusals",
+        "_sure",
+        "requests",
+        "rounds",
+        "shortlist",
+    )
+
+    def __init__(
+        self,
+        place: int,
+        nearest: Iterable[Node],
+        *,
+        now_s: float,
+        k: int = K,
+        sure: bool = False,
+        own_id: int | None = None,
+        grouping: Grouping | None = None,
+        radius: int | None = None,
+        limit_s: float = LIMIT_S,
+    ) -> None:
+        self.shortlist = Shortlist(place, own_id, grouping or Grouping(), radius)
+        self.shortlist.start(nearest)
+        self.requests = 0
+        self.rounds = 0
+        self._k = k
+        self._sure = sure
+        self._limit_s = now_s + limit_s
+        self._asked: list[Entry] = []
+        self._receipts: list[Receipt] = []
+        self._refusals: dict[str, int] = {}
+        self._depth = 0
+        self._outcome: Outcome | None = None
+
+    def next(self, now_s: float) -> PutStep:
+        """Return what to do now; call it again after each `Send` and each report."""
+        if self._outcome is not None:
+            return Ended(self._outcome)
+        targets = self._targets(now_s)
+        unheard = [e for e in targets if e.state is not State.ANSWERED]
+        if not unheard or now_s >= self._limit_s:
+            return self._end(complete=not unheard)
+        fresh = self._wave([e for e in targets if e.state is State.HEARD])
+        if fresh:
+            return self._send(fresh, targets, now_s)
+        return self._wait(now_s)
+
+    def stored(
+        self, node_id: int, receipt: Receipt, nearer: Iterable[Contact], now_s: float
+    ) -> list[Node]:
+        """Take a receipt; return the nodes it named that are news."""
+        if self._close(node_id, State.ANSWERED) is None:
+            return []
+        self._receipts.append(receipt)
+        return self.shortlist.hear(nearer)
+
+    def refused(self, node_id: int, code: str, now_s: float) -> None:
+        """Take a refusal; the node is not asked again and not replaced."""
+        if self._close(node_id, State.ANSWERED) is not None:
+            self._refusals[code] = self._refusals.get(code, 0) + 1
+
+    def failed(self, node_id: int, now_s: float) -> None:
+        """Take note that a node did not answer; the next nearest takes its place."""
+        self._close(node_id, State.FAILED)
+
+    def _targets(self, now_s: float) -> list[Entry]:
+        """Return who shall have it: the nearest not known or suspected to be away."""
+        return self.shortlist.region(self._k, now_s)
+
+    def _wave(self, fresh: list[Entry]) -> list[Entry]:
+        """Return whom to ask now: a few while the surroundings are unknown, then everybody."""
+        room = MAX_REQUESTS - self.requests
+        if self._sure:
+            return fresh[:room]
+        heard = sum(1 for e in self._asked if e.state is State.ANSWERED)
+        if heard >= FIRST_RECEIPTS:
+            self._sure = True
+            return fresh[:room]
+        pending = sum(1 for e in self._asked if e.state is State.ASKED)
+        return fresh[: max(0, FIRST_WAVE - pending - heard)]
+
+    def _send(self, fresh: list[Entry], targets: list[Entry], now_s: float) -> Send:
+        self._depth += 1
+        for entry in fresh:
+            entry.asked(now_s, self._depth)
+        self._asked += fresh
+        self.requests += len(fresh)
+        self.rounds = self._depth
+        radius = tuple(entry.node.id_text for entry in targets[:MAX_RADIUS])
+        return Send(tuple(entry.node for entry in fresh), radius)
+
+    def _close(self, node_id: int, state: State) -> Entry | None:
+        entry = self.shortlist.get(node_id)
+        if entry is None or entry.state is not State.ASKED:
+            return None
+        entry.state = state
+        return entry
+
+    def _wait(self, now_s: float) -> PutStep:
+        moments = [e.lost_s for e in self._asked if e.state is State.ASKED and e.lost_s > now_s]
+        return Wait(min([*moments, self._limit_s]))
+
+    def _end(self, *, complete: bool) -> Ended:
+        place = self.shortlist.target
+        self._outcome = Outcome(
+            receipts=tuple(sorted(self._receipts, key=lambda r: r.node.id ^ place)),
+            refusals=dict(self._refusals),
+            failed=sum(e.state in (State.FAILED, State.ASKED) for e in self._asked),
+            requests=self.requests,
+            rounds=self.rounds,
+            complete=complete,
+        )
+        return Ended(self._outcome)

@@ -1,0 +1,175 @@
+"""The nodes that one look-up has heard of, nearest first, and what became of each."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from streembit.dht.grouping import Grouping
+from streembit.dht.keyspace import ID_BITS, K
+from streembit.dht.peer import Node
+from streembit.errors import StreembitError
+from streembit.wire.message import MAX_CONTACTS, Contact
+
+MAX_HEARD: Final = 256  # 13 whole answers; the farthest is forgotten for a nearer one
+GIVE_UP_S: Final = 1.0  # an answer later than this is not waited for
+MAX_REGION: Final = 2 * K  # nodes in all where somebody crowds around the target
+CROWDED: Final = 0.4  # of the expected radius; chance alone is that dense once in 1,000
+
+
+class State(Enum):
+    """How far a node of the look-up has come."""
+
+    HEARD = 1
+    ASKED = 2
+    ANSWERED = 3
+    FAILED = 4
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One node of the look-up.
+
+    depth: the length of the chain of requests that ends in its own, 0 before it is asked.
+    late_s, lost_s: from when on it counts as overdue, and as not answering at all.
+    """
+
+    node: Node
+    state: State = State.HEARD
+    depth: int = 0
+    late_s: float = 0.0
+    lost_s: float = 0.0
+
+    def asked(self, now_s: float, depth: int) -> None:
+        """Note the request."""
+        patience_s = self.node.patience_s
+        self.state, self.depth = State.ASKED, depth
+        self.late_s, self.lost_s = now_s + patience_s, now_s + max(GIVE_UP_S, patience_s)
+
+    def living(self, now_s: float) -> bool:
+        """Tell whether it may still be there."""
+        state = self.state
+        if state is State.ASKED:
+            return now_s < self.lost_s
+        return state is not State.FAILED
+
+
+class Shortlist:
+    """What a look-up knows, bounded, sorted by distance to its target.
+
+    Args:
+        target: where the look-up goes.
+        own_id: who looks; never listed.
+        grouping: the network's rule; of each group only the nearest living node is used.
+        radius: the distance within which `K` honest nodes are expected (`Table.radius`), or None
+            to trust the crowd.
+    """
+
+    __slots__ = ("_distances", "_entries", "_grouping", "_own_id", "_radius", "target")
+
+    def __init__(
+        self, target: int, own_id: int | None, grouping: Grouping, radius: int | None = None
+    ) -> None:
+        self.target = target
+        self._own_id = own_id
+        self._grouping = grouping
+        self._radius = radius
+        self._distances: list[int] = []
+        self._entries: dict[int, Entry] = {}
+
+    def __len__(self) -> int:
+        return len(self._distances)
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Iterate over all entries, nearest first."""
+        return map(self._entries.__getitem__, self._distances)
+
+    def get(self, node_id: int) -> Entry | None:
+        """Return the entry of this node, or None."""
+        return self._entries.get(node_id ^ self.target)
+
+    def start(self, nodes: Iterable[Node]) -> None:
+        """List the nodes that the table gave, which may be longer than an answer."""
+        self._entries = {node.id ^ self.target: Entry(node) for node in nodes}
+        self._distances = sorted(self._entries)[:MAX_HEARD]
+
+    def hear(self, contacts: Iterable[Contact]) -> list[Node]:
+        """List what a peer named, at most a whole answer's worth; return the nodes that are new."""
+        news: list[Node] = []
+        for contact in list(contacts)[:MAX_CONTACTS]:
+            try:
+                node = Node.of(contact, self._grouping)
+            except StreembitError:
+                continue
+            if self.add(node):
+                news.append(node)
+        return news
+
+    def add(self, node: Node) -> bool:
+        """List a node; return whether it is new and near enough to be kept."""
+        apart = node.id ^ self.target
+        if apart in self._entries or node.id == self._own_id:
+            return False
+        if len(self._distances) >= MAX_HEARD and not self._forget_beyond(apart):
+            return False
+        self._entries[apart] = Entry(node)
+        insort(self._distances, apart)
+        return True
+
+    def best(self, n: int, now_s: float) -> list[Entry]:
+        """Return the `n` nearest living entries, no two of one group, nearest first."""
+        found: list[Entry] = []
+        groups: set[str] = set()
+        for entry in self:
+            group = entry.node.group
+            if not entry.living(now_s) or group in groups:
+                continue
+            found.append(entry)
+            if len(found) == n:
+                break
+            if group:
+                groups.add(group)
+        return found
+
+    def region(self, n: int, now_s: float) -> list[Entry]:
+        """Return the `n` nearest, and more where they lie suspiciously close to the target.
+
+        Whoever makes up ids around a target can be the 20 nearest to it.  Honest nodes are still
+        there, spread evenly over the radius that the density elsewhere lets us expect: half of
+        them in its outer half, a quarter in the next, and so on.  So each of these shells gives
+        its share, `MAX_REGION` nodes in all; a crowd around the target fills only its own.
+        """
+        if self._radius is None or not self._is_crowded(near := self.best(n, now_s), n):
+            return self.best(n, now_s)
+        room = {shell: -(-n >> shell + 1) for shell in range(ID_BITS)}
+        chosen = set(map(id, near))
+        for entry in self.best(MAX_HEARD, now_s):
+            shell = self._shell(entry)
+            if id(entry) not in chosen and room.get(shell, 0) > 0 and len(near) < MAX_REGION:
+                room[shell] -= 1
+                near.append(entry)
+        return near
+
+    def _is_crowded(self, near: list[Entry], n: int) -> bool:
+        if len(near) < n or self._radius is None:
+            return False
+        return near[-1].node.id ^ self.target < self._radius * CROWDED
+
+    def _shell(self, entry: Entry) -> int:
+        """Return how often the radius halves before it excludes the entry, -1 beyond it."""
+        apart = entry.node.id ^ self.target
+        if self._radius is None or apart > self._radius:
+            return -1
+        return (self._radius // max(apart, 1)).bit_length() - 1
+
+    def _forget_beyond(self, apart: int) -> bool:
+        """Make room by forgetting the farthest node never asked; False if none is farther."""
+        first = bisect_left(self._distances, apart)
+        for index in range(len(self._distances) - 1, first - 1, -1):
+            if self._entries[self._distances[index]].state is State.HEARD:
+                del self._entries[self._distances.pop(index)]
+                return True
+        return False
