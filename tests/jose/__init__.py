@@ -1,0 +1,1 @@
+"""Keys, signatures, sealed data and key files."""

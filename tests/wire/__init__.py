@@ -1,0 +1,1 @@
+"""Frames, message types and strict JSON."""
