@@ -17,7 +17,7 @@ help:
 	@echo "make clean              remove what these made"
 
 run: $(USE)
-	@$(PY) -m streembit.demo $(ARGS)
+	@$(PY) -m demo $(ARGS)
 
 test: $(WORK)
 	@JOBS=$(JOBS) tools/check $(PY) $(STEPS)

@@ -1,0 +1,1 @@
+"""`make run`: a network of real processes on this machine, tried out and shown."""

@@ -1,0 +1,91 @@
+"""Start the network, play the steps, show the table until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import signal
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.live import Live
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.posixbase import PosixReactorBase
+from twisted.internet.task import deferLater, react
+
+from demo.members import Member, Members
+from demo.steps import Stage, StepFailed, play
+from demo.table import table_of
+
+TAIL_LINES: Final = 12
+REDRAW_EVERY_S: Final = 1.0
+
+
+def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return what was asked for."""
+    parser = argparse.ArgumentParser("make run", description=__doc__)
+    parser.add_argument("--once", action="store_true", help="end after the steps")
+    return parser.parse_args(arguments)
+
+
+async def main(reactor: PosixReactorBase, arguments: argparse.Namespace) -> None:
+    """Do it all; whatever happens, no process and no folder is left."""
+    console = Console(highlight=False)
+    with tempfile.TemporaryDirectory(prefix="streembit-") as folder:
+        members = Members(reactor, Path(folder), f"demo-{secrets.token_hex(4)}")
+        work = Deferred.fromCoroutine(show(reactor, members, console, once=arguments.once))
+        interrupted_by(reactor, work)
+        try:
+            await work
+        except CancelledError:
+            console.print("\nEnding all processes.")
+        except StepFailed as e:
+            tell(console, e)
+            raise SystemExit(1) from None
+        finally:
+            await members.end()
+
+
+async def show(
+    reactor: PosixReactorBase, members: Members, console: Console, *, once: bool
+) -> None:
+    """Play the steps; then, unless `once`, redraw the table for ever."""
+    await play(Stage(members, reactor, console.print))
+    if once:
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            live.update(await table_of(members.all), refresh=True)
+            await deferLater(reactor, REDRAW_EVERY_S)
+
+
+def interrupted_by(reactor: PosixReactorBase, work: Deferred[None]) -> None:
+    """Let Ctrl-C, SIGTERM and a closed terminal cancel the work, so that it cleans up."""
+
+    def cancel(_signal: int, _frame: object) -> None:
+        reactor.callFromThread(work.cancel)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, cancel)
+
+
+def tell(console: Console, failed: StepFailed) -> None:
+    """Say what failed, and what the processes concerned wrote last."""
+    console.print(f"FAILED: {failed}", style="bold red", markup=False)
+    for member in failed.members[:3]:
+        lines(console, member)
+
+
+def lines(console: Console, member: Member) -> None:
+    """Show the end of a member's log."""
+    console.print(f"--- the last lines of {member.name}:")
+    for line in member.log_tail(TAIL_LINES):
+        console.print(line, markup=False)
+
+
+if __name__ == "__main__":
+    parsed = options()
+    react(lambda reactor: Deferred.fromCoroutine(main(reactor, parsed)), [])

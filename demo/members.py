@@ -1,0 +1,114 @@
+"""The processes of a local network: each a twistd with its own home, key and log."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IProcessTransport
+from twisted.internet.posixbase import PosixReactorBase
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+
+from demo.api import Api
+from streembit.disk.home import Home
+
+TWISTD: Final = Path(sys.executable).with_name("twistd")
+END_WITHIN_S: Final = 8.0  # a node ends within 5 s of SIGTERM
+LOOPBACK: Final = "127.0.0.0/8"
+
+Role = Literal["seed", "node"]
+
+
+@dataclass
+class Member:
+    """One node of the network: its process while it runs, and the way to its API."""
+
+    name: str
+    role: Role
+    home: Path
+    log: Path
+    public_key: str
+    api: Api
+    ended: Deferred[str] = field(default_factory=Deferred)
+    transport: IProcessTransport | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether the process was started and has not ended."""
+        return self.transport is not None and not self.ended.called
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process, if it runs."""
+        if self.transport is not None and self.runs:
+            self.transport.signalProcess(number.name.removeprefix("SIG"))
+
+    def log_tail(self, lines: int) -> list[str]:
+        """Return the last lines that the process wrote."""
+        return self.log.read_text(errors="replace").splitlines()[-lines:]
+
+
+class _Watched(ProcessProtocol):
+    """Tells the member how its process ended."""
+
+    def __init__(self, member: Member) -> None:
+        self._member = member
+
+    def processEnded(self, reason: Failure) -> None:
+        """Keep how it ended as text: a status or a signal."""
+        self._member.ended.callback(reason.getErrorMessage())
+
+
+class Members:
+    """All processes of one network, below one folder; `end` leaves none of them."""
+
+    def __init__(self, reactor: PosixReactorBase, folder: Path, network: str) -> None:
+        self.all: list[Member] = []
+        self._reactor = reactor
+        self._folder = folder
+        self._network = network
+
+    def start(self, name: str, role: Role, seeds: Sequence[str] = ()) -> Member:
+        """Make a home with a key of its own and start its twistd on a free loopback port."""
+        home = Home.create(self._folder / name)
+        identity = home.accounts.create(name, None)
+        member = Member(
+            name,
+            role,
+            home.path,
+            self._folder / f"{name}.log",
+            identity.public.hex,
+            Api(self._reactor, home.socket_path),
+        )
+        self.all.append(member)
+        self._spawn(member, seeds)
+        return member
+
+    async def end(self) -> None:
+        """End every process: asked first, killed when it does not listen."""
+        for member in self.all:
+            member.signal(signal.SIGTERM)
+        late = self._reactor.callLater(END_WITHIN_S, self._kill, list(self.all))
+        await DeferredList([member.ended for member in self.all if member.runs])
+        if late.active():
+            late.cancel()
+
+    def _kill(self, members: Iterable[Member]) -> None:
+        for member in members:
+            member.signal(signal.SIGKILL)
+
+    def _spawn(self, member: Member, seeds: Sequence[str]) -> None:
+        command = [str(TWISTD), "--nodaemon", "--pidfile=", f"streembit-{member.role}"]
+        command += ["--home", str(member.home), "--no-passcode", "--network", self._network]
+        command += ["--listen", "tcp:0:interface=127.0.0.1", "--exempt", LOOPBACK]
+        command += [word for seed in seeds for word in ("--seed", seed)]
+        with member.log.open("ab") as log, Path("/dev/null").open("rb") as nothing:
+            files = {0: nothing.fileno(), 1: log.fileno(), 2: log.fileno()}
+            member.transport = self._reactor.spawnProcess(
+                _Watched(member), command[0], command, env=None, path=None, childFDs=files
+            )

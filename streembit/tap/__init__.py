@@ -1,0 +1,1 @@
+"""From the command line to a running service: options, frozen settings, the tree that runs."""
