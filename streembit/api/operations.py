@@ -21,21 +21,26 @@ from streembit.service.facade import (
 )
 
 MAX_VALUE_CHARS: Final = (MAX_VALUE_BYTES + 2) // 3 * 4  # base64 with padding
+# Not one group more than 8 KiB need, then groups of four of which the last may be padded.
+VALUE_PATTERN: Final = (
+    rf"^(?!.{{{MAX_VALUE_CHARS - 1}}}[^=])([A-Za-z0-9+/]{{4}})*"
+    r"([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+)
 OWNER_PATTERN: Final = r"^[0-9A-Za-z]([0-9A-Za-z -]{0,94}[0-9A-Za-z])?$"
 NODE_ID_PATTERN: Final = r"^[0-9a-f]{40}$"
 
 
 class PutRecord(Struct, frozen=True, forbid_unknown_fields=True):
-    """What to store, and how many seconds it is to live."""
+    """What to store, and how many whole seconds it is to live."""
 
     value: Annotated[
         bytes,
         Meta(
             description="The value in base64 with padding, at most 8 KiB.",
-            extra_json_schema={"maxLength": MAX_VALUE_CHARS},
+            extra_json_schema={"maxLength": MAX_VALUE_CHARS, "pattern": VALUE_PATTERN},
         ),
     ]
-    ttl_s: Annotated[int, Meta(ge=MIN_TTL_S, le=MAX_TTL_S)] = DEFAULT_TTL_S
+    ttl_s: Annotated[float, Meta(ge=MIN_TTL_S, le=MAX_TTL_S)] = DEFAULT_TTL_S
 
 
 class Records(Struct, frozen=True):
@@ -152,7 +157,7 @@ async def _put_record(node: NodeFacade, ask: Ask) -> facade.PutResult:
     facade.check_name(name)
     if len(body.value) > MAX_VALUE_BYTES:
         raise TooLarge("value", size_bytes=len(body.value), limit_bytes=MAX_VALUE_BYTES)
-    return await node.put_record(name, body.value, body.ttl_s)
+    return await node.put_record(name, body.value, int(body.ttl_s))
 
 
 async def _delete_record(node: NodeFacade, ask: Ask) -> facade.PutResult:

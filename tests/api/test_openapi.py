@@ -1,0 +1,93 @@
+"""The API keeps to its own OpenAPI document: schemathesis asks for everything it promises."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from openapi_spec_validator import validate
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.utils import getProcessOutputAndValue
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from streembit.api import openapi
+from streembit.api.answers import status_of_code
+from streembit.api.http import make_site
+from streembit.api.operations import OPERATIONS, VALUE_PATTERN
+from streembit.errors import by_code
+from tests.api.fake import FakeNode
+
+EXAMPLES = 15  # an operation, in each of three phases: some 400 requests in 4 s
+SEED = 20_26
+
+
+class SchemathesisTests(TestCase):
+    timeout = 120
+
+    def setUp(self) -> None:
+        site: Any = make_site(FakeNode(), self.fail, reactor)
+        self.port: IListeningPort = reactor.listenTCP(0, site, interface="127.0.0.1")
+        self.addCleanup(self.port.stopListening)
+
+    async def test_the_api_keeps_to_its_document(self) -> None:
+        """Good, bad and chained requests get documented answers, and no bad one is accepted."""
+        location = f"http://127.0.0.1:{self.port.getHost().port}/openapi.json"  # type: ignore[attr-defined]
+        out, err, status = await self._schemathesis(location)
+        self.assertEqual(status, 0, (out[-6000:] + err).decode(errors="replace"))
+        found = re.search(rb"Tested: (\d+)", out)
+        assert found is not None
+        self.assertEqual(int(found[1]), len(OPERATIONS))
+
+    def _schemathesis(self, location: str) -> Deferred[tuple[bytes, bytes, int]]:
+        folder = self.mktemp()
+        os.makedirs(folder)
+        options = ["--max-examples", str(EXAMPLES), "--seed", str(SEED), "--warnings", "off"]
+        ended: Deferred[tuple[bytes, bytes, int]] = getProcessOutputAndValue(
+            sys.executable,
+            ["-m", "schemathesis.cli", "run", location, *options, "--generation-database", "none"],
+            env=os.environ,
+            path=folder,
+        )
+        return ended
+
+
+class DocumentTests(SynchronousTestCase):
+    def test_the_document_is_openapi(self) -> None:
+        """The standard's own schema accepts it."""
+        validate(openapi.as_object())
+
+    def test_every_error_code_is_one_that_exists(self) -> None:
+        """What an operation says it refuses with is declared, with a status of its own."""
+        for operation in OPERATIONS:
+            for code in operation.errors:
+                self.assertIsNotNone(by_code(code), code)
+                self.assertNotEqual(status_of_code(code), 500, code)
+
+    def test_every_member_has_a_type(self) -> None:
+        """No schema says that anything goes."""
+        for where, schema in _properties(openapi.as_object()["components"]["schemas"]):
+            self.assertTrue(schema.keys() & {"type", "$ref", "anyOf", "enum"}, where)
+
+    def test_descriptions_have_no_indents(self) -> None:
+        """Docstrings read as text."""
+        self.assertNotIn("\\n    ", openapi.document().decode())
+
+    def test_the_pattern_of_a_value_is_exact(self) -> None:
+        """It takes what base64 makes of up to 8 KiB, and nothing else."""
+        from base64 import b64encode
+
+        for size in (0, 1, 2, 3, 8190, 8191, 8192):
+            self.assertRegex(b64encode(b"x" * size).decode(), VALUE_PATTERN)
+        for text in ("a", "ab", "abc", "a===", "ab=c", b64encode(b"x" * 8193).decode()):
+            self.assertNotRegex(text, VALUE_PATTERN)
+
+
+def _properties(schemas: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, schema in schemas.items():
+        for member, described in schema.get("properties", {}).items():
+            yield f"{name}.{member}", described
