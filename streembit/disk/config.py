@@ -1,0 +1,259 @@
+"""The configuration file: TOML in, one frozen value out, and errors that name the line."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from streembit.disk import atomic
+from streembit.disk.files import SYSTEM, Files
+from streembit.disk.limits import Limits
+from streembit.errors import BadConfig, BadKey, TooLarge
+
+MAX_LISTEN: Final = 8  # addresses of one machine
+MAX_SEEDS: Final = 64  # a list that people keep by hand
+MAX_EXEMPT: Final = 64  # likewise
+MAX_CONFIG_BYTES: Final = 256 * 1024  # all of the above, and many remarks
+
+Role = Literal["node", "seed"]
+LISTEN: Final[dict[Role, str]] = {"node": "tcp:8905", "seed": "tcp:32319"}
+
+
+class SeedAddress(Struct, frozen=True):
+    """Where a seed answers; `key` is its public key in lower-case hex, "" when any key will do."""
+
+    host: str
+    port: int
+    key: str = ""
+
+
+class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an operator decides; what the file does not say has its default.
+
+    listen: Twisted endpoints where to accept links. seeds: where to begin,
+    each `HOST:PORT` or `KEY@HOST:PORT` (`parse_seed`). network: its name;
+    nodes of other networks are refused. account: "" is the home's default.
+    client_only: take part without storing for others. metrics: endpoint of
+    the figures, "" for none. exempt: networks (CIDR) whose addresses are
+    neither counted nor grouped, for tests on one machine.
+    """
+
+    listen: Annotated[tuple[str, ...], Meta(min_length=1, max_length=MAX_LISTEN)]
+    seeds: Annotated[tuple[str, ...], Meta(max_length=MAX_SEEDS)] = ()
+    network: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z")] = "streembit"
+    account: Annotated[str, Meta(pattern=r"^([a-z0-9_][a-z0-9._-]{0,63})?\Z")] = ""
+    client_only: bool = False
+    metrics: str = ""
+    exempt: Annotated[tuple[str, ...], Meta(max_length=MAX_EXEMPT)] = ()
+    log_level: Literal["debug", "info", "warn", "error"] = "info"
+    limits: Limits = Limits()
+
+
+def load(path: Path, role: Role, *, must_exist: bool = False, files: Files = SYSTEM) -> Config:
+    """Return what the file says, all defaults where there is no file.
+
+    Raises:
+        BadConfig: `file`, and `line` where one is at fault, say where.
+        DiskFailed: it cannot be read.
+    """
+    try:
+        data = atomic.read(path, files, MAX_CONFIG_BYTES)
+    except TooLarge:
+        raise BadConfig("the file is too long", file=str(path)) from None
+    if data is None and must_exist:
+        raise BadConfig("there is no such file", file=str(path))
+    return parse(data or b"", role, str(path))
+
+
+def parse(data: bytes, role: Role, name: str = "") -> Config:
+    """Return the configuration that the text says, as `load`; `name` is the file's in errors.
+
+    A `-` in the name of an option stands for `_`.
+    """
+    import tomllib
+
+    try:
+        text = data.decode()
+        document = _plain(tomllib.loads(text))
+    except UnicodeDecodeError as e:
+        raise BadConfig("not UTF-8", file=name, line=data.count(b"\n", 0, e.start) + 1) from None
+    except tomllib.TOMLDecodeError as e:
+        raise BadConfig(_lower(e), file=name, line=_line_of_fault(str(e), text)) from None
+    try:
+        return _checked({"listen": [LISTEN[role]], **document}, role)
+    except _Fault as e:
+        raise BadConfig(e.reason, file=name, line=_line_of(e.path, text)) from None
+
+
+def parse_seed(text: str) -> SeedAddress:
+    """Return the parts of `HOST:PORT`, `[IPv6]:PORT`, or either behind `KEY@`.
+
+    Raises:
+        BadConfig: it has another form.
+    """
+    key, at, address = text.rpartition("@")
+    host, colon, port = address.rpartition(":")
+    number = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else 0
+    inner = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    bracketed = inner != host
+    plain = inner.isascii() and inner.isprintable() and not set(inner) & set(" []@/")
+    if not (colon and inner and plain and len(inner) < 254 and 0 < number < 65536):
+        raise BadConfig(f"{text!r} is not HOST:PORT")
+    if (":" in inner) != bracketed:
+        raise BadConfig(f"{text!r}: write an IPv6 address as [ADDRESS]:PORT")
+    if at:
+        _check_key(key)
+    return SeedAddress(inner, number, key)
+
+
+class _Fault(Exception):
+    """Something wrong at a path of names and indexes in the document."""
+
+    def __init__(self, reason: str, *path: str | int) -> None:
+        self.reason = reason
+        self.path = path
+
+
+def _checked(document: dict[str, Any], role: Role) -> Config:
+    _refuse_unknown(document)
+    try:
+        config = msgspec.convert(document, Config)
+    except msgspec.ValidationError as e:
+        reason, _, where = str(e).partition(" - at ")
+        raise _Fault(_reason(reason, where), *_path(where)) from None
+    if config.client_only and role == "seed":
+        raise _Fault("a seed serves others; it cannot be client_only", "client_only")
+    _check_each(config.listen, _check_endpoint, "listen")
+    _check_each(config.seeds, parse_seed, "seeds")
+    _check_each(config.exempt, _check_subnet, "exempt")
+    _check_each([config.metrics] if config.metrics else [], _check_endpoint, "metrics")
+    return config
+
+
+def _check_each(texts: Iterable[str], check: Callable[[str], object], name: str) -> None:
+    for index, text in enumerate(texts):
+        try:
+            check(text)
+        except BadConfig as e:
+            raise _Fault(f"{name}: {e.detail}", name, index) from None
+
+
+def _check_endpoint(text: str) -> None:
+    kind, colon, rest = text.partition(":")
+    if not (kind.isascii() and kind.isalnum() and colon and rest and text.isprintable()):
+        raise BadConfig(f"{text!r} is no endpoint such as tcp:8905")
+
+
+def _check_subnet(text: str) -> None:
+    import ipaddress
+
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as e:
+        raise BadConfig(str(e)) from None
+
+
+def _check_key(text: str) -> None:
+    from streembit.jose.keys import PublicKey
+
+    try:
+        PublicKey.from_hex(text)
+    except BadKey:
+        raise BadConfig(f"{text!r} is no public key in hexadecimal") from None
+
+
+# --- names of options ----------------------------------------------------------------------
+
+
+def _plain(document: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name.replace("-", "_"): _plain(value) if isinstance(value, dict) else value
+        for name, value in document.items()
+    }
+
+
+def _names() -> Iterator[str]:
+    yield from Config.__struct_fields__
+    yield from (f"limits.{name}" for name in Limits.__struct_fields__)
+
+
+def _refuse_unknown(document: dict[str, Any]) -> None:
+    known = set(_names())
+    limits = document.get("limits", {})
+    given: list[tuple[str, ...]] = [(name,) for name in document]
+    if isinstance(limits, dict):
+        given += [("limits", name) for name in limits]
+    for path in given:
+        if ".".join(path) not in known:
+            raise _Fault(f"{'.'.join(path)!r} is no option{_nearest(path, known)}", *path)
+
+
+def _nearest(path: tuple[str, ...], known: set[str]) -> str:
+    from difflib import get_close_matches
+
+    by_last = {name.rpartition(".")[2]: name for name in known}
+    found = get_close_matches(path[-1], sorted(by_last), n=1, cutoff=0.5)
+    return f"; the nearest is {by_last[found[0]]!r}" if found else ""
+
+
+def _path(where: str) -> list[str | int]:
+    """Turn msgspec's `$.limits.queue_bytes` or `$.seeds[...]` into names."""
+    return [part.partition("[")[0] for part in where.strip("`").split(".")[1:] if part]
+
+
+def _reason(reason: str, where: str) -> str:
+    name = ".".join(str(part) for part in _path(where))
+    return f"{name}: {reason[:1].lower()}{reason[1:].replace('`', '')}"
+
+
+# --- lines ---------------------------------------------------------------------------------
+
+
+def _lower(error: Exception) -> str:
+    text = str(error).partition(" (at ")[0]
+    return text[:1].lower() + text[1:]
+
+
+def _line_of_fault(message: str, text: str) -> int:
+    """Return the line that tomllib's message names; it names none for the end of the text."""
+    _, found, rest = message.rpartition("(at line ")
+    return int(rest.partition(",")[0]) if found else text.count("\n") + 1
+
+
+def _line_of(path: tuple[str | int, ...], text: str) -> int:
+    """Return the line where the value at the path begins; the last one when it is not there.
+
+    The shortest beginning of the text that parses and has the value ends with
+    it, so the line sought is the first from which on the value is present.
+    """
+    lines = text.split("\n")
+    counts = range(len(lines) + 1)
+    first = bisect_left(counts, True, key=lambda n: _value(path, lines, n) is not None)
+    value = _value(path, lines, first)
+    for number in range(first, len(lines) + 1):  # which line of a list
+        if isinstance(value, str) and value in lines[number - 1]:
+            return number
+    return min(first, len(lines))
+
+
+def _value(path: tuple[str | int, ...], lines: list[str], count: int) -> object:
+    """Return the value in the first so many lines, and those that complete the last; or None."""
+    import tomllib
+
+    for end in range(count, len(lines) + 1):
+        try:
+            found: Any = _plain(tomllib.loads("\n".join(lines[:end])))
+            for part in path:
+                found = found[part]
+        except tomllib.TOMLDecodeError:
+            continue
+        except (LookupError, TypeError):
+            return None
+        else:
+            return found
+    return None
