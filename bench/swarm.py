@@ -11,13 +11,11 @@ class Outcome:
 
     `value` is what a get brought, None when it brought nothing; for a put
     it is the value when at least one other node took it. `seconds` ends
-    at the first valid answer. `local` says that the asked node itself
-    held the value before it was asked.
+    at the first valid answer.
     """
 
     value: bytes | None
     seconds: float
-    local: bool = False
 
 
 class Swarm(Protocol):
@@ -41,6 +39,10 @@ class Swarm(Protocol):
         """Look up at one node what a put of this process published."""
         ...
 
+    def holds(self, at: int, name: str) -> bool:
+        """Say whether a node has the value in its own store; asked while the network is quiet."""
+        ...
+
     async def pause(self, seconds: float) -> None:
         """Let the nodes run for a while."""
         ...
@@ -50,7 +52,7 @@ class Swarm(Protocol):
         ...
 
     def requests(self) -> int:
-        """Count the requests that all nodes of this process have sent so far."""
+        """Count the requests all nodes here have sent so far; asked while the network is quiet."""
         ...
 
     async def stop(self) -> None:

@@ -16,6 +16,7 @@ GETS_AFTER_LOSS = 100
 LOST_SHARE = 0.3
 LIMIT_S = 5.0  # what the peer allows one request; a later answer counts as none
 IN_FLIGHT = 32
+REST_S = 0.2  # after the last answer, for what still happens behind it
 IN_FLIGHT_AFTER_LOSS = 20  # keeps the wait for lost gets at 25 s; a CPU is idle meanwhile
 
 
@@ -26,8 +27,8 @@ class Speed:
     puts_taken: int
     gets_answered: int
     gets_away: int
-    put_ms: float
-    get_ms: float
+    put_ms: float | None
+    get_ms: float | None
     get_away_ms: float | None
     get_away_p90_ms: float | None
     get_local_ms: float | None
@@ -94,25 +95,26 @@ async def put_all(swarm: Swarm, work: Sequence[Errand]) -> list[Outcome]:
     return [await swarm.put(e.writer, e.name, e.value, e.reader) for e in work]
 
 
-async def get_all(swarm: Swarm, work: Sequence[Errand], at_once: int) -> list[Outcome]:
-    """Read every value at its reader, so many at the same time; a wrong value counts as none."""
-    outcomes: list[Outcome] = []
-    for i in range(0, len(work), at_once):
-        batch = work[i : i + at_once]
-        outcomes += await swarm.together([swarm.get(e.reader, e.name, LIMIT_S) for e in batch])
+def checked(outcomes: Sequence[Outcome], work: Sequence[Errand]) -> list[Outcome]:
+    """Return the outcomes with each wrong value turned into none."""
     return [
-        o if o.value == e.value else Outcome(None, o.seconds, o.local)
+        o if o.value == e.value else Outcome(None, o.seconds)
         for o, e in zip(outcomes, work, strict=True)
     ]
 
 
 async def get_one_by_one(swarm: Swarm, work: Sequence[Errand]) -> list[Outcome]:
     """Read every value at its reader, the next only when the last is done."""
-    outcomes = [await swarm.get(e.reader, e.name, LIMIT_S) for e in work]
-    return [
-        o if o.value == e.value else Outcome(None, o.seconds, o.local)
-        for o, e in zip(outcomes, work, strict=True)
-    ]
+    return checked([await swarm.get(e.reader, e.name, LIMIT_S) for e in work], work)
+
+
+async def get_all(swarm: Swarm, work: Sequence[Errand], at_once: int) -> list[Outcome]:
+    """Read every value at its reader, so many at the same time."""
+    outcomes: list[Outcome] = []
+    for i in range(0, len(work), at_once):
+        batch = work[i : i + at_once]
+        outcomes += await swarm.together([swarm.get(e.reader, e.name, LIMIT_S) for e in batch])
+    return checked(outcomes, work)
 
 
 async def grow(swarm: Swarm, nodes: int, seed_port: int | None = None) -> int:
@@ -124,6 +126,21 @@ async def grow(swarm: Swarm, nodes: int, seed_port: int | None = None) -> int:
     return seed_port
 
 
+@dataclass(frozen=True)
+class Mark:
+    """The CPU seconds this process has used and the requests its nodes have sent so far."""
+
+    cpu_s: float
+    requests: int
+
+
+async def mark(swarm: Swarm) -> Mark:
+    """Take both counts; the second when the network has come to rest."""
+    cpu_s = time.process_time()
+    await swarm.pause(REST_S)
+    return Mark(cpu_s, swarm.requests())
+
+
 async def measure_speed(swarm: Swarm, nodes: int, chance: random.Random) -> Speed:
     """Run the puts and gets on an undisturbed network, all of it in this process."""
     before_kib = resident_kib()
@@ -131,30 +148,32 @@ async def measure_speed(swarm: Swarm, nodes: int, chance: random.Random) -> Spee
     await swarm.pause(swarm.settle_s)
     memory_kib = (resident_kib() - before_kib) / nodes
     work = errands(nodes, PUTS, chance)
-    marks = [(time.process_time(), swarm.requests())]
+    start = await mark(swarm)
     puts = await put_all(swarm, work)
-    marks.append((time.process_time(), swarm.requests()))
+    between = await mark(swarm)
+    local = [swarm.holds(e.reader, e.name) for e in work]
+    begin_gets = await mark(swarm)
     gets = await get_one_by_one(swarm, work)
-    marks.append((time.process_time(), swarm.requests()))
+    end = await mark(swarm)
     begun = time.perf_counter()
     await get_all(swarm, work, IN_FLIGHT)
     gets_a_second = PUTS / (time.perf_counter() - begun)
-    (cpu0, sent0), (cpu1, sent1), (cpu2, sent2) = marks
     answered = [g for g in gets if g.value is not None]
-    away = [g for g in answered if not g.local]
+    away = [g for g, here in zip(gets, local, strict=True) if g.value is not None and not here]
+    at_home = [g for g, here in zip(gets, local, strict=True) if g.value is not None and here]
     return Speed(
         puts_taken=sum(p.value is not None for p in puts),
         gets_answered=len(answered),
         gets_away=len(away),
-        put_ms=median_ms(puts) or 0.0,
-        get_ms=median_ms(answered) or 0.0,
+        put_ms=median_ms(puts),
+        get_ms=median_ms(answered),
         get_away_ms=median_ms(away),
         get_away_p90_ms=p90_ms(away),
-        get_local_ms=median_ms([g for g in answered if g.local]),
-        put_cpu_ms=(cpu1 - cpu0) / PUTS * 1e3,
-        get_cpu_ms=(cpu2 - cpu1) / PUTS * 1e3,
-        requests_a_put=(sent1 - sent0) / PUTS,
-        requests_a_get=(sent2 - sent1) / PUTS,
+        get_local_ms=median_ms(at_home),
+        put_cpu_ms=(between.cpu_s - start.cpu_s) / PUTS * 1e3,
+        get_cpu_ms=(end.cpu_s - begin_gets.cpu_s) / PUTS * 1e3,
+        requests_a_put=(between.requests - start.requests) / PUTS,
+        requests_a_get=(end.requests - begin_gets.requests) / PUTS,
         gets_a_second=gets_a_second,
         memory_kib_a_node=memory_kib,
     )
