@@ -26,6 +26,7 @@ _DAMAGE: Final = frozenset(
 )
 _BESIDE: Final = ("-wal", "-shm", "-journal")
 _CACHE_KIB: Final = 4096  # the indexes of a full store fit in
+_HEADER_BYTES: Final = 100
 _PAGE_BYTES: Final = 4096
 _WAL_PAGES: Final = 2000  # 8 MiB of log, then it is taken over into the file: some 10 ms
 
@@ -50,8 +51,7 @@ def open_database(path: Path, tables: str, version: int, dial: Connect) -> sqlit
         HomeTooNew: a newer program wrote it.
         sqlite3.Error, DiskFull, DiskFailed: the disk does not do its part.
     """
-    with blamed_on_disk(path):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    _check_header(path, _touched(path))
     db = dial(str(path))
     try:
         _prepare(db, path, tables, version)
@@ -91,6 +91,22 @@ def put_aside(path: Path, unix_s: int) -> Path:
     return move_aside(path, unix_s)
 
 
+def _touched(path: Path) -> bytes:
+    """Make the file with its mode where there is none, and return how it begins."""
+    with blamed_on_disk(path):
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            return os.read(fd, _HEADER_BYTES)
+        finally:
+            os.close(fd)
+
+
+def _check_header(path: Path, header: bytes) -> None:
+    """Raise Damaged where SQLite would only find that it must not write."""
+    if header and header[18:20] not in (b"\1\1", b"\2\2"):
+        raise Damaged(f"{path} has no sound header")
+
+
 def _prepare(db: sqlite3.Connection, path: Path, tables: str, version: int) -> None:
     db.execute("PRAGMA locking_mode=EXCLUSIVE")  # no shared memory, no other process
     db.execute("PRAGMA journal_mode=WAL")
@@ -103,3 +119,11 @@ def _prepare(db: sqlite3.Connection, path: Path, tables: str, version: int) -> N
         raise HomeTooNew("use the newer program", file=str(path), found=found, supported=version)
     if found < version:
         db.executescript(f"BEGIN;{tables};PRAGMA user_version={version};COMMIT")
+    _check_tables(db, path, tables)
+
+
+def _check_tables(db: sqlite3.Connection, path: Path, tables: str) -> None:
+    """Raise Damaged where the file's own words for its tables are not those of the script."""
+    found = [sql for (sql,) in db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")]
+    if len(found) != tables.count("CREATE ") or not all(sql in tables for sql in found):
+        raise Damaged(f"{path} has other tables")

@@ -214,5 +214,12 @@ class SeedAddressTest(SynchronousTestCase):
             "ho st:1",
         ]:
             self.assertRaises(BadConfig, config.parse_seed, text)
-        for text in ["host:\u0661", "host:+1", "h" * 254 + ":1", "\u00e9.org:80", "host:00000080"]:
+        for text in [
+            "host:\u0661",
+            "host:+1",
+            "h" * 254 + ":1",
+            "\u00e9.org:80",
+            "host:00000080",
+            "h h:1",
+        ]:
             self.assertRaises(BadConfig, config.parse_seed, text)
