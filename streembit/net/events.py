@@ -59,8 +59,11 @@ class LinkEvents(Protocol):
 class LinkWatch(Protocol):
     """Who counts connections (the gate) or waits for one (the dialler)."""
 
+    def check(self, link: LinkProtocol) -> None:
+        """The handshake is done; a RemoteError raised here refuses the link."""
+
     def opened(self, link: LinkProtocol) -> None:
-        """The handshake is done, before `link_open`; a RemoteError raised here refuses it."""
+        """The owner was told by `link_open`, and did not end the link."""
 
     def closed(self, link: LinkProtocol, reason: StreembitError) -> None:
         """The connection is gone, whether it became a link or not; called once."""

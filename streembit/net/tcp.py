@@ -257,13 +257,15 @@ class LinkProtocol(ByteProtocol):
     def _open(self, link: Link) -> None:
         self.link = link
         if self._watch is not None:
-            self._watch.opened(self)
+            self._watch.check(self)
         self._channel = link.channel
         self._reader.limit_bytes = MAX_FRAME_PEER
         self._step = self._receive
         self._clear_timer()
         self._announced = True
         self._events.link_open(self)
+        if self._watch is not None and self.is_open:
+            self._watch.opened(self)
 
     # --- ends
 

@@ -1,0 +1,103 @@
+"""Rates that may not be exceeded: token buckets, one a peer and one for all."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Final
+
+MAX_PEERS: Final = 4096  # twice the connections of a node
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many a second in the long run, and a burst at once."""
+
+    per_s: float
+    burst: float
+
+
+# A core verifies some 10,000 signatures a second; strangers get less than half of one.
+STRANGER_CHECKS: Final = Rate(per_s=200.0, burst=200.0)
+ALL_CHECKS: Final = Rate(per_s=4000.0, burst=4000.0)
+
+
+class TokenBucket:
+    """Fills at a rate up to a burst; what is taken must be in it."""
+
+    __slots__ = ("_full_s", "_rate")
+
+    def __init__(self, rate: Rate) -> None:
+        self._rate = rate
+        self._full_s = float("-inf")  # when the bucket is, or will be, full
+
+    def wait_s(self, now_s: float, tokens: float = 1.0) -> float:
+        """Return 0.0 if the tokens are there, else in how many seconds they will be."""
+        missing = self.missing(now_s) + tokens - self._rate.burst
+        return max(0.0, missing / self._rate.per_s)
+
+    def take(self, now_s: float, tokens: float = 1.0) -> bool:
+        """Take the tokens if they are there; return whether they were."""
+        if self.wait_s(now_s, tokens) > 0:
+            return False
+        self._full_s = max(self._full_s, now_s) + tokens / self._rate.per_s
+        return True
+
+    def missing(self, now_s: float) -> float:
+        """Return how many tokens the bucket lacks to be full; never more than its burst.
+
+        So a clock that was set back costs a burst at most.
+        """
+        lacking = (self._full_s - now_s) * self._rate.per_s
+        return min(max(0.0, lacking), self._rate.burst)
+
+
+class Buckets:
+    """A bucket for each key, of which only the busiest are remembered."""
+
+    __slots__ = ("_buckets", "_max_keys", "_rate")
+
+    def __init__(self, rate: Rate, max_keys: int = MAX_PEERS) -> None:
+        self._rate = rate
+        self._max_keys = max_keys
+        self._buckets: OrderedDict[Hashable, TokenBucket] = OrderedDict()
+
+    def of(self, key: Hashable) -> TokenBucket:
+        """Return the bucket of a key, a full one for a key that is new or was forgotten."""
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            if len(self._buckets) >= self._max_keys:
+                self._buckets.popitem(last=False)  # idle for longest
+            bucket = self._buckets[key] = TokenBucket(self._rate)
+        else:
+            self._buckets.move_to_end(key)
+        return bucket
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+
+class Budgets:
+    """What one peer and all together may ask for; asked before each costly check.
+
+    A peer whose bucket was forgotten gets a full one, so the bound of
+    all together is the one that holds against many keys.
+    """
+
+    __slots__ = ("_all", "_peers")
+
+    def __init__(
+        self, peer: Rate = STRANGER_CHECKS, total: Rate = ALL_CHECKS, max_peers: int = MAX_PEERS
+    ) -> None:
+        self._peers = Buckets(peer, max_peers)
+        self._all = TokenBucket(total)
+
+    def wait_s(self, peer: Hashable, now_s: float, tokens: float = 1.0) -> float:
+        """Return 0.0 and take the tokens, or take none and say how long to wait for them."""
+        bucket = self._peers.of(peer)
+        wait_s = max(bucket.wait_s(now_s, tokens), self._all.wait_s(now_s, tokens))
+        if wait_s == 0.0:
+            bucket.take(now_s, tokens)
+            self._all.take(now_s, tokens)
+        return wait_s
