@@ -68,7 +68,18 @@ def status_of_code(code: str) -> int:
 
 
 def answer_of(error: StreembitError) -> ErrorAnswer:
-    """Return what the API says about an error: its code, sentence, detail and figures."""
-    figures = "".join(f" {name}={value}" for name, value in error.fields.items())
-    detail = f"{error.sentence()} ({error.detail})" if error.detail else error.sentence()
-    return ErrorAnswer(ErrorBody(error.code, detail + figures))
+    """Return what the API says about an error: its code, and all else in one sentence."""
+    return ErrorAnswer(ErrorBody(error.code, in_words(error)))
+
+
+def in_words(error: StreembitError) -> str:
+    """Return what happened for a person: the sentence, this case's detail, and its figures."""
+    text = error.sentence().removesuffix(".")
+    if error.detail:
+        text += f": {error.detail}"
+    figures = [f"{name}: {_shown(value)}" for name, value in error.fields.items() if value != []]
+    return f"{text} [{', '.join(figures)}]" if figures else text
+
+
+def _shown(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -23,8 +23,6 @@ from streembit.errors import ListenFailed
 from streembit.service.facade import NodeFacade
 from streembit.service.metrics import Metrics
 
-SOCKET_NAME = "api.sock"
-
 
 class Refuse(Protocol):
     """Counts a refusal by its reason: `Refusals.refuse`."""

@@ -12,6 +12,7 @@ from typing import Final
 
 from streembit.errors import ListenFailed
 
+SOCKET_NAME: Final = "api.sock"  # in the home
 MAX_PATH_BYTES: Final = 100  # sun_path has 108 bytes on Linux, 104 on the BSDs
 
 

@@ -321,5 +321,5 @@ class BoundaryTests(SynchronousTestCase):
         answer = Browser(raised(error)).ask("GET", "/v1/status")
         self.assertEqual(
             answer.json["error"]["detail"],
-            "What was given is larger than allowed. (value) size_bytes=9 limit_bytes=8",
+            "What was given is larger than allowed: value [size_bytes: 9, limit_bytes: 8]",
         )

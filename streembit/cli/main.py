@@ -1,0 +1,94 @@
+"""The command `streembit`: its groups, and the place where errors become a line and a status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from io import TextIOWrapper
+from pathlib import Path
+
+import click
+
+from streembit._version import __version__
+from streembit.cli.account import account
+from streembit.cli.command import Group, Settings
+from streembit.cli.node import doctor, status
+from streembit.cli.peer import peer
+from streembit.cli.record import record
+from streembit.cli.show import plain
+from streembit.errors import StreembitError
+
+_EXAMPLES = (
+    "streembit account create alice",
+    "twistd -n streembit-node --home ~/.streembit",
+    "streembit status",
+    "streembit record put Acme/Sensors/Roof 21.5",
+    "streembit --json peer list",
+)
+
+
+@click.group(cls=Group, examples=_EXAMPLES)
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path),
+    envvar="STREEMBIT_HOME",
+    default=Path("~/.streembit"),
+    help="The folder of the node.  [default: $STREEMBIT_HOME or ~/.streembit]",
+)
+@click.option("--account", metavar="NAME", help="One of several accounts in the home.")
+@click.option("--json", is_flag=True, help="Print JSON; may stand after the command too.")
+@click.version_option(__version__, message="streembit %(version)s")
+@click.pass_context
+def streembit(context: click.Context, home: Path, account: str | None, json: bool) -> None:
+    """Use a Streembit node: accounts, records, peers."""
+    context.obj = Settings(home.expanduser().absolute(), account, json)
+
+
+for command in (account, status, doctor, record, peer):
+    streembit.add_command(command)
+
+
+def main() -> None:
+    """Run the command line of this process and end it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; return the exit status, 0 only when it succeeded.
+
+    Everything that goes wrong is one line on standard error.
+    """
+    try:
+        returned = streembit.main(list(arguments), "streembit", standalone_mode=False)
+        sys.stdout.flush()
+        return returned if isinstance(returned, int) else 0
+    except StreembitError as e:
+        from streembit.api.answers import in_words
+        from streembit.cli.client import ApiError
+
+        return _failed(e.detail if isinstance(e, ApiError) else in_words(e), e.code)
+    except click.UsageError as e:
+        return _failed(_usage(e), "usage")
+    except click.ClickException as e:
+        return _failed(e.format_message(), "usage")
+    except (click.Abort, KeyboardInterrupt):
+        return _failed("interrupted", "interrupted")
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as e:
+        return _failed(f"{e.filename or ''}: {e.strerror}".removeprefix(": "), "os-error")
+
+
+def _failed(text: str, code: str) -> int:
+    click.echo(f"streembit: error: {plain(text.strip())} ({plain(code)})", err=True)
+    return 1
+
+
+def _usage(error: click.UsageError) -> str:
+    path = error.ctx.command_path if error.ctx else "streembit"
+    return f"{error.format_message()} See: {path} --help"

@@ -1,0 +1,115 @@
+"""`streembit status` and `streembit doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from streembit.cli import show
+from streembit.cli.command import Command, Settings, pass_settings
+
+if TYPE_CHECKING:
+    from streembit.api.operations import Checks
+    from streembit.service.facade import Readiness, Status
+
+
+@click.command(cls=Command, examples=("streembit status", "streembit --json status"))
+@pass_settings
+def status(settings: Settings) -> None:
+    """Show who and where the running node is, and how it does."""
+    from streembit.service.facade import Status
+
+    answer = settings.client().ask("GET", "/v1/status", Status)
+    if settings.json:
+        show.as_json(answer)
+    else:
+        show.facts(_facts(answer))
+
+
+def _facts(answer: Status) -> Iterator[tuple[str, object]]:
+    yield "role", f"{answer.role}, streembit {answer.version}, up {show.span(answer.uptime_s)}"
+    yield "network", answer.network
+    yield "account", answer.account
+    yield "public key", answer.public_key
+    yield "node id", answer.node_id
+    yield "fingerprint", answer.fingerprint
+    yield "listening", ", ".join(answer.listening) or "nowhere"
+    yield "observed", f"{answer.observed or 'not yet'}, {_reach(answer)}"
+    yield "readiness", _readiness(answer.readiness)
+    yield "peers", f"{answer.peers:,} in the table, {show.count(answer.links, 'link')}"
+    yield "records", f"{show.count(answer.records, 'record')}, {show.count(answer.bytes, 'byte')}"
+    yield "store", "accepts writes" if answer.store.ok else f"DEGRADED: {answer.store.detail}"
+    yield "clock", _clock(answer.clock_skew_s)
+    yield "checked", show.count(answer.signed_checked, "signature")
+    yield from _listed("refused", answer.refusals)
+    yield from _listed("limits", answer.limits)
+
+
+def _listed(
+    name: str, figures: dict[str, int] | dict[str, int | float]
+) -> Iterator[tuple[str, object]]:
+    rows = [f"{figure:,} {what}" for what, figure in figures.items()] or ["nothing"]
+    yield from zip([name] + [""] * len(rows), rows, strict=False)
+
+
+def _reach(answer: Status) -> str:
+    return {
+        "reachable": "reachable from outside",
+        "unreachable": "NOT reachable from outside",
+        "unknown": "not yet known whether reachable",
+    }[answer.reachability]
+
+
+def _readiness(readiness: Readiness) -> str:
+    age = readiness.canary_age_s
+    told = "no canary yet" if age is None else f"canary {show.span(age)} ago"
+    word = "ready" if readiness.ready else "NOT READY"
+    return f"{word}, {told}" + (f": {readiness.detail}" if readiness.detail else "")
+
+
+def _clock(skew_s: float | None) -> str:
+    if skew_s is None:
+        return "not yet compared with 3 peers"
+    side = "ahead of" if skew_s > 0 else "behind"
+    return f"{show.span(abs(skew_s))} {side} the peers"
+
+
+@click.command(cls=Command, examples=("streembit doctor", "streembit doctor --json"))
+@pass_settings
+@click.pass_context
+def doctor(context: click.Context, settings: Settings) -> None:
+    """Find out what is wrong, and say what to do.
+
+    Checks clock, port, seeds, reachability and disk; without a running
+    node, what can be checked then. The exit status is 1 if a check fails.
+    """
+    found = _found(settings)
+    if settings.json:
+        show.as_json(found)
+    else:
+        _print(found)
+    if not found.ok:
+        context.exit(1)
+
+
+def _found(settings: Settings) -> Checks:
+    from streembit.api.operations import Checks
+    from streembit.cli.client import NodeNotRunning
+    from streembit.cli.offline import examine
+
+    try:
+        return settings.client().ask("GET", "/v1/doctor", Checks)
+    except NodeNotRunning:
+        checks = examine(settings.home, settings.account)
+        return Checks(all(check.ok for check in checks), checks)
+
+
+def _print(found: Checks) -> None:
+    width = max((len(check.name) for check in found.checks), default=0)
+    for check in found.checks:
+        mark = "ok  " if check.ok else "FAIL"
+        show.line(f"{mark}  {check.name:<{width}}  {check.detail}")
+        if check.advice and not check.ok:
+            show.line(f"      {'':<{width}}  what to do: {check.advice}")
