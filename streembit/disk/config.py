@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -40,7 +40,10 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     nodes of other networks are refused. account: "" is the home's default.
     client_only: take part without storing for others. metrics: endpoint of
     the figures, "" for none. exempt: networks (CIDR) whose addresses are
-    neither counted nor grouped, for tests on one machine.
+    neither counted nor grouped, for tests on one machine. id_scheme: what
+    the node id is made of; "address" is for entries of a seed list, which
+    never store, and needs advertise, the `HOST:PORT` that everybody reaches
+    the node at.
     """
 
     listen: Annotated[tuple[str, ...], Meta(min_length=1, max_length=MAX_LISTEN)]
@@ -50,6 +53,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     client_only: bool = False
     metrics: str = ""
     exempt: Annotated[tuple[str, ...], Meta(max_length=MAX_EXEMPT)] = ()
+    id_scheme: Literal["key", "address", "composite"] = "key"
+    advertise: str = ""
     log_level: Literal["debug", "info", "warn", "error"] = "info"
     limits: Limits = Limits()
 
@@ -88,6 +93,18 @@ def parse(data: bytes, role: Role, name: str = "") -> Config:
         return _checked({"listen": [LISTEN[role]], **document}, role)
     except _Fault as e:
         raise BadConfig(e.reason, file=name, line=_line_of(e.path, text)) from None
+
+
+def amend(config: Config, role: Role, changes: Mapping[str, object]) -> Config:
+    """Return the configuration with some members replaced, by the command line's for example.
+
+    Raises:
+        BadConfig: a value cannot be used.
+    """
+    try:
+        return _checked({**msgspec.to_builtins(config), **changes}, role)
+    except _Fault as e:
+        raise BadConfig(e.reason) from None
 
 
 def parse_seed(text: str) -> SeedAddress:
@@ -132,6 +149,9 @@ def _checked(document: dict[str, Any], role: Role) -> Config:
     _check_each(config.seeds, parse_seed, "seeds")
     _check_each(config.exempt, _check_subnet, "exempt")
     _check_each([config.metrics] if config.metrics else [], _check_endpoint, "metrics")
+    _check_each([config.advertise] if config.advertise else [], parse_seed, "advertise")
+    if (config.id_scheme == "address") != bool(config.advertise):
+        raise _Fault('id_scheme "address" and advertise need each other', "advertise")
     return config
 
 

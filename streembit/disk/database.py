@@ -6,13 +6,14 @@ import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from streembit.disk.atomic import blamed_on_disk, move_aside
 from streembit.disk.files import exists
 from streembit.errors import HomeTooNew
 
 Connect = Callable[[str], sqlite3.Connection]
+Row = tuple[Any, ...]
 
 _DAMAGE: Final = frozenset(
     {
@@ -55,26 +56,25 @@ def open_database(path: Path, tables: str, version: int, dial: Connect) -> sqlit
     db = dial(str(path))
     try:
         _prepare(db, path, tables, version)
-    except sqlite3.DatabaseError as e:
+    except BaseException as e:
         db.close()
-        if is_damage(e):
-            raise Damaged(str(e)) from e
-        raise
-    except BaseException:
-        db.close()
+        if isinstance(e, sqlite3.Error | UnicodeDecodeError):
+            raise _told_apart(e) from e
         raise
     return db
 
 
-def is_damage(error: sqlite3.Error) -> bool:
-    """Return whether the error says that the file's contents are broken.
+def run(db: sqlite3.Connection, sql: str, values: Row = ()) -> list[Row]:
+    """Run one statement and return its rows.
 
-    Statements here never change, so one that makes no sense to SQLite, or
-    breaks a rule between table and index, met contents that are not ours.
+    Raises:
+        Damaged: the file turned out to be no sound database.
+        sqlite3.Error: the disk does not do its part.
     """
-    if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
-        return False
-    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _DAMAGE
+    try:
+        return db.execute(sql, values).fetchall()
+    except (sqlite3.Error, UnicodeDecodeError) as e:
+        raise _told_apart(e) from e
 
 
 def is_full(error: sqlite3.Error) -> bool:
@@ -89,6 +89,19 @@ def put_aside(path: Path, unix_s: int) -> Path:
         if exists(log):
             move_aside(log, unix_s)
     return move_aside(path, unix_s)
+
+
+def _told_apart(error: sqlite3.Error | UnicodeDecodeError) -> Exception:
+    """Return Damaged for an error that shows broken contents, else the error itself.
+
+    Statements here never change, so one that makes no sense to SQLite, or
+    breaks a rule between table and index, met contents that are not ours; so
+    did text that is no UTF-8.
+    """
+    if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
+        return error
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+    return Damaged(str(error)) if code in _DAMAGE else error
 
 
 def _touched(path: Path) -> bytes:

@@ -8,16 +8,17 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from streembit.disk.database import (
     Connect,
     Damaged,
+    Row,
     connect,
-    is_damage,
     is_full,
     open_database,
     put_aside,
+    run,
 )
 from streembit.errors import DiskFailed, DiskFull, TooLarge
 
@@ -36,8 +37,6 @@ _KEEP: Final = (
     " deleted=excluded.deleted, checksum=excluded.checksum WHERE excluded.seq >= published.seq"
 )
 _SLOT: Final = "owner=? AND kind=? AND salt=?"
-
-Row = tuple[Any, ...]
 
 
 class Slot(NamedTuple):
@@ -143,8 +142,8 @@ class PublishedRecords:
     def _rows(self, sql: str, values: Row) -> list[Row]:
         """Run one statement, which is a transaction of its own."""
         try:
-            return (self._db or self._opened()).execute(sql, values).fetchall()
-        except sqlite3.Error as e:
+            return run(self._db or self._opened(), sql, values)
+        except (Damaged, sqlite3.Error) as e:
             raise self._failed(e) from e
 
     def _opened(self) -> sqlite3.Connection:
@@ -155,11 +154,11 @@ class PublishedRecords:
             self._db = open_database(self.path, _TABLES, VERSION, self._dial)
         return self._db
 
-    def _failed(self, error: sqlite3.Error) -> DiskFull | DiskFailed:
-        if is_damage(error):
+    def _failed(self, error: sqlite3.Error | Damaged) -> DiskFull | DiskFailed:
+        if isinstance(error, Damaged):
             self.close()
             self.moved_aside.append(put_aside(self.path, int(self._unix_s())))
-        kind = DiskFull if is_full(error) else DiskFailed
+        kind = DiskFull if not isinstance(error, Damaged) and is_full(error) else DiskFailed
         return kind(str(error), file=str(self.path))
 
 

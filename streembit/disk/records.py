@@ -3,45 +3,28 @@
 from __future__ import annotations
 
 import sqlite3
-import struct
 import time
-import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from streembit.dht.shelf import ITEM_OVERHEAD_BYTES, ItemKind, StoredItem, Usage
-from streembit.disk.database import Connect, Damaged, connect, is_damage, open_database, put_aside
+from streembit.dht.shelf import ITEM_OVERHEAD_BYTES, StoredItem, Usage
+from streembit.disk.database import Connect, Damaged, Row, connect, open_database, put_aside, run
 from streembit.disk.ledger import Ledger
+from streembit.disk.rows import COLUMNS, TABLES, to_item, to_key, to_row
 from streembit.errors import DiskFailed, DiskFull, StoreDegraded
 
 VERSION: Final = 1
-_TABLES: Final = """
-CREATE TABLE items (
-    place BLOB NOT NULL, kind INTEGER NOT NULL, owner BLOB NOT NULL, address TEXT NOT NULL,
-    user TEXT NOT NULL, seq INTEGER NOT NULL, expires INTEGER NOT NULL, digest BLOB NOT NULL,
-    stored REAL NOT NULL, kept REAL NOT NULL, checksum INTEGER NOT NULL, body BLOB NOT NULL);
-CREATE UNIQUE INDEX items_place ON items (place);
-CREATE INDEX items_user ON items (user, stored, place);
-CREATE INDEX items_kept ON items (kept);
-CREATE TABLE floors (place BLOB PRIMARY KEY, seq INTEGER NOT NULL, until REAL NOT NULL)
-WITHOUT ROWID
-"""
-_ALL: Final = "place,kind,owner,address,user,seq,expires,digest,stored,kept,checksum,body"
-_SAVE: Final = f"INSERT OR REPLACE INTO items ({_ALL}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
-_GET: Final = f"SELECT {_ALL} FROM items WHERE place=?"
-_OLDEST: Final = f"SELECT {_ALL} FROM items WHERE user=? ORDER BY stored, place LIMIT 1"
-_NEXT: Final = f"SELECT {_ALL} FROM items WHERE place>? ORDER BY place LIMIT ?"
+_SAVE: Final = f"INSERT OR REPLACE INTO items ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+_GET: Final = f"SELECT {COLUMNS} FROM items WHERE place=?"
+_OLDEST: Final = f"SELECT {COLUMNS} FROM items WHERE user=? ORDER BY stored, place LIMIT 1"
+_NEXT: Final = f"SELECT {COLUMNS} FROM items WHERE place>? ORDER BY place LIMIT ?"
 _CHARGES: Final = f"SELECT owner, address, user, length(body)+{ITEM_OVERHEAD_BYTES} FROM items"
 _CHARGED: Final = _CHARGES + " WHERE place=?"
 _SPARE_FLOORS: Final = (
     "DELETE FROM floors WHERE place IN (SELECT place FROM floors ORDER BY until, place"
     " LIMIT max(0, (SELECT count(*) FROM floors) - ?))"
 )
-_KINDS: Final[tuple[ItemKind, ItemKind]] = ("record", "blob")
-_FIGURES: Final = struct.Struct("<Bqqdd")
-
-Row = tuple[Any, ...]
 
 
 class SqliteShelf:
@@ -124,15 +107,15 @@ class SqliteShelf:
     # --- items -------------------------------------------------------------------------------
 
     def get(self, place: int) -> StoredItem | None:
-        """Return the item at the place; one that the disk has altered counts as absent."""
-        rows = self._rows(_GET, (_key(place),))
-        return _checked(rows[0]) if rows else None
+        """Return the item at the place, None where there is none."""
+        items = self._items(_GET, (to_key(place),))
+        return items[0] if items else None
 
     def save(self, item: StoredItem) -> None:
         """Put the item at its place, instead of what was there."""
         self.begin()
         ledger = self._sums()
-        row = _row(item)
+        row = to_row(item)
         before = self._rows(_CHARGED, row[:1])
         self._write(_SAVE, row)
         for charged in before:
@@ -144,22 +127,14 @@ class SqliteShelf:
         """Remove the item at the place; does nothing where there is none."""
         self.begin()
         ledger = self._sums()
-        before = self._rows(_CHARGED, (_key(place),))
+        before = self._rows(_CHARGED, (to_key(place),))
         if before:
-            self._write("DELETE FROM items WHERE place=?", (_key(place),))
+            self._write("DELETE FROM items WHERE place=?", (to_key(place),))
             self._count_off(ledger, before[0])
 
     def iterate(self, limit: int, after: int | None = None) -> list[StoredItem]:
         """Return at most `limit` items in order of place, beginning behind `after`."""
-        found: list[StoredItem] = []
-        start = b"" if after is None else _key(after)
-        while len(found) < limit:
-            rows = self._rows(_NEXT, (start, limit - len(found)))
-            found += [item for row in rows if (item := _checked(row))]
-            if len(rows) < limit - len(found):
-                break
-            start = rows[-1][0]
-        return found
+        return self._items(_NEXT, (b"" if after is None else to_key(after), limit))
 
     def expired(self, now_s: float, limit: int) -> list[int]:
         """Return at most `limit` places past their time, the longest past first."""
@@ -170,12 +145,12 @@ class SqliteShelf:
 
     def floor(self, place: int) -> int | None:
         """Return the lowest sequence number still taken at the place, or None."""
-        rows = self._rows("SELECT seq FROM floors WHERE place=?", (_key(place),))
+        rows = self._rows("SELECT seq FROM floors WHERE place=?", (to_key(place),))
         return rows[0][0] if rows else None
 
     def set_floor(self, place: int, seq: int, until_s: float) -> None:
         """Keep `seq` as the place's floor until then, instead of the place's former floor."""
-        self._write("REPLACE INTO floors VALUES (?, ?, ?)", (_key(place), seq, until_s))
+        self._write("REPLACE INTO floors VALUES (?, ?, ?)", (to_key(place), seq, until_s))
 
     def drop_floors(self, now_s: float, keep: int) -> int:
         """Drop floors past their time, then those that end first until `keep` are left."""
@@ -207,9 +182,9 @@ class SqliteShelf:
         return self._sums().largest_user()
 
     def oldest_of(self, user: str) -> StoredItem | None:
-        """Return the user's item that was stored first, altered by the disk or not."""
-        rows = self._rows(_OLDEST, (user,))
-        return _item(rows[0]) if rows else None
+        """Return the user's item that was stored first, None where the user has none."""
+        items = self._items(_OLDEST, (user,))
+        return items[0] if items else None
 
     def newest_s(self) -> float:
         """Return the latest `stored_s` of all items, 0.0 when empty: the clock was that far."""
@@ -234,10 +209,16 @@ class SqliteShelf:
         self._rows(sql, values)
         self._changes += 1
 
+    def _items(self, sql: str, values: Row) -> list[StoredItem]:
+        try:
+            return [to_item(row) for row in self._rows(sql, values)]
+        except Damaged as e:
+            raise self._failed(e) from e
+
     def _rows(self, sql: str, values: Row = ()) -> list[Row]:
         try:
-            return (self._db or self._opened()).execute(sql, values).fetchall()
-        except sqlite3.Error as e:
+            return run(self._db or self._opened(), sql, values)
+        except (Damaged, sqlite3.Error) as e:
             raise self._failed(e) from e
 
     def _opened(self) -> sqlite3.Connection:
@@ -251,18 +232,18 @@ class SqliteShelf:
 
     def _open_or_renew(self) -> sqlite3.Connection:
         try:
-            return open_database(self.path, _TABLES, VERSION, self._dial)
+            return open_database(self.path, TABLES, VERSION, self._dial)
         except Damaged:
             self.moved_aside.append(put_aside(self.path, int(self._unix_s())))
-            return open_database(self.path, _TABLES, VERSION, self._dial)
+            return open_database(self.path, TABLES, VERSION, self._dial)
 
-    def _failed(self, error: sqlite3.Error) -> StoreDegraded:
+    def _failed(self, error: sqlite3.Error | Damaged) -> StoreDegraded:
         """End the batch without a trace; put the file aside when it is damaged."""
         self._lost = self._changes > 0
         self._in_batch, self._changes = False, 0
         self._take_back()
         self.trouble = str(error)
-        if is_damage(error):
+        if isinstance(error, Damaged):
             self._renew()
         return StoreDegraded(str(error))
 
@@ -291,46 +272,3 @@ class SqliteShelf:
         if self._db is not None:
             db, self._db = self._db, None
             db.close()
-
-
-def _key(place: int) -> bytes:
-    return place.to_bytes(20)
-
-
-def _row(item: StoredItem) -> Row:
-    kind = _KINDS.index(item.kind)
-    figures = (item.seq, item.expires_unix_s, item.digest, item.stored_s, item.kept_until_s)
-    row = (_key(item.place), kind, item.owner, item.address, item.user, *figures)
-    return (*row, _checksum(row, item.body), item.body)
-
-
-def _checked(row: Row) -> StoredItem | None:
-    try:
-        sound = row[10] == _checksum(row[:10], row[11])
-    except (TypeError, ValueError, AttributeError, struct.error):
-        sound = False
-    return _item(row) if sound else None
-
-
-def _checksum(row: Row, body: bytes) -> int:
-    place, kind, owner, address, user, seq, expires, digest, stored, kept = row
-    figures = _FIGURES.pack(kind, seq, expires, stored, kept)
-    texts = f"{address} {user}".encode()
-    return zlib.crc32(body, zlib.crc32(b"".join((place, owner, digest, figures, texts))))
-
-
-def _item(row: Row) -> StoredItem:
-    place, kind, owner, address, user, seq, expires, digest, stored, kept, _, body = row
-    return StoredItem(
-        place=int.from_bytes(place),
-        kind=_KINDS[kind],
-        body=body,
-        owner=owner,
-        address=address,
-        user=user,
-        seq=seq,
-        expires_unix_s=expires,
-        digest=digest,
-        stored_s=stored,
-        kept_until_s=kept,
-    )
