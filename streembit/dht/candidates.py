@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
+from streembit.dht.keyspace import shared_bits
 from streembit.dht.peer import Node
-from streembit.dht.table import Table
+from streembit.dht.table import Table, slot_of
 from streembit.errors import StreembitError
 from streembit.wire.message import Contact
 
 MAX_CANDIDATES: Final = 512  # as many as three tables have room for; about 200 KiB
 MAX_TOLD: Final = 20  # taken from one answer: a whole answer, so that no teller crowds out others
+SPREAD: Final = 2  # nodes taken for one slot of a bucket that overflows: 16 slots, 20 places
 MAX_UNREACHED: Final = 1_024  # ids not to be tried again soon
 RETRY_AFTER_S: Final = 600.0  # a node that could not be reached is not tried again for so long
 
@@ -44,13 +47,38 @@ class Candidates:
         return taken
 
     def take(self, limit: int) -> list[Node]:
-        """Return at most `limit` nodes to shake hands with, and forget them here."""
+        """Return at most `limit` nodes to shake hands with, and forget them here.
+
+        Where all that wait for a bucket find room in it, all are taken.  Of a bucket that they
+        overfill only as many are taken as spread over it; the others go on waiting.
+        """
         chosen: list[Node] = []
-        while self._waiting and len(chosen) < limit:
-            node = self._waiting.pop(next(iter(self._waiting)))
-            if self._table.wants(node):
-                chosen.append(node)
+        crowds = self._crowds()
+        for node in list(self._waiting.values()):
+            if len(chosen) == limit:
+                break
+            if not self._table.wants(node):
+                del self._waiting[node.id]
+            elif self._fits(node, chosen, crowds):
+                chosen.append(self._waiting.pop(node.id))
         return chosen
+
+    def _crowds(self) -> Counter[int]:
+        """Return how many wait for each bucket."""
+        own_id = self._table.own_id
+        return Counter(shared_bits(node_id, own_id) for node_id in self._waiting)
+
+    def _fits(self, node: Node, chosen: list[Node], crowds: Counter[int]) -> bool:
+        shared = shared_bits(node.id, self._table.own_id)
+        bucket, slot = self._table.slot_use(node.id)
+        if bucket + crowds[shared] <= self._table.k:
+            return True
+        own = slot_of(node.id, shared)
+        beside = sum(
+            shared_bits(other.id, self._table.own_id) == shared and slot_of(other.id, shared) == own
+            for other in chosen
+        )
+        return slot + beside < SPREAD
 
     def unreached(self, node_id: int, now_s: float) -> None:
         """Note that no handshake came about, so that gossip cannot make us try again and again."""

@@ -24,8 +24,8 @@ from streembit.wire.message import Contact
 LIMIT_S: Final = 10.0  # a look-up ends then with what it has
 MAX_REQUESTS: Final = 80  # twice the widest region; more means that somebody leads us on
 
-NEAR: Final = 3
-CROWD: Final = 0.5
+NEAR: Final = 2
+CROWD: Final = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,25 +272,30 @@ class FindNodes:
     def wanted(self, shortlist: Shortlist, now_s: float) -> list[Entry]:
         """Return those whose answers are still missing."""
         best = shortlist.best(self.k, now_s)
-        if self._confirm or any(entry.state is State.FAILED for entry in shortlist):
+        if self._confirm or not all(entry.living(now_s) for entry in shortlist):
             return [entry for entry in best if entry.state is not State.ANSWERED]
         near = [entry for entry in best[: self._near] if entry.state is not State.ANSWERED]
         return near or self._uncovered(best, shortlist.target)
 
     def _uncovered(self, best: list[Entry], target: int) -> list[Entry]:
-        if not best:
-            return []
-        radius = best[-1].node.id ^ target
-        heard = [entry.node.id for entry in best if entry.state is State.ANSWERED]
-        pending = [entry for entry in best if entry.state is State.ASKED]
-        for entry in best:
-            if entry.state is not State.HEARD:
-                continue
-            apart = min((entry.node.id ^ node_id).bit_length() for node_id in heard)
-            expected = self.k * (1 << max(0, apart - 1)) / radius
-            if expected > self._crowd * self.k:
-                return [*pending, entry]
-        return []
+        """Return who may know nodes that none of those that answered knows."""
+        answered = [e.node.id for e in best if e.state is State.ANSWERED]
+        limit_bits = self._bucket_bits(best, target)
+        missing = [e for e in best if _apart_bits(e, answered) > limit_bits]
+        asked = [e for e in missing if e.state is State.ASKED]
+        soon = [*answered, *(e.node.id for e in asked)]
+        fresh = next((e for e in missing if _apart_bits(e, soon) > limit_bits), None)
+        return asked if fresh is None else [*asked, fresh]
+
+    def _bucket_bits(self, best: list[Entry], target: int) -> int:
+        """Return how many bits two ids may differ in and still know each other for sure.
+
+        The k nodes within the radius show how dense the ring is here, and so how many nodes are
+        expected in the bucket in which one node keeps the other.  A bucket that is expected to
+        hold less than `crowd` of k is taken to be complete.
+        """
+        radius = max(1, best[-1].node.id ^ target) if best else 1
+        return int(2 * self._crowd * radius).bit_length() - 1
 
     def value(self, node: Node, item: Record | Blob) -> None:
         """Ignore the item: nodes were asked for."""
@@ -304,3 +309,8 @@ class FindNodes:
     def lacking(self) -> tuple[Node, ...]:
         """Return no node."""
         return ()
+
+
+def _apart_bits(entry: Entry, ids: list[int]) -> int:
+    """Return in how many trailing bits the entry differs from the most similar of the ids."""
+    return min(((entry.node.id ^ other).bit_length() for other in ids), default=ID_BITS)

@@ -10,19 +10,22 @@ would spend most of them on nodes that turn out to be too far.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from streembit.dht.grouping import Grouping
-from streembit.dht.keyspace import K
+from streembit.dht.keyspace import K, from_text
 from streembit.dht.lookup import LIMIT_S, MAX_REQUESTS, Wait
 from streembit.dht.peer import Node
 from streembit.dht.shortlist import Entry, Shortlist, State
-from streembit.wire.message import MAX_RADIUS, Contact
+from streembit.dht.table import Table
+from streembit.wire.message import MAX_CONTACTS, MAX_RADIUS, Contact
 
-FIRST_WAVE: Final = 3
-FIRST_RECEIPTS: Final = 2
+FIRST_WAVE: Final = 3  # asked before the others, where the table may miss some
+FIRST_RECEIPTS: Final = 2  # of them let the others go: tried 1 to 5 of 1 to 5 in bench/lookups.py
+REPLACE_AFTER_S: Final = 0.25  # without an answer the next nearest is asked as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ class Put:
         "_receipts",
         "_refusals",
         "_sure",
+        "_targets",
+        "_until_s",
         "requests",
         "rounds",
         "shortlist",
@@ -121,6 +126,8 @@ class Put:
         self._asked: list[Entry] = []
         self._receipts: list[Receipt] = []
         self._refusals: dict[str, int] = {}
+        self._targets: list[Entry] | None = None
+        self._until_s = math.inf
         self._depth = 0
         self._outcome: Outcome | None = None
 
@@ -128,14 +135,14 @@ class Put:
         """Return what to do now; call it again after each `Send` and each report."""
         if self._outcome is not None:
             return Ended(self._outcome)
-        targets = self._targets(now_s)
-        unheard = [e for e in targets if e.state is not State.ANSWERED]
+        targets = self._choose(now_s)
+        unheard = [entry for entry in targets if entry.state is not State.ANSWERED]
         if not unheard or now_s >= self._limit_s:
-            return self._end(complete=not unheard)
-        fresh = self._wave([e for e in targets if e.state is State.HEARD])
+            return self._end(complete=bool(targets) and not unheard)
+        fresh = self._wave([e for e in unheard if e.state is State.HEARD], now_s)
         if fresh:
             return self._send(fresh, targets, now_s)
-        return self._wait(now_s)
+        return Wait(min(self._until_s, self._limit_s))
 
     def stored(
         self, node_id: int, receipt: Receipt, nearer: Iterable[Contact], now_s: float
@@ -144,7 +151,10 @@ class Put:
         if self._close(node_id, State.ANSWERED) is None:
             return []
         self._receipts.append(receipt)
-        return self.shortlist.hear(nearer)
+        news = self.shortlist.hear(nearer)
+        if news:
+            self._targets = None
+        return news
 
     def refused(self, node_id: int, code: str, now_s: float) -> None:
         """Take a refusal; the node is not asked again and not replaced."""
@@ -153,29 +163,36 @@ class Put:
 
     def failed(self, node_id: int, now_s: float) -> None:
         """Take note that a node did not answer; the next nearest takes its place."""
-        self._close(node_id, State.FAILED)
+        if self._close(node_id, State.FAILED) is not None:
+            self._targets = None
 
-    def _targets(self, now_s: float) -> list[Entry]:
-        """Return who shall have it: the nearest not known or suspected to be away."""
-        return self.shortlist.region(self._k, now_s)
+    def _choose(self, now_s: float) -> list[Entry]:
+        """Return who shall have it: the nearest not known or suspected to be away.
 
-    def _wave(self, fresh: list[Entry]) -> list[Entry]:
+        The choice stands until somebody new is heard of or somebody fails.
+        """
+        if self._targets is None or now_s >= self._until_s:
+            self._targets = self.shortlist.region(self._k, now_s)
+            lost_s = (e.lost_s for e in self._asked if e.state is State.ASKED and e.lost_s > now_s)
+            self._until_s = min(lost_s, default=math.inf)
+        return self._targets
+
+    def _wave(self, fresh: list[Entry], now_s: float) -> list[Entry]:
         """Return whom to ask now: a few while the surroundings are unknown, then everybody."""
         room = MAX_REQUESTS - self.requests
-        if self._sure:
-            return fresh[:room]
-        heard = sum(1 for e in self._asked if e.state is State.ANSWERED)
-        if heard >= FIRST_RECEIPTS:
+        heard = sum(entry.state is State.ANSWERED for entry in self._asked)
+        if self._sure or heard >= FIRST_RECEIPTS:
             self._sure = True
             return fresh[:room]
-        pending = sum(1 for e in self._asked if e.state is State.ASKED)
-        return fresh[: max(0, FIRST_WAVE - pending - heard)]
+        pending = sum(e.state is State.ASKED and e.living(now_s) for e in self._asked)
+        return fresh[: min(room, max(0, FIRST_WAVE - pending - heard))]
 
     def _send(self, fresh: list[Entry], targets: list[Entry], now_s: float) -> Send:
         self._depth += 1
         for entry in fresh:
-            entry.asked(now_s, self._depth)
+            entry.asked(now_s, self._depth, REPLACE_AFTER_S)
         self._asked += fresh
+        self._until_s = min(self._until_s, *(entry.lost_s for entry in fresh))
         self.requests += len(fresh)
         self.rounds = self._depth
         radius = tuple(entry.node.id_text for entry in targets[:MAX_RADIUS])
@@ -188,10 +205,6 @@ class Put:
         entry.state = state
         return entry
 
-    def _wait(self, now_s: float) -> PutStep:
-        moments = [e.lost_s for e in self._asked if e.state is State.ASKED and e.lost_s > now_s]
-        return Wait(min([*moments, self._limit_s]))
-
     def _end(self, *, complete: bool) -> Ended:
         place = self.shortlist.target
         self._outcome = Outcome(
@@ -203,3 +216,26 @@ class Put:
             complete=complete,
         )
         return Ended(self._outcome)
+
+
+def nearer(
+    table: Table, place: int, radius: Sequence[str], asker_id: int | None = None
+) -> list[Contact]:
+    """Return the contacts that a publisher missed, for the receipt of the node with this table.
+
+    They are nearer to the place than the farthest of `radius` (the request's, ids as text) and not
+    in it.
+
+    Raises:
+        BadToken: the last of `radius` is no id.
+    """
+    if not radius:
+        return []
+    farthest = from_text(radius[-1]) ^ place
+    asked = set(radius)
+    near = table.nearest(place, MAX_CONTACTS, storage_only=True)
+    return [
+        node.contact
+        for node in near
+        if node.id ^ place < farthest and node.id_text not in asked and node.id != asker_id
+    ]

@@ -7,8 +7,14 @@ from hashlib import sha256
 from typing import Final
 
 from streembit.dht.keyspace import KEY_KIND, blob_place, place_of
-from streembit.errors import BadMessage, RecordExpired, RecordTooLarge, RecordTooLong, WrongNetwork
-from streembit.errors import WrongPlace
+from streembit.errors import (
+    BadMessage,
+    RecordExpired,
+    RecordTooLarge,
+    RecordTooLong,
+    WrongNetwork,
+    WrongPlace,
+)
 from streembit.jose import base64url
 from streembit.jose.envelope import Verified, sign_record, verify_record
 from streembit.jose.keys import Identity, ParsedKeys, PrivateKey, PublicKey
@@ -158,9 +164,7 @@ def make(
     Raises:
         RecordTooLarge, BadMessage, WrongPlace
     """
-    claims = RecordClaims(
-        key.public.text, network, kind, salt, seq, exp, base64url.encode(value)
-    )
+    claims = RecordClaims(key.public.text, network, kind, salt, seq, exp, base64url.encode(value))
     return _signed(key, claims)
 
 

@@ -43,11 +43,11 @@ class Entry:
     late_s: float = 0.0
     lost_s: float = 0.0
 
-    def asked(self, now_s: float, depth: int) -> None:
+    def asked(self, now_s: float, depth: int, give_up_s: float = GIVE_UP_S) -> None:
         """Note the request."""
         patience_s = self.node.patience_s
         self.state, self.depth = State.ASKED, depth
-        self.late_s, self.lost_s = now_s + patience_s, now_s + max(GIVE_UP_S, patience_s)
+        self.late_s, self.lost_s = now_s + patience_s, now_s + max(give_up_s, patience_s)
 
     def living(self, now_s: float) -> bool:
         """Tell whether it may still be there."""

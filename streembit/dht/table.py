@@ -4,9 +4,12 @@ Only nodes that finished a handshake from their address are in it; what others t
 `Candidates`.  A bucket keeps its old living nodes, since those who stayed long stay longer, and
 takes a newcomer only for a place that is free or whose holder left a request unanswered.
 
-One exception keeps answers exact: the k nodes nearest to ourselves are always taken, so that
-whoever asks us about our own neighbourhood hears of all of it.  Without it a bucket that covers
-30 nodes near us would hide ten of them, and one look-up in five would miss a true nearest node.
+Two exceptions make look-ups exact and short.  The k nodes nearest to ourselves are always taken,
+so that whoever asks us about our own neighbourhood hears of all of it.  And a full bucket is spread
+over its part of the ring: a newcomer from a sixteenth of it where we know nobody takes the place
+of the youngest in the most crowded one, for gossip comes in clusters, and a bucket filled from one
+answer would know one corner of its part only.  With five more bits than the bucket's own, the first
+node asked for an item holds it in a network of up to 600 nodes.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from streembit.dht.peer import Node
 
 PER_BUCKET_GROUP: Final = 2  # nodes of one /24 (IPv6 /48) in one bucket
 PER_TABLE_GROUP: Final = 3  # and in the whole table
+SLOT_BITS: Final = 4  # a bucket of 20 is spread over 16 slots
 MAX_FAILURES: Final = 3  # requests in a row without an answer, then the node goes
 
 Reason = Literal["self", "group"]
@@ -122,7 +126,7 @@ class Table:
         bucket = self._bucket(node.id)
         if len(bucket) < self.k:
             return self._enter(node)
-        if (weak := _weakest(bucket.values(), node)) is not None:
+        if (weak := self._gives_way(bucket, node)) is not None:
             return self._enter(node, instead_of=weak)
         if len(bucket) < 2 * self.k and self._is_neighbour(node.id):
             return self._enter(node)
@@ -165,7 +169,7 @@ class Table:
         bucket = self._bucket(node.id)
         return (
             len(bucket) < self.k
-            or _weakest(bucket.values(), node) is not None
+            or self._gives_way(bucket, node) is not None
             or (len(bucket) < 2 * self.k and self._is_neighbour(node.id))
         )
 
@@ -243,6 +247,31 @@ class Table:
             if self._touched_s.get(shared, never_s) <= never_s
         ]
 
+    def gaps(self) -> list[int]:
+        """Return a prefix of the ring for each slot of a full bucket where we know nobody.
+
+        Each is the least id of its slot; a look-up of any id that begins with the slot's bits
+        (`slot_size_bits` tells how many are left) finds who is there.
+        """
+        found: list[int] = []
+        for shared, bucket in self._buckets.items():
+            if len(bucket) < self.k or shared + 1 + SLOT_BITS > ID_BITS:
+                continue
+            held = {slot_of(node_id, shared) for node_id in bucket}
+            first = (self.own_id >> slot_size_bits(shared) ^ 1 << SLOT_BITS) >> SLOT_BITS
+            slots = (
+                first << SLOT_BITS | slot for slot in range(1 << SLOT_BITS) if slot not in held
+            )
+            found += [slot << slot_size_bits(shared) for slot in slots]
+        return found
+
+    def slot_use(self, node_id: int) -> tuple[int, int]:
+        """Return how many nodes share the id's bucket with it, and how many its slot."""
+        shared = shared_bits(node_id, self.own_id)
+        bucket = self._buckets.get(shared, {})
+        slot = slot_of(node_id, shared)
+        return len(bucket), sum(slot_of(held, shared) == slot for held in bucket)
+
     def _chunks(self, target: int) -> Iterator[Bucket]:
         """Yield the nodes in sets, each wholly nearer to the target than the next.
 
@@ -282,6 +311,20 @@ class Table:
             self._count(known.group, 1)
         return Known()
 
+    def _gives_way(self, bucket: Bucket, newcomer: Node) -> Node | None:
+        """Return the node of a full bucket that a newcomer replaces without a test, or None."""
+        weak = _weakest(bucket.values(), newcomer)
+        if weak is not None or not newcomer.storage:
+            return weak
+        shared = shared_bits(newcomer.id, self.own_id)
+        slots: dict[int, list[Node]] = {}
+        for node in bucket.values():
+            slots.setdefault(slot_of(node.id, shared), []).append(node)
+        crowded = max(slots.values(), key=len)
+        if slot_of(newcomer.id, shared) in slots or len(crowded) < 2:
+            return None
+        return None if self._is_neighbour(crowded[-1].id) else crowded[-1]
+
     def _enter(self, node: Node, instead_of: Node | None = None) -> Added:
         if instead_of is not None:
             self.remove(instead_of.id)
@@ -295,7 +338,7 @@ class Table:
 
     def _is_neighbour(self, node_id: int) -> bool:
         near = self.nearest(self.own_id, self.k)
-        return len(near) < self.k or node_id ^ self.own_id < near[-1].id ^ self.own_id
+        return len(near) < self.k or node_id ^ self.own_id <= near[-1].id ^ self.own_id
 
     def _crowded(self, node: Node, moving: str | None = None) -> bool:
         """Tell whether the node's group holds as much of the table or bucket as it may."""
@@ -314,6 +357,16 @@ class Table:
             self._groups[group] = held
         else:
             del self._groups[group]
+
+
+def slot_size_bits(shared: int) -> int:
+    """Return how many bits of an id are left behind the bits of its slot."""
+    return max(0, ID_BITS - 1 - shared - SLOT_BITS)
+
+
+def slot_of(node_id: int, shared: int) -> int:
+    """Return which sixteenth of the bucket of `shared` bits the id lies in."""
+    return node_id >> slot_size_bits(shared) & (1 << SLOT_BITS) - 1
 
 
 def _weakest(held: Collection[Node], newcomer: Node) -> Node | None:

@@ -29,8 +29,8 @@ class FindFirst:
         self._lacking: list[Node] = []
 
     def window(self, alpha: int) -> int:
-        """Return 1 until the first miss, then alpha."""
-        return alpha if self._lacking else 1
+        """Return 1 until the second miss, then alpha."""
+        return alpha if len(self._lacking) > 1 else 1
 
     def wanted(self, shortlist: Shortlist, now_s: float) -> list[Entry]:
         """Return who has not answered yet, the nearest first; nobody once there is an item."""

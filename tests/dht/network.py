@@ -10,10 +10,11 @@ from typing import Any
 
 from streembit.dht.candidates import Candidates
 from streembit.dht.grouping import Grouping
-from streembit.dht.keyspace import ID_BITS, K, to_text
+from streembit.dht.keyspace import ID_BITS, K, shared_bits
 from streembit.dht.lookup import Ask, Done, FindNodes, Found, Lookup, Wait
 from streembit.dht.peer import Node
-from streembit.dht.table import Full, Table
+from streembit.dht.put import Ended, Outcome, Put, Receipt, Send, nearer
+from streembit.dht.table import Full, Table, slot_size_bits
 from streembit.jose import base64url
 from streembit.wire.message import Contact
 
@@ -38,7 +39,9 @@ class Host:
 class Network:
     """Hosts that answer each other's look-ups; `latency_s` is one round trip."""
 
-    def __init__(self, seed: int, grouping: Grouping | None = None, latency_s: float = 0.02) -> None:
+    def __init__(
+        self, seed: int, grouping: Grouping | None = None, latency_s: float = 0.02
+    ) -> None:
         self.chance = random.Random(seed)
         self.grouping = grouping or Grouping(exempt=["10.0.0.0/8"])
         self.latency_s = latency_s
@@ -69,11 +72,17 @@ class Network:
         self.fill(host)
         for shared in host.table.buckets_to_refresh(self.now_s, 3600.0):
             self.find(host, self.target_in(host, shared))
+        self.fill(host)
+        for gap in host.table.gaps():
+            bits = slot_size_bits(shared_bits(gap, host.id))
+            self.find(host, gap | self.chance.getrandbits(bits), FindNodes(1, near=1))
             self.fill(host)
 
     def target_in(self, host: Host, shared: int) -> int:
         rest = ID_BITS - 1 - shared
-        return (host.id >> rest ^ 1) << rest | self.chance.getrandbits(rest) if rest else host.id ^ 1
+        return (
+            (host.id >> rest ^ 1) << rest | self.chance.getrandbits(rest) if rest else host.id ^ 1
+        )
 
     def fill(self, host: Host) -> None:
         while nodes := host.candidates.take(8):
@@ -130,7 +139,11 @@ class Network:
                     count += 1
                     answers = self.shake(host, node)
                     wait_s = self.latency_s if answers else TIMEOUT_S
-                    act = self._answer(host, lookup, node) if answers else self._fail(host, lookup, node)
+                    act = (
+                        self._answer(host, lookup, node)
+                        if answers
+                        else self._fail(host, lookup, node)
+                    )
                     heapq.heappush(due, (self.now_s + wait_s, count, act))
                 case Wait(until_s):
                     if due and due[0][0] <= until_s:
@@ -148,7 +161,12 @@ class Network:
             if item is not None:
                 lookup.value(node.id, item, self.now_s)
                 return
-            contacts = [n.contact for n in other.table.nearest(lookup.target, K, storage_only=True, exclude=(host.id,))]
+            contacts = [
+                n.contact
+                for n in other.table.nearest(
+                    lookup.target, K, storage_only=True, exclude=(host.id,)
+                )
+            ]
             news = lookup.answered(node.id, contacts, self.now_s)
             host.candidates.suggest([n.contact for n in news], self.now_s, node.contact.host)
 
@@ -161,6 +179,56 @@ class Network:
             lookup.failed(node.id, self.now_s)
 
         return fail
+
+    def put(self, host: Host, place: int, item: Any, **settings: Any) -> Outcome:
+        table = host.table
+        put = Put(
+            place,
+            table.nearest(place, 2 * K, storage_only=True),
+            now_s=self.now_s,
+            sure=table.knows_all(place),
+            own_id=host.id,
+            grouping=self.grouping,
+            **settings,
+        )
+        due: list[tuple[float, int, Callable[[], None]]] = []
+        count = 0
+        while True:
+            match put.next(self.now_s):
+                case Ended(outcome):
+                    return outcome
+                case Send(nodes, radius):
+                    for node in nodes:
+                        count += 1
+                        if self.shake(host, node):
+                            act = self._store(host, put, node, item, radius)
+                            wait_s = self.latency_s
+                        else:
+                            act = self._fail(host, put, node)
+                            wait_s = TIMEOUT_S
+                        heapq.heappush(due, (self.now_s + wait_s, count, act))
+                case Wait(until_s):
+                    if due and due[0][0] <= until_s:
+                        at_s, _, act = heapq.heappop(due)
+                        self.now_s = max(self.now_s, at_s)
+                        act()
+                    else:
+                        self.now_s = max(self.now_s, until_s)
+
+    def _store(
+        self, host: Host, put: Put, node: Node, item: Any, radius: Any
+    ) -> Callable[[], None]:
+        place = put.shortlist.target
+
+        def store() -> None:
+            other = self.hosts[node.id]
+            other.items[place] = item
+            host.table.answered(node.id, self.now_s)
+            near = nearer(other.table, place, radius, host.id)
+            news = put.stored(node.id, Receipt(node, b"", 0, 0), near, self.now_s)
+            host.candidates.suggest([n.contact for n in news], self.now_s, node.contact.host)
+
+        return store
 
     # --- judging it
     def living(self) -> list[Host]:
@@ -189,5 +257,7 @@ def grown(size: int, seed: int, **settings: Any) -> Network:
             network.shake(host, other.node)
     for _ in range(size - 3):
         host = network.host()
-        network.join(host, network.chance.sample(list(network.hosts.values())[:-1], 1) if size < 0 else seeds)
+        network.join(
+            host, network.chance.sample(list(network.hosts.values())[:-1], 1) if size < 0 else seeds
+        )
     return network
