@@ -384,12 +384,12 @@ class MemoryNetwork:
         ours.other, theirs.other = theirs, ours
         self._open[id(ours)], self._open[id(theirs)] = ours, theirs
         self.trace.append((self.clock.seconds(), source.address, f"{target.address}:{port}", -1))
-        server = listening.factory.buildProtocol(theirs.getPeer())
         client = factory.buildProtocol(ours.getPeer())
         if client is None:
             ours.abortConnection()
             done.errback(ConnectError())
             return
+        server = listening.factory.buildProtocol(theirs.getPeer())
         ours.protocol = client
         client.makeConnection(ours)
         if server is None:
