@@ -9,6 +9,8 @@ from typing import Final
 
 MAX_PEERS: Final = 4096  # twice the connections of a node
 
+_GRAIN: Final = 1e-6  # of a token: what sums of fractions may be off
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
@@ -26,31 +28,32 @@ ALL_CHECKS: Final = Rate(per_s=4000.0, burst=4000.0)
 class TokenBucket:
     """Fills at a rate up to a burst; what is taken must be in it."""
 
-    __slots__ = ("_full_s", "_rate")
+    __slots__ = ("_missing", "_rate", "_since_s")
 
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
-        self._full_s = float("-inf")  # when the bucket is, or will be, full
+        self._missing = 0.0  # tokens, at `_since_s`
+        self._since_s = 0.0
 
     def wait_s(self, now_s: float, tokens: float = 1.0) -> float:
         """Return 0.0 if the tokens are there, else in how many seconds they will be."""
-        missing = self.missing(now_s) + tokens - self._rate.burst
-        return max(0.0, missing / self._rate.per_s)
+        self._fill(now_s)
+        lacking = self._missing + tokens - self._rate.burst
+        return lacking / self._rate.per_s if lacking > _GRAIN else 0.0
 
     def take(self, now_s: float, tokens: float = 1.0) -> bool:
         """Take the tokens if they are there; return whether they were."""
         if self.wait_s(now_s, tokens) > 0:
             return False
-        self._full_s = max(self._full_s, now_s) + tokens / self._rate.per_s
+        self._missing += tokens
         return True
 
-    def missing(self, now_s: float) -> float:
-        """Return how many tokens the bucket lacks to be full; never more than its burst.
-
-        So a clock that was set back costs a burst at most.
-        """
-        lacking = (self._full_s - now_s) * self._rate.per_s
-        return min(max(0.0, lacking), self._rate.burst)
+    def _fill(self, now_s: float) -> None:
+        # A clock that was set back fills nothing, and takes nothing away either.
+        if self._missing and now_s > self._since_s:
+            refilled = (now_s - self._since_s) * self._rate.per_s
+            self._missing = max(0.0, self._missing - refilled)
+        self._since_s = now_s
 
 
 class Buckets:

@@ -152,7 +152,7 @@ def _too_late(_result: object, timeout_s: float) -> NoReturn:
 
 
 def _what_failed(failure: Failure, host: str, port: int) -> StreembitError:
-    if isinstance(failure.value, error.TimeoutError):
+    if isinstance(failure.value, error.TimeoutError | error.TCPTimedOutError):
         return DeadlineExceeded("connecting", host=host, port=port)
     return PeerGone(f"cannot connect: {failure.getErrorMessage()}", host=host, port=port)
 

@@ -19,17 +19,19 @@ from tests.link.party import ALICE, BOB, NETWORK, hello_of
 
 
 class Owner:
-    """Keeps what it is told; `on_message` may do something about it."""
+    """Keeps what it is told; `on_open` and `on_message` may do something about it."""
 
     def __init__(self) -> None:
         self.opened: list[LinkProtocol] = []
         self.payloads: list[bytes] = []
         self.lost: list[StreembitError] = []
         self.refusals: list[tuple[str, str]] = []
+        self.on_open: Callable[[LinkProtocol], None] = lambda _link: None
         self.on_message: Callable[[LinkProtocol, bytes], None] = lambda _link, _payload: None
 
     def link_open(self, link: LinkProtocol) -> None:
         self.opened.append(link)
+        self.on_open(link)
 
     def message(self, link: LinkProtocol, payload: bytes) -> None:
         self.payloads.append(payload)
