@@ -41,12 +41,15 @@ def seal(payload: bytes, to: PublicKey, *, typ: str) -> str:
     return token
 
 
-def open_(token: str | bytes, key: PrivateKey, *, typ: str) -> bytes:
+def open_(token: str | bytes, key: PrivateKey, *, typ: str | None) -> bytes:
     """Return what was sealed to this key under this type; nothing says by whom.
+
+    With `typ` None the token must have no type, as programs write that
+    know none.
 
     Raises:
         BadToken: too long, or not five parts of canonical base64url.
-        BadHeader: not exactly `alg`, `enc`, `typ` and an `epk` on P-256
+        BadHeader: not exactly `alg`, `enc`, `typ` and an `epk` of P-256
             with the values that are allowed; so no `zip`, no `crit`.
         DecryptFailed: not sealed to this key, or altered.
     """
@@ -86,7 +89,7 @@ def open_then_verify(
     return envelope.verify_letter(inner, receiver.public, typ, keys)
 
 
-def _check_form(token: str | bytes, typ: str) -> None:
+def _check_form(token: str | bytes, typ: str | None) -> None:
     """Raise BadToken or BadHeader unless the token has the one form that is opened."""
     if len(token) > MAX_TOKEN_CHARS:
         raise BadToken("too long", size_chars=len(token), limit_chars=MAX_TOKEN_CHARS)
@@ -100,7 +103,7 @@ def _check_form(token: str | bytes, typ: str) -> None:
         raise BadToken("a part has the wrong length")
 
 
-def _check_header(header: bytes, typ: str) -> str:
+def _check_header(header: bytes, typ: str | None) -> str:
     """Return `enc` of a header that is allowed; raise BadHeader."""
     try:
         members: dict[str, Any] = codec.decode_object(header)
@@ -110,7 +113,8 @@ def _check_header(header: bytes, typ: str) -> str:
     if enc not in ("A256GCM", "A128GCM"):
         raise BadHeader("not A256GCM or A128GCM")
     rest = {name: value for name, value in members.items() if name not in ("enc", "epk")}
-    if rest != {"alg": _ALG, "typ": typ} or not _is_point(members.get("epk")):
+    due = {"alg": _ALG} if typ is None else {"alg": _ALG, "typ": typ}
+    if rest != due or not _is_point(members.get("epk")):
         raise BadHeader("not the header of this kind of message")
     return str(enc)
 
