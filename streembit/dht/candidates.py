@@ -46,24 +46,24 @@ class Candidates:
                 taken += 1
         return taken
 
-    def take(self, limit: int) -> list[Node]:
+    def take(self, limit: int, *, spread: bool = True) -> list[Node]:
         """Return at most `limit` nodes to shake hands with, and forget them here.
 
-        Where all that wait for a bucket find room in it, all are taken.  Of a bucket that they
-        overfill only as many are taken as spread over it; the others go on waiting.
+        With `spread`, of a bucket that those waiting for it overfill only as many are taken as
+        spread over it; the others go on waiting for a call without.
         """
         chosen: list[Node] = []
-        crowds = self._crowds()
+        crowds = self.crowds()
         for node in list(self._waiting.values()):
             if len(chosen) == limit:
                 break
             if not self._table.wants(node):
                 del self._waiting[node.id]
-            elif self._fits(node, chosen, crowds):
+            elif not spread or self._fits(node, chosen, crowds):
                 chosen.append(self._waiting.pop(node.id))
         return chosen
 
-    def _crowds(self) -> Counter[int]:
+    def crowds(self) -> Counter[int]:
         """Return how many wait for each bucket."""
         own_id = self._table.own_id
         return Counter(shared_bits(node_id, own_id) for node_id in self._waiting)

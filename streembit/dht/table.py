@@ -247,23 +247,21 @@ class Table:
             if self._touched_s.get(shared, never_s) <= never_s
         ]
 
-    def gaps(self) -> list[int]:
-        """Return a prefix of the ring for each slot of a full bucket where we know nobody.
+    def gaps(self, shared: int) -> list[int]:
+        """Return the least id of each slot of a bucket in which we know nobody.
 
-        Each is the least id of its slot; a look-up of any id that begins with the slot's bits
-        (`slot_size_bits` tells how many are left) finds who is there.
+        An id of the slot is that one with any `slot_size_bits(shared)` bits at its end.
         """
-        found: list[int] = []
-        for shared, bucket in self._buckets.items():
-            if len(bucket) < self.k or shared + 1 + SLOT_BITS > ID_BITS:
-                continue
-            held = {slot_of(node_id, shared) for node_id in bucket}
-            first = (self.own_id >> slot_size_bits(shared) ^ 1 << SLOT_BITS) >> SLOT_BITS
-            slots = (
-                first << SLOT_BITS | slot for slot in range(1 << SLOT_BITS) if slot not in held
-            )
-            found += [slot << slot_size_bits(shared) for slot in slots]
-        return found
+        if shared + 1 + SLOT_BITS > ID_BITS:
+            return []
+        size_bits = slot_size_bits(shared)
+        held = {slot_of(node_id, shared) for node_id in self._buckets.get(shared, ())}
+        first = (self.own_id >> ID_BITS - 1 - shared ^ 1) << SLOT_BITS
+        return [(first | slot) << size_bits for slot in range(1 << SLOT_BITS) if slot not in held]
+
+    def sizes(self) -> dict[int, int]:
+        """Return how many nodes each bucket holds, by the bits that they share with us."""
+        return {shared: len(bucket) for shared, bucket in self._buckets.items() if bucket}
 
     def slot_use(self, node_id: int) -> tuple[int, int]:
         """Return how many nodes share the id's bucket with it, and how many its slot."""

@@ -10,11 +10,12 @@ from typing import Any
 
 from streembit.dht.candidates import Candidates
 from streembit.dht.grouping import Grouping
-from streembit.dht.keyspace import ID_BITS, K, shared_bits
+from streembit.dht.keyspace import K
 from streembit.dht.lookup import Ask, Done, FindNodes, Found, Lookup, Wait
 from streembit.dht.peer import Node
 from streembit.dht.put import Ended, Outcome, Put, Receipt, Send, nearer
-from streembit.dht.table import Full, Table, slot_size_bits
+from streembit.dht.refresh import explore, gap_targets, wide_targets
+from streembit.dht.table import Full, Table
 from streembit.jose import base64url
 from streembit.wire.message import Contact
 
@@ -69,23 +70,21 @@ class Network:
         for seed in seeds:
             self.shake(host, seed.node)
         self.find(host, host.id, FindNodes(confirm=True))
+        self.refresh(host)
+
+    def refresh(self, host: Host) -> None:
+        """The upkeep that `streembit.dht.refresh` describes."""
+        bits = self.chance.getrandbits
+        for target in wide_targets(host.table, self.now_s, bits):
+            self.find(host, target)
         self.fill(host)
-        for shared in host.table.buckets_to_refresh(self.now_s, 3600.0):
-            self.find(host, self.target_in(host, shared))
-        self.fill(host)
-        for gap in host.table.gaps():
-            bits = slot_size_bits(shared_bits(gap, host.id))
-            self.find(host, gap | self.chance.getrandbits(bits), FindNodes(1, near=1))
+        for target in gap_targets(host.table, host.candidates, bits):
+            self.find(host, target, explore())
             self.fill(host)
+        self.fill(host, spread=False)
 
-    def target_in(self, host: Host, shared: int) -> int:
-        rest = ID_BITS - 1 - shared
-        return (
-            (host.id >> rest ^ 1) << rest | self.chance.getrandbits(rest) if rest else host.id ^ 1
-        )
-
-    def fill(self, host: Host) -> None:
-        while nodes := host.candidates.take(8):
+    def fill(self, host: Host, *, spread: bool = True) -> None:
+        while nodes := host.candidates.take(8, spread=spread):
             for node in nodes:
                 if not self.shake(host, node):
                     host.candidates.unreached(node.id, self.now_s)
