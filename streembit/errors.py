@@ -140,6 +140,12 @@ class RequestTimeout(RemoteError):
     code = "request-timeout"
 
 
+class TooManyRequests(RemoteError):
+    """Too many requests to this peer wait for an answer already."""
+
+    code = "too-many-requests"
+
+
 class UnknownAnswer(RemoteError):
     """An answer came to a question that nobody asked."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -10,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from streembit.dht.keyspace import composite_id, node_id
 from streembit.errors import (
     BadMessage,
     BadSignature,
@@ -26,6 +28,7 @@ from streembit.errors import (
 from streembit.jose.envelope import ParsedRpc, Verified, parse_rpc, verify_rpc
 from streembit.jose.keys import PublicKey
 from streembit.link.handshake import Link
+from streembit.link.hello import Hello
 from streembit.rpc.pending import Pending, Waiting
 from streembit.rpc.signer import Signer
 from streembit.wire.message import (
@@ -45,7 +48,9 @@ from streembit.wire.message import (
     Value,
 )
 
-REQUEST_TIMEOUT_S: Final = 4.0  # a living peer answers in one round trip; look-ups hedge long before
+REQUEST_TIMEOUT_S: Final = (
+    4.0  # a living peer answers in one round trip; look-ups hedge long before
+)
 MAX_BAD_SIGNATURES: Final = 3  # then the link ends and its address is discouraged
 MAX_SERVING: Final = 64  # answers in the making for one peer: those that dial take their time
 RTT_WEIGHT: Final = 0.125  # of a new sample, as in RFC 6298
@@ -68,10 +73,13 @@ class Carrier(Protocol):
     def link(self) -> Link: ...
     @property
     def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
     def send(self, payload: bytes) -> None: ...
     def pause(self) -> None: ...
     def resume(self) -> None: ...
     def close(self, reason: StreembitError) -> None: ...
+    def abort(self, reason: StreembitError) -> None: ...
 
 
 @dataclass(slots=True)
@@ -114,6 +122,7 @@ class Peer:
         "heard_s",
         "key",
         "link_id",
+        "node_id",
         "opened_s",
         "rtt_s",
         "used_s",
@@ -128,6 +137,7 @@ class Peer:
         self._stalled: IDelayedCall | None = None
         self.key: PublicKey = carrier.link.peer.public
         self.link_id: str = carrier.link.id_text
+        self.node_id: int = _place_of(carrier.link.peer)
         self.rtt_s: float | None = None
         self.opened_s = self.heard_s = self.used_s = rules.clock.seconds()
         self.gone = False
@@ -158,10 +168,11 @@ class Peer:
         now_s = self._rules.clock.seconds()
         waiting = self._pending.add(jti, _ANSWERS[type(body)], now_s, self._rules.timeout_s)
         self.used_s = now_s
-        if self.gone:
-            self._pending.fail_all()
-        else:
+        try:
             self._carrier.send(token)
+        except StreembitError as error:
+            self._pending.take(jti)
+            waiting.done.errback(error)
         return waiting.done
 
     def expire(self, now_s: float) -> int:
@@ -200,8 +211,12 @@ class Peer:
         self._pending.fail_all(reason or PeerGone("the link closed before the answer"))
 
     def close(self, reason: StreembitError) -> None:
-        """End the link from our side."""
+        """End the link from our side, once what is on its way has left."""
         self._carrier.close(reason)
+
+    def abort(self, reason: StreembitError) -> None:
+        """End the link from our side, at once."""
+        self._carrier.abort(reason)
 
     def _answered(self, parsed: ParsedRpc) -> None:
         waiting = self._pending.get(parsed.rpc.re)
@@ -310,4 +325,12 @@ class Peer:
 
     def _reply(self, answer: Answer, verified: Verified[Rpc]) -> None:
         token = self._rules.signer.answer(answer, self.link_id, verified.claims.jti)
-        self._carrier.send(token)
+        with suppress(PeerGone):  # it left while the answer was made
+            self._carrier.send(token)
+
+
+def _place_of(hello: Hello) -> int:
+    """Return the peer's node id; of one that is known by its address only, that of its key."""
+    if hello.scheme == "composite":
+        return composite_id(hello.public.point, hello.name)
+    return node_id(hello.public.point)

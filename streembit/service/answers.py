@@ -1,0 +1,106 @@
+"""What a node answers to its peers' requests: decided from the table and the store, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import assert_never
+
+from twisted.internet.defer import Deferred
+
+from streembit.dht.keyspace import K, from_text, to_text
+from streembit.dht.table import Table
+from streembit.errors import BadMessage
+from streembit.jose.envelope import Verified
+from streembit.rpc.peer import Peer
+from streembit.service.deposit import Deposit
+from streembit.service.network import show_address
+from streembit.wire.message import (
+    Answer,
+    Contact,
+    DialBack,
+    Dialled,
+    FindNode,
+    FindValue,
+    Nodes,
+    Ping,
+    Pong,
+    Refused,
+    Rpc,
+    Store,
+    Stored,
+    Value,
+)
+
+MAX_TOLD = 20  # contacts an answer: about 2 KiB, so that nobody is made to send much by asking
+
+
+class Answers:
+    """Serves verified requests.
+
+    Args:
+        dial_back: connects to a peer's own host at a port, and answers whether that peer was there.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        deposit: Deposit,
+        dial_back: Callable[[Peer, int], Deferred[Answer]],
+    ) -> None:
+        self._table = table
+        self._deposit = deposit
+        self._dial_back = dial_back
+
+    def serve(self, peer: Peer, request: Verified[Rpc]) -> Answer | Deferred[Answer]:
+        """Return the answer to a verified request.
+
+        Raises:
+            RecordRefused, BadMessage: it is refused; nothing has changed.
+        """
+        body = request.claims.body
+        match body:
+            case Ping():
+                return Pong(show_address(peer.carrier.host, peer.carrier.port))
+            case FindNode():
+                return Nodes(self._nearest(from_text(body.target), peer))
+            case FindValue():
+                return self._find_value(from_text(body.place), peer)
+            case Store():
+                return self._store(body, peer)
+            case DialBack():
+                return self._dial_back(peer, body.port)
+            case Pong() | Nodes() | Value() | Stored() | Dialled() | Refused():
+                raise BadMessage("an answer in the place of a request")
+            case _:
+                assert_never(body)
+
+    def _nearest(self, target: int, peer: Peer) -> list[Contact]:
+        nodes = self._table.nearest(target, MAX_TOLD, exclude=(peer.node_id,))
+        return [node.contact for node in nodes]
+
+    def _find_value(self, place: int, peer: Peer) -> Answer:
+        item = self._deposit.get(place)
+        return item if item is not None else Nodes(self._nearest(place, peer))
+
+    def _store(self, body: Store, peer: Peer) -> Answer:
+        receipt = self._deposit.put(body.item, body.kind, peer.carrier.host)
+        return Stored(
+            to_text(receipt.place),
+            receipt.digest_text,
+            receipt.seq,
+            receipt.exp,
+            self._nearer(receipt.place, body.radius, peer),
+        )
+
+    def _nearer(self, place: int, radius: list[str], peer: Peer) -> list[Contact]:
+        """Return who should hold the item as well, but was not asked to."""
+        if not radius:
+            return []
+        asked = {from_text(text) for text in radius}
+        reach = max(node_id ^ place for node_id in asked)
+        nearest = self._table.nearest(place, MAX_TOLD, storage_only=True, exclude=(peer.node_id,))
+        return [
+            node.contact
+            for node in nearest
+            if node.id not in asked and (len(asked) < K or node.id ^ place < reach)
+        ]

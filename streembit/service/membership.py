@@ -1,0 +1,272 @@
+"""Joining the network and staying in it: first contacts, a full table, signs of life."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, DeferredList, FirstError
+from twisted.logger import Logger
+
+from streembit.dht.backoff import Backoff
+from streembit.dht.keyspace import ID_BITS, K
+from streembit.dht.peer import Node
+from streembit.dht.table import Full
+from streembit.errors import PeerGone, RequestTimeout, StreembitError
+from streembit.jose.keys import PublicKey
+from streembit.link.hello import Hello
+from streembit.net.tcp import LinkProtocol
+from streembit.rpc.peer import Peer
+from streembit.service.errands import Errands
+from streembit.service.finder import Finder
+from streembit.service.network import Network
+from streembit.service.roster import Superseded
+from streembit.service.upkeep import Upkeep
+from streembit.wire.message import Contact, Ping
+
+FIRST_CONTACTS: Final = 8  # dialled at once when joining: seeds and remembered peers
+FILL_ROUNDS: Final = 6  # right after joining: at most so many rounds of handshakes with candidates
+TEST_AFTER_S: Final = 60.0  # a full bucket's oldest is asked whether it lives, if not heard since
+
+_log = Logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where somebody may be found: a seed, or a peer remembered; `key` where it is known."""
+
+    host: str
+    port: int
+    key: PublicKey | None = None
+
+
+class Membership(MultiService):
+    """Keeps the node in the network.
+
+    Args:
+        remembered: the good peers of former runs, the anchors first; they are tried before the seeds.
+        seeds: where newcomers start.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        finder: Finder,
+        errands: Errands,
+        random: Random,
+        seeds: Sequence[Address],
+        remembered: Sequence[Address] = (),
+    ) -> None:
+        super().__init__()
+        self.setName("membership")
+        self.joined = False
+        self._network = network
+        self._finder = finder
+        self._errands = errands
+        self._random = random
+        self._seeds = list(seeds)
+        self._remembered = list(remembered)
+        self._backoff = Backoff(random.random)
+        self._retry_s = 0.0
+        settings = network.settings
+        chance = random.random
+        self._round = Upkeep(
+            "membership",
+            network.clock,
+            settings.membership_every_s,
+            self._keep,
+            chance,
+            jitter_s=settings.membership_every_s / 5,
+            first_s=0.0,
+        )
+        self._pulse = Upkeep(
+            "signs of life",
+            network.clock,
+            settings.keepalive_s / 4,
+            self._check_life,
+            chance,
+            jitter_s=settings.keepalive_s / 20,
+        )
+        for upkeep in (self._round, self._pulse):
+            upkeep.setServiceParent(self)
+
+    # --- links that come and go
+    def linked(self, peer: Peer, link: LinkProtocol) -> None:
+        """Take note of an open link: whom we dialled is met, who dialled us is dialled back."""
+        hello = peer.carrier.link.peer
+        now_s = self._network.now_s()
+        if hello.client_only or not hello.port:
+            return
+        if link.initiator:
+            node = self._node(hello, link.host, link.port)
+            if node is not None:
+                self._meet(node, now_s)
+        else:
+            node = self._node(hello, link.host, hello.port)
+            if node is not None:
+                self._consider(node)
+
+    def unlinked(self, peer: Peer, reason: StreembitError) -> None:
+        """Take note of a lost link: unless it was ended in order, the node may be gone."""
+        if isinstance(reason, Superseded):
+            return
+        node = self._network.table.get(peer.node_id)
+        if node is not None and self.running and not _is_orderly(reason):
+            self._network.table.failed(node.id)
+            self._errands.start(lambda: self._recheck(node))
+        if not len(self._network.roster):
+            self._round.soon()
+
+    def _node(self, hello: Hello, host: str, port: int) -> Node | None:
+        contact = Contact(hello.public.text, host, port, hello.scheme, hello.name)
+        try:
+            return Node.of(contact, self._network.settings.grouping)
+        except StreembitError:
+            return None
+
+    def _meet(self, node: Node, now_s: float) -> None:
+        """Put a node in the table that we reached at its address."""
+        entry = self._network.table.add(node, now_s)
+        if isinstance(entry, Full) and now_s - entry.oldest.seen_s > TEST_AFTER_S:
+            self._errands.start(lambda: self._test(entry.oldest, node))
+
+    def _consider(self, node: Node) -> None:
+        """Dial a node back that came to us, if the table wants it."""
+        known = self._network.table.get(node.id)
+        if known is not None and known.contact == node.contact:
+            self._network.table.answered(node.id, self._network.now_s())
+        elif known is not None or self._network.table.wants(node):
+            self._errands.start(lambda: self._dial_back(node))
+
+    async def _dial_back(self, node: Node) -> None:
+        key = self._network.keys.get(node.contact.key)
+        link = await self._network.dialler.dial(node.contact.host, node.contact.port, key)
+        peer = self._network.roster.get(key)
+        if peer is not None and peer.carrier is not link:
+            link.close(Superseded())
+
+    async def _test(self, oldest: Node, newcomer: Node) -> None:
+        try:
+            self._network.heard(oldest, await self._network.ask_one(oldest, Ping()))
+        except StreembitError:
+            self._network.table.replace(oldest, newcomer, self._network.now_s())
+
+    async def _recheck(self, node: Node) -> None:
+        try:
+            self._network.heard(node, await self._network.ask_one(node, Ping()))
+        except StreembitError:
+            self._network.table.remove(node.id)
+
+    # --- joining
+    async def _keep(self) -> None:
+        """One round: join if nobody is known, else take candidates and refresh what is stale."""
+        if not len(self._network.table):
+            await self._join()
+        else:
+            await self._fill()
+            await self._refresh(limit=1)
+            self._trim()
+
+    async def _join(self) -> None:
+        now_s = self._network.now_s()
+        if now_s < self._retry_s:
+            return
+        await self._first_contacts()
+        if not len(self._network.roster):
+            self._retry_s = now_s + self._backoff.next_s()
+            return
+        self._backoff.reset()
+        await self._settle()
+
+    async def _first_contacts(self) -> None:
+        """Dial remembered peers, then seeds, a few at a time, until links are open."""
+        for addresses in (self._remembered, self._seeds):
+            line = [address for address in addresses if not self._is_own(address)]
+            self._random.shuffle(line)
+            while line and len(self._network.roster) < FIRST_CONTACTS:
+                some, line = line[:FIRST_CONTACTS], line[FIRST_CONTACTS:]
+                await all_of([self._dial(address) for address in some])
+
+    def _dial(self, address: Address) -> Deferred[LinkProtocol]:
+        return self._network.dialler.dial(address.host, address.port, address.key)
+
+    def _is_own(self, address: Address) -> bool:
+        return address.key == self._network.identity.public
+
+    async def _settle(self) -> None:
+        """Find our own neighbours and let them know us, then get a picture of the whole ring."""
+        search = await self._finder.nodes(self._network.id)
+        if search.found is not None:
+            await all_of([self._network.reach(node) for node in search.found.nodes])
+        await self._refresh(limit=ID_BITS)
+        for _ in range(FILL_ROUNDS):
+            if not await self._fill():
+                break
+        if len(self._network.table):
+            self.joined = True
+            _log.info("joined: {peers} peers known", peers=len(self._network.table))
+
+    async def _fill(self) -> int:
+        """Shake hands with candidates that the table has room for; return with how many."""
+        limit = self._network.settings.dials_at_once
+        nodes = self._network.candidates.take(limit)
+        replies = [self._network.reach(node) for node in nodes]
+        for node, reply in zip(nodes, replies, strict=True):
+            try:
+                await reply
+            except StreembitError:
+                self._network.candidates.unreached(node.id, self._network.now_s())
+        return len(nodes)
+
+    async def _refresh(self, limit: int) -> None:
+        """Look something up in each bucket that nothing went to for long."""
+        settings, table = self._network.settings, self._network.table
+        due = table.buckets_to_refresh(self._network.now_s(), settings.refresh_every_s)
+        for shared in due[:limit]:
+            await self._finder.nodes(self._somewhere(shared))
+
+    def _somewhere(self, shared: int) -> int:
+        """Return a random id that shares exactly so many leading bits with ours."""
+        rest = ID_BITS - 1 - shared
+        return self._network.id ^ (1 << rest) ^ self._random.getrandbits(max(rest, 1)) % (1 << rest)
+
+    # --- links
+    def _check_life(self) -> None:
+        """Ask silent peers for a sign of life, and give up those that stay silent."""
+        settings, now_s = self._network.settings, self._network.now_s()
+        for peer in self._network.roster:
+            idle_s = now_s - peer.heard_s
+            if idle_s >= settings.dead_after_s:
+                self._network.table.remove(peer.node_id)
+                peer.abort(PeerGone("no sign of life", silent_s=round(idle_s)))
+            elif idle_s >= settings.keepalive_s:
+                self._errands.start(lambda peer=peer: _ping(self._network, peer))
+
+    def _trim(self) -> None:
+        """Close the links used least, beyond those that are kept."""
+        network = self._network
+        surplus = len(network.roster) - network.settings.kept_links
+        if surplus <= 0:
+            return
+        near = {node.id for node in network.table.nearest(network.id, K)}
+        idle = [p for p in network.roster if not p.waiting and p.node_id not in near]
+        for peer in sorted(idle, key=lambda peer: max(peer.used_s, peer.served_s))[:surplus]:
+            peer.close(Superseded("links beyond those that are kept"))
+
+
+async def _ping(network: Network, peer: Peer) -> None:
+    network.roster.expect_answer()
+    await peer.request(Ping())
+
+
+def _is_orderly(reason: StreembitError) -> bool:
+    return isinstance(reason, PeerGone) and reason.fields.get("clean") is True
+
+
+async def all_of(deferreds: Iterable[Deferred[object]]) -> int:
+    """Wait for all, whatever becomes of each; return how many succeeded."""
+    results = await DeferredList(list(deferreds), consumeErrors=True)
+    return sum(1 for success, _ in results if success)

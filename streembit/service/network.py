@@ -1,0 +1,211 @@
+"""A node's part in the network: its links and table, and the requests that it sends and serves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from streembit._version import __version__
+from streembit.dht.candidates import Candidates
+from streembit.dht.keyspace import address_id, composite_id, node_id
+from streembit.dht.peer import Node
+from streembit.dht.table import Table
+from streembit.errors import (
+    DeadlineExceeded,
+    PeerGone,
+    RequestTimeout,
+    StreembitError,
+    WrongIdentity,
+)
+from streembit.jose.envelope import Verified
+from streembit.jose.keys import Identity, ParsedKeys, PublicKey
+from streembit.link.hello import Hello
+from streembit.net.tcp import LinkProtocol
+from streembit.rpc.peer import Checks, Peer, Rules
+from streembit.rpc.signer import Signer
+from streembit.service.roster import Roster
+from streembit.service.settings import NetworkSettings
+from streembit.wire.message import Answer, Contact, Nodes, Request, Rpc
+
+Reply = Deferred[Verified[Rpc]]
+
+
+class Dialler(Protocol):
+    """Opens links: over TCP in a process, over the in-memory network in tests."""
+
+    def dial(self, host: str, port: int, expect: PublicKey | None) -> Deferred[LinkProtocol]:
+        """Fire with an open link; `expect` is the only key that may answer, None for any."""
+
+
+class Watcher(Protocol):
+    """Who is told of the links that come and go, and of refusals."""
+
+    def linked(self, peer: Peer, link: LinkProtocol) -> None:
+        """A link to this peer is open."""
+
+    def unlinked(self, peer: Peer, reason: StreembitError) -> None:
+        """The last link to this peer is gone."""
+
+    def refused(self, host: str, error: StreembitError) -> None:
+        """A frame, a message, a request or a connection of this host was refused."""
+
+    def misbehaved(self, host: str) -> None:
+        """A link of this host ended for bad signatures."""
+
+    def serve(self, peer: Peer, request: Verified[Rpc]) -> Answer | Deferred[Answer]:
+        """Answer a verified request."""
+
+
+class Network:
+    """What the services of one node share to speak with others.
+
+    Args:
+        wait_s: asks the budgets how long the next request of a peer waits for its check; 0.0 for not at all.
+        first_jti: where our messages' numbers start.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        settings: NetworkSettings,
+        clock: IReactorTime,
+        dialler: Dialler,
+        watcher: Watcher,
+        wait_s: Callable[[Peer], float],
+        first_jti: int,
+    ) -> None:
+        self.identity = identity
+        self.settings = settings
+        self.clock = clock
+        self.dialler = dialler
+        self.port = 0
+        self.client_only = settings.client_only
+        self.id = own_id(identity, settings)
+        self.table = Table(self.id, grouping=settings.grouping)
+        self.candidates = Candidates(self.table)
+        self.keys = ParsedKeys()
+        self._reaching: dict[str, list[Deferred[Peer]]] = {}  # bounded by the dialler
+        self.checks = Checks()
+        self.signer = Signer(identity.signing, settings.network, clock.seconds, first_jti)
+        rules = Rules(
+            self.signer,
+            clock,
+            self.checks,
+            watcher.serve,
+            wait_s,
+            watcher.refused,
+            settings.request_timeout_s,
+        )
+        self.roster = Roster(rules, identity.public, watcher)
+
+    def now_s(self) -> float:
+        """Return the clock's time, which is Unix time in a process."""
+        return self.clock.seconds()
+
+    def hello(self, host: str, port: int) -> Hello:
+        """Return what we say of ourselves to a peer that we see at this address."""
+        return Hello(
+            self.identity.public,
+            scheme=self.settings.scheme,
+            name=self.identity.name if self.settings.scheme == "composite" else "",
+            port=self.port,
+            client_only=self.client_only,
+            agent=f"streembit/{__version__}",
+            clock_s=int(self.now_s()),
+            observed=show_address(host, port),
+        )
+
+    # --- asking
+    def ask(self, nodes: Sequence[Node], body: Request) -> list[Reply]:
+        """Send a request to all these nodes: one signature for those that we have links to."""
+        open_peers = [self.roster.by_text(node.contact.key) for node in nodes]
+        links = [peer.link_id for peer in open_peers if peer is not None]
+        jti, token = self.signer.request(body, links) if links else ("", b"")
+        self.roster.expect_answer()
+        return [
+            self._dial_and_ask(node, body) if peer is None else peer.post(body, jti, token)
+            for node, peer in zip(nodes, open_peers, strict=True)
+        ]
+
+    def ask_one(self, node: Node, body: Request) -> Reply:
+        """Send a request to one node, over the open link or a new one."""
+        return self.ask([node], body)[0]
+
+    def reach(self, node: Node) -> Deferred[Peer]:
+        """Fire with the open conversation with a node, dialling it where there is none."""
+        text = node.contact.key
+        peer = self.roster.by_text(text)
+        if peer is not None:
+            return succeed(peer)
+        done: Deferred[Peer] = Deferred()
+        if text in self._reaching:
+            self._reaching[text].append(done)
+        else:
+            self._reaching[text] = [done]
+            self._dial(node.contact).addBoth(self._reached, text)
+        return done
+
+    def _dial(self, contact: Contact) -> Deferred[Peer]:
+        """Open a link to a contact, which has to hold its key."""
+        try:
+            expect = self.keys.get(contact.key)
+        except StreembitError as error:
+            return fail(error)
+        link = self.dialler.dial(contact.host, contact.port, expect)
+        return link.addCallback(self._conversation)
+
+    def _reached(self, result: Peer | Failure, key_text: str) -> None:
+        """Tell all who wait for this node: they share one connection."""
+        for done in self._reaching.pop(key_text):
+            if isinstance(result, Failure):
+                done.errback(result.value)
+            else:
+                done.callback(result)
+
+    def heard(self, node: Node, verified: Verified[Rpc]) -> None:
+        """Take note of an answer: who is alive, how fast, and whom it names."""
+        now_s = self.now_s()
+        peer = self.roster.by_text(node.contact.key)
+        if peer is not None:
+            self.table.answered(node.id, now_s, peer.rtt_s)
+            body = verified.claims.body
+            if isinstance(body, Nodes):
+                self.candidates.suggest(body.nodes, now_s, peer.carrier.host)
+
+    def unheard(self, node: Node, error: StreembitError) -> None:
+        """Take note that a node did not answer; one that cannot even be reached leaves the table."""
+        if self.roster.by_text(node.contact.key) is None:
+            if isinstance(error, PeerGone | DeadlineExceeded | WrongIdentity):
+                self.table.remove(node.id)
+                self.candidates.unreached(node.id, self.now_s())
+        elif isinstance(error, RequestTimeout):
+            self.table.failed(node.id)
+
+    def _dial_and_ask(self, node: Node, body: Request) -> Reply:
+        return self.reach(node).addCallback(lambda peer: peer.request(body))
+
+    def _conversation(self, link: LinkProtocol) -> Peer:
+        peer = self.roster.of(link)
+        if peer is None:
+            raise PeerGone("the link closed at once")
+        return peer
+
+
+def own_id(identity: Identity, settings: NetworkSettings) -> int:
+    """Return the node's id by its scheme."""
+    if settings.scheme == "composite":
+        return composite_id(identity.public.point, identity.name)
+    if settings.scheme == "address":
+        host, _, port = settings.advertise.rpartition(":")
+        return address_id(host.strip("[]"), int(port))
+    return node_id(identity.public.point)
+
+
+def show_address(host: str, port: int) -> str:
+    """Return "host:port", an IPv6 address in brackets, at most 64 characters."""
+    text = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return text if len(text) <= 64 and text.isascii() and text.isprintable() else ""

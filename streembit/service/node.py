@@ -1,0 +1,205 @@
+"""The service tree of a node or a seed: everything joined, and nothing decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from random import Random
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocolFactory, IReactorTime
+
+from streembit.dht.shelf import Shelf
+from streembit.errors import BadSignature, PeerGone, StreembitError
+from streembit.jose.envelope import Verified
+from streembit.jose.keys import Identity, PublicKey
+from streembit.net.budget import Budgets, Rate
+from streembit.net.dial import Connect, Dialer
+from streembit.net.events import LinkLimits, LinkWatch
+from streembit.net.gate import Gate, GateLimits
+from streembit.net.listen import LinkFactory
+from streembit.net.tcp import LinkProtocol
+from streembit.rpc.peer import Peer
+from streembit.service.answers import Answers
+from streembit.service.canary import Canary
+from streembit.service.deposit import Deposit
+from streembit.service.errands import Errands
+from streembit.service.finder import Finder
+from streembit.service.log import Refusals
+from streembit.service.membership import Address, Membership
+from streembit.service.metrics import Metrics
+from streembit.service.network import Network
+from streembit.service.publishing import OwnRecords, Publishing
+from streembit.service.reachability import Reachability
+from streembit.service.replication import Replication
+from streembit.service.settings import NetworkSettings
+from streembit.service.upkeep import Upkeep, as_deferred
+from streembit.wire.message import Answer, Rpc
+
+
+class Node(MultiService):
+    """One identity's node, whole: start it and it joins; stop it and it leaves nothing running.
+
+    Who listens builds its protocols from `factory` and says where with `listening_on`.
+
+    Args:
+        shelf: where other people's records lie.
+        own: where our own records and their numbers lie.
+        connect: opens streams: `net.dial.over_tcp`, or a `testing.MemoryHost`'s.
+        seeds, remembered: where to begin; see `Membership`.
+        random: chance; nothing secret is drawn from it.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        settings: NetworkSettings,
+        shelf: Shelf,
+        own: OwnRecords,
+        connect: Connect,
+        clock: IReactorTime,
+        random: Random,
+        *,
+        seeds: Sequence[Address] = (),
+        remembered: Sequence[Address] = (),
+        metrics: Metrics | None = None,
+        gate_limits: GateLimits = GateLimits(),
+        link_limits: LinkLimits = LinkLimits(),
+    ) -> None:
+        super().__init__()
+        self.setName(settings.role)
+        self.identity, self.settings, self.clock = identity, settings, clock
+        self.metrics = metrics or Metrics()
+        self.refusals = Refusals(self.metrics, clock.seconds)
+        self.gate = Gate(gate_limits)
+        self._link_limits = link_limits
+        self._budgets = Budgets(
+            Rate(settings.checks_per_peer_per_s, settings.checks_per_peer_per_s),
+            Rate(settings.checks_per_node_per_s, settings.checks_per_node_per_s),
+        )
+        self.started_s = clock.seconds()
+        self.listening: list[str] = []
+        dialler = Dialer(connect, self._outgoing, clock, self.gate)
+        self.network = Network(
+            identity, settings, clock, dialler, self, self._wait_s, random.getrandbits(48)
+        )
+        self.errands = Errands()
+        self.deposit = Deposit(shelf, self.network)
+        self.finder = Finder(self.network, self.deposit, self.errands)
+        self.publishing = Publishing(self.network, self.finder, self.deposit, own)
+        self.replication = Replication(self.network, self.finder, self.deposit)
+        self.reachability = Reachability(self.network)
+        self.canary = Canary(self.network, self.finder)
+        self.membership = Membership(
+            self.network,
+            self.finder,
+            self.errands,
+            random,
+            seeds,
+            remembered,
+            self.replication.joined,
+        )
+        self._answers = Answers(self.network.table, self.deposit, self.reachability.dial_back)
+        self.factory: IProtocolFactory = LinkFactory(
+            self._incoming, self.gate, clock, self.refused, self._is_member
+        )
+        self.membership.setServiceParent(self)
+        for upkeep in self._upkeep(random.random):
+            upkeep.setServiceParent(self)
+
+    # --- the tree
+    def listening_on(self, port: int, shown: Sequence[str]) -> None:
+        """Say at which port of ours others reach us, and what to show of it."""
+        self.network.port = port
+        self.listening = list(shown)
+
+    def stopService(self) -> Deferred[None]:
+        """Stop upkeep, then errands, then close every link; fire when all is still."""
+        self.factory.doStop()
+        stopping = as_deferred(super().stopService())
+        closed = self.network.roster.close(PeerGone("we are stopping"))
+        errands = self.errands.stop()
+        self.refusals.settle()
+        return stopping.addCallback(lambda _: errands).addCallback(lambda _: closed)
+
+    def _upkeep(self, chance: Callable[[], float]) -> list[Upkeep]:
+        settings, clock = self.settings, self.clock
+        return [
+            Upkeep(
+                "canary",
+                clock,
+                settings.canary_every_s,
+                self._sing,
+                chance,
+                jitter_s=settings.canary_every_s / 10,
+            ),
+            Upkeep(
+                "republish",
+                clock,
+                settings.replicate_every_s,
+                self.publishing.republish,
+                chance,
+                jitter_s=settings.replicate_jitter_s,
+            ),
+            Upkeep(
+                "replicate",
+                clock,
+                settings.replicate_every_s,
+                self.replication.replicate,
+                chance,
+                jitter_s=settings.replicate_jitter_s,
+            ),
+            Upkeep("hand over", clock, 10.0, self.replication.hand_over, chance, jitter_s=2.0),
+            Upkeep("expire", clock, 60.0, self.deposit.expire, chance, jitter_s=10.0),
+            Upkeep("reachability", clock, 600.0, self.reachability.check, chance, jitter_s=60.0),
+        ]
+
+    # --- links
+    def _incoming(self, watch: LinkWatch) -> LinkProtocol:
+        return self._link(False, None, watch)
+
+    def _outgoing(self, expect: PublicKey | None, watch: LinkWatch) -> LinkProtocol:
+        return self._link(True, expect, watch)
+
+    def _link(self, initiator: bool, expect: PublicKey | None, watch: LinkWatch) -> LinkProtocol:
+        network = self.network
+        return LinkProtocol(
+            self.identity.signing,
+            network.hello,
+            self.settings.network,
+            self.clock,
+            network.roster,
+            initiator=initiator,
+            expect=expect,
+            watch=watch,
+            limits=self._link_limits,
+        )
+
+    def _is_member(self, key: PublicKey) -> bool:
+        """Give reserved places to those whom the table knows."""
+        return any(node.contact.key == key.text for node in self.network.table)
+
+    # --- Watcher
+    def linked(self, peer: Peer, link: LinkProtocol) -> None:
+        """Pass on that a link is open."""
+        self.reachability.linked(peer)
+        self.membership.linked(peer, link)
+
+    def unlinked(self, peer: Peer, reason: StreembitError) -> None:
+        """Pass on that a peer's last link is gone."""
+        self.membership.unlinked(peer, reason)
+
+    def refused(self, host: str, error: StreembitError) -> None:
+        """Count and log a refusal."""
+        self.refusals.refuse(error.code, host)
+
+    def misbehaved(self, host: str) -> None:
+        """Refuse an address for a while that sent too many bad signatures."""
+        self.gate.discourage(host, self.clock.seconds())
+
+    def serve(self, peer: Peer, request: Verified[Rpc]) -> Answer | Deferred[Answer]:
+        """Answer a verified request."""
+        return self._answers.serve(peer, request)
+
+    def _wait_s(self, peer: Peer) -> float:
+        return self._budgets.wait_s(peer.key.point, self.clock.seconds())

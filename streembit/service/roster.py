@@ -1,0 +1,197 @@
+"""The open links of a node: one conversation a peer, found by its key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from streembit.errors import BadSignature, PeerGone, StreembitError
+from streembit.jose.keys import PublicKey
+from streembit.net.tcp import LinkProtocol
+from streembit.rpc.peer import Peer, Rules
+
+DUPLICATE_GRACE_S: Final = 5.0  # how long two links to one peer live side by side
+EXPIRY_TICK_S: Final = 0.25  # how exactly the time limit of a request is kept
+
+
+class Superseded(PeerGone):
+    """Another link to the same peer took over."""
+
+    code = "superseded"
+
+
+class RosterEvents(Protocol):
+    """What the owner of the roster is told."""
+
+    def linked(self, peer: Peer, link: LinkProtocol) -> None:
+        """A link is open and its peer is who it says it is."""
+
+    def unlinked(self, peer: Peer, reason: StreembitError) -> None:
+        """The last link to this peer is gone."""
+
+    def refused(self, host: str, error: StreembitError) -> None:
+        """A connection was refused and dropped, for this."""
+
+    def misbehaved(self, host: str) -> None:
+        """This host sent too many bad signatures, or one in a handshake."""
+
+
+class Roster:
+    """Keeps one conversation a peer, whoever dialled; it is the owner of all links.
+
+    Two sides that dial each other at once get two links.  Both sides then keep the same one: that of the dialler
+    with the smaller key, or of two by the same dialler the newer.  The other lives on for a grace time, so that
+    requests on it are answered and a link that died unnoticed can be replaced.
+    """
+
+    def __init__(self, rules: Rules, own: PublicKey, events: RosterEvents) -> None:
+        self._rules = rules
+        self._own = own
+        self._events = events
+        self._peers: dict[str, Peer] = {}  # bounded by the gate's connection limit, as all here
+        self._by_link: dict[LinkProtocol, Peer] = {}
+        self._graces: dict[LinkProtocol, IDelayedCall] = {}
+        self._ticking: IDelayedCall | None = None
+        self._closed = False
+
+    # --- looking
+    def get(self, key: PublicKey) -> Peer | None:
+        """Return the conversation with the holder of a key, None without an open link."""
+        return self._peers.get(key.text)
+
+    def by_text(self, key_text: str) -> Peer | None:
+        """Return the conversation with the holder of a key, given as its text."""
+        return self._peers.get(key_text)
+
+    def of(self, link: LinkProtocol) -> Peer | None:
+        """Return the conversation over a link, None once it is gone."""
+        return self._by_link.get(link)
+
+    def __iter__(self) -> Iterator[Peer]:
+        return iter(list(self._peers.values()))
+
+    def __len__(self) -> int:
+        return len(self._by_link)
+
+    # --- LinkEvents
+    def link_open(self, link: LinkProtocol) -> None:
+        """Begin the conversation of a link that just opened."""
+        if self._closed:
+            link.abort(PeerGone("we are stopping"))
+            return
+        peer = Peer(link, self._rules)
+        self._by_link[link] = peer
+        former = self._peers.get(peer.key.text)
+        if former is not None and not self._takes_over(peer, former):
+            self._grace(link)
+            return
+        self._peers[peer.key.text] = peer
+        if former is not None:
+            self._grace(self._link_of(former))
+        self._events.linked(peer, link)
+
+    def message(self, link: LinkProtocol, payload: bytes) -> None:
+        """Pass a payload on to its conversation."""
+        self._by_link[link].message(payload)
+
+    def link_lost(self, link: LinkProtocol, reason: StreembitError) -> None:
+        """End the conversation of a link that is gone; a spare link takes over."""
+        peer = self._by_link.pop(link, None)
+        if (grace := self._graces.pop(link, None)) is not None and grace.active():
+            grace.cancel()
+        if peer is None:
+            return
+        peer.lost()
+        if self._peers.get(peer.key.text) is not peer:
+            return
+        del self._peers[peer.key.text]
+        spare = self._spare(peer.key.text)
+        if spare is None:
+            self._events.unlinked(peer, reason)
+        else:
+            self._peers[peer.key.text] = spare
+
+    def refused(self, peer_host: str, error: StreembitError) -> None:
+        """Pass a refused connection on; one that ended for bad signatures was no accident."""
+        self._events.refused(peer_host, error)
+        if isinstance(error, BadSignature):
+            self._events.misbehaved(peer_host)
+
+    # --- time
+    def expect_answer(self) -> None:
+        """Say that a request was sent: its time limit is watched from now on."""
+        if self._ticking is None and not self._closed:
+            self._ticking = self._clock.callLater(EXPIRY_TICK_S, self._tick)
+
+    def _tick(self) -> None:
+        self._ticking = None
+        now_s = self._clock.seconds()
+        waiting = 0
+        for peer in list(self._by_link.values()):
+            if peer.waiting:
+                peer.expire(now_s)
+                waiting += peer.waiting
+        if waiting:
+            self.expect_answer()
+
+    # --- ending
+    def close(self, reason: StreembitError) -> Deferred[None]:
+        """Close every link; fire when all are gone."""
+        self._closed = True
+        if self._ticking is not None:
+            self._ticking.cancel()
+            self._ticking = None
+        for link in list(self._by_link):
+            link.abort(reason)
+        for grace in self._graces.values():
+            if grace.active():
+                grace.cancel()
+        return self._when_empty()
+
+    def _when_empty(self) -> Deferred[None]:
+        done: Deferred[None] = Deferred()
+
+        def look() -> None:
+            if self._by_link:
+                self._clock.callLater(0, look)
+            else:
+                done.callback(None)
+
+        look()
+        return done
+
+    # --- two links to one peer
+    @property
+    def _clock(self) -> IReactorTime:
+        return self._rules.clock
+
+    def _takes_over(self, new: Peer, former: Peer) -> bool:
+        ours_new = self._link_of(new).initiator
+        ours_former = self._link_of(former).initiator
+        if ours_new == ours_former:
+            return True
+        return ours_new == (self._own.point < new.key.point)
+
+    def _link_of(self, peer: Peer) -> LinkProtocol:
+        link = peer.carrier
+        assert isinstance(link, LinkProtocol)
+        return link
+
+    def _spare(self, key_text: str) -> Peer | None:
+        for peer in self._by_link.values():
+            if peer.key.text == key_text:
+                return peer
+        return None
+
+    def _grace(self, link: LinkProtocol) -> None:
+        if link not in self._graces:
+            self._graces[link] = self._clock.callLater(DUPLICATE_GRACE_S, self._supersede, link)
+
+    def _supersede(self, link: LinkProtocol) -> None:
+        self._graces.pop(link, None)
+        peer = self._by_link.get(link)
+        if peer is not None and self._peers.get(peer.key.text) is not peer:
+            link.close(Superseded())

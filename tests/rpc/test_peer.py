@@ -1,0 +1,189 @@
+"""The signed conversation over one link."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from streembit.errors import (
+    BadMessage,
+    PeerGone,
+    RecordTooLarge,
+    RemoteRefusal,
+    RequestTimeout,
+)
+from streembit.jose.envelope import seal_rpc
+from streembit.rpc.peer import MAX_BAD_SIGNATURES, MAX_SERVING
+from streembit.wire.message import Answer, FindNode, Nodes, Ping, Pong, Rpc
+from tests.rpc.pair import NETWORK, Pair
+
+
+def forge(pair: Pair, **changes: object) -> bytes:
+    """Return a well-formed signed request from the left side, changed as told."""
+    assert pair.left.peer is not None
+    claims: dict[str, object] = {
+        "iss": pair.left.identity.public.text,
+        "aud": [pair.left.peer.link_id],
+        "jti": "f",
+        "iat": 1,
+        "net": NETWORK,
+        "body": Ping(),
+    }
+    claims.update(changes)
+    return seal_rpc(pair.left.identity.signing, Rpc(**claims))  # type: ignore[arg-type]
+
+
+def break_signature(token: bytes) -> bytes:
+    """Return the token with another, well-formed signature."""
+    other = seal_rpc(Pair().left.identity.signing, _any())
+    return token.rpartition(b".")[0] + b"." + other.rpartition(b".")[2]
+
+
+def _any() -> Rpc:
+    return Rpc("A" * 44, ["A" * 22], "1", 1, NETWORK, Ping())
+
+
+class Asking(SynchronousTestCase):
+    def test_a_request_gets_its_verified_answer(self) -> None:
+        """The answer is signed by the peer and belongs to the request."""
+        pair = Pair()
+        done = pair.ask()
+        pair.clock.advance(1)
+        verified = self.successResultOf(done)
+        self.assertEqual(verified.key, pair.right.identity.public)
+        self.assertIsInstance(verified.claims.body, Pong)
+        self.assertEqual((pair.left.checks.good, pair.right.checks.good), (1, 1))
+
+    def test_the_round_trip_time_is_measured(self) -> None:
+        """It is the simulated one: twice the latency."""
+        pair = Pair()
+        pair.ask()
+        pair.clock.advance(1)
+        assert pair.left.peer is not None
+        self.assertAlmostEqual(pair.left.peer.rtt_s or 0, 0.02, places=5)
+
+    def test_silence_is_a_timeout(self) -> None:
+        """A request owns its deadline, and nothing waits after it."""
+        pair = Pair(serve=lambda _p, _r: Deferred())
+        done = pair.ask()
+        assert pair.left.peer is not None
+        pair.left.peer.expire(pair.clock.seconds() + 3.9)
+        self.assertNoResult(done)
+        pair.left.peer.expire(pair.clock.seconds() + 4.1)
+        self.failureResultOf(done, RequestTimeout)
+        self.assertEqual(pair.left.peer.waiting, 0)
+
+    def test_a_refusal_carries_its_code(self) -> None:
+        """What the server raises, the asker gets."""
+
+        def refuse(_peer: object, _request: object) -> Answer:
+            raise RecordTooLarge(size_bytes=9)
+
+        pair = Pair(serve=refuse)
+        done = pair.ask()
+        pair.clock.advance(1)
+        self.assertEqual(self.failureResultOf(done, RemoteRefusal).value.code, "record-too-large")
+        self.assertEqual(pair.right.refusals, ["record-too-large"])
+
+    def test_an_answer_of_another_type_is_refused(self) -> None:
+        """A Ping is not answered by Nodes."""
+        pair = Pair(serve=lambda _p, _r: Nodes([]))
+        done = pair.ask()
+        pair.clock.advance(1)
+        self.failureResultOf(done, BadMessage)
+
+    def test_a_lost_link_fails_what_waits(self) -> None:
+        """The asker hears of it at once."""
+        pair = Pair(serve=lambda _p, _r: Deferred())
+        done = pair.ask()
+        pair.clock.advance(0.1)
+        pair.net.kill("10.0.0.2")
+        self.failureResultOf(done, PeerGone)
+        self.failureResultOf(pair.ask(), PeerGone)
+
+
+class Refusing(SynchronousTestCase):
+    def drop(self, pair: Pair, token: bytes, code: str) -> None:
+        assert pair.left.link is not None
+        pair.left.link.send(token)
+        pair.clock.advance(1)
+        self.assertEqual(pair.right.refusals, [code])
+        self.assertEqual(len(pair.right.lost), 1)
+        self.assertEqual(pair.right.checks.good, 0)
+
+    def test_A2_a_message_for_another_link_is_refused(self) -> None:
+        """A message is valid on the links that it names, and there alone."""
+        pair = Pair()
+        self.drop(pair, forge(pair, aud=["A" * 22]), "wrong-audience")
+
+    def test_A2_our_own_message_sent_back_is_refused(self) -> None:
+        """Reflection: the peer is not its own issuer."""
+        pair = Pair()
+        assert pair.right.peer is not None
+        iss = pair.right.identity.public.text
+        self.drop(pair, forge(pair, iss=iss), "wrong-issuer")
+
+    def test_A2_a_message_of_another_network_is_refused(self) -> None:
+        """The network is part of every message."""
+        pair = Pair()
+        self.drop(pair, forge(pair, net="other"), "wrong-network")
+
+    def test_an_answer_without_request_is_refused(self) -> None:
+        """Nobody may push answers."""
+        pair = Pair()
+        self.drop(pair, forge(pair, body=Pong("")), "bad-message")
+
+    def test_a_late_answer_costs_no_verification(self) -> None:
+        """It is counted, and the link lives."""
+        pair = Pair()
+        assert pair.left.link is not None
+        pair.left.link.send(forge(pair, body=Pong(""), re="77"))
+        pair.clock.advance(1)
+        self.assertEqual(pair.right.refusals, ["unknown-answer"])
+        self.assertEqual((pair.right.checks.good, pair.right.checks.bad), (0, 0))
+        self.assertEqual(pair.right.lost, [])
+
+    def test_C3_each_bad_signature_costs_one_check_and_the_third_ends_the_link(self) -> None:
+        """And nothing after it is looked at."""
+        pair = Pair()
+        assert pair.left.link is not None
+        for number in range(MAX_BAD_SIGNATURES + 2):
+            pair.left.link.send(break_signature(forge(pair, jti=str(number))))
+        pair.clock.advance(1)
+        self.assertEqual(pair.right.checks.bad, MAX_BAD_SIGNATURES)
+        self.assertEqual(pair.right.refusals, ["bad-signature"] * MAX_BAD_SIGNATURES)
+        self.assertEqual(len(pair.right.lost), 1)
+
+    def test_C3_over_budget_nothing_is_verified(self) -> None:
+        """The peer is read more slowly, and loses nothing."""
+        waits = [0.0, 0.5, 0.0, 0.0]
+        pair = Pair(wait_s=lambda _peer: waits.pop(0))
+        done = [pair.ask(), pair.ask(), pair.ask()]
+        pair.clock.advance(0.4)
+        self.assertEqual(pair.right.checks.good, 1)
+        self.assertEqual(pair.right.refusals, ["rate-limited"])
+        pair.clock.advance(0.4)
+        for answer in done:
+            self.successResultOf(answer)
+
+    def test_B9_an_unforeseen_error_drops_that_link_alone(self) -> None:
+        """It is logged, counted, and the process lives."""
+
+        def boom(_peer: object, _request: object) -> Answer:
+            raise ZeroDivisionError("a defect")
+
+        pair = Pair(serve=boom)
+        done = pair.ask()
+        pair.clock.advance(1)
+        self.failureResultOf(done, PeerGone)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(pair.right.refusals, ["internal-error"])
+
+    def test_answers_in_the_making_are_bounded(self) -> None:
+        """More than MAX_SERVING slow requests are refused at once."""
+        pair = Pair(serve=lambda _p, _r: Deferred())
+        asked = [pair.ask(FindNode("A" * 27)) for _ in range(MAX_SERVING + 1)]
+        pair.clock.advance(1)
+        self.assertEqual(self.failureResultOf(asked[-1], RemoteRefusal).value.code, "rate-limited")
+        self.assertNoResult(asked[0])
+        asked[0].addErrback(lambda _: None)
