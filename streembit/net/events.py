@@ -21,6 +21,8 @@ class LinkLimits:
         frame_s: from a frame's first byte to its last.
         close_s: from `close` until what is queued is thrown away.
         queue_bytes: what waits for a peer that does not read.
+        choke_s: how long nothing more is read from a peer for which
+            half of that waits.
     """
 
     hello_s: float = 10.0
@@ -28,6 +30,7 @@ class LinkLimits:
     frame_s: float = 30.0
     close_s: float = 5.0
     queue_bytes: int = 1024 * 1024
+    choke_s: float = 1.0
 
 
 LIMITS: Final = LinkLimits()

@@ -62,7 +62,8 @@ class LinkProtocol(ByteProtocol):
     _announced = False  # link_open was called, so link_lost is owed
     _timer: IDelayedCall | None = None
     _started_s = 0.0
-    _paused = False
+    _paused = False  # by the owner
+    _choked = False  # because the peer does not take what it asked for
     _busy = False
     _queued_bytes = -1  # what was written since the transport became full; -1 while it is not
 
@@ -136,17 +137,14 @@ class LinkProtocol(ByteProtocol):
 
         Has no effect before the link is open and after it ended.
         """
-        if self.is_open:
+        if self.is_open and not self._paused:
             self._paused = True
-            self._clear_timer()
-            _call(self.transport, "pauseProducing")
+            self._hold()
 
     def resume(self) -> None:
         """Deliver again, beginning with what is buffered."""
         self._paused = False
-        if self.is_open:
-            _call(self.transport, "resumeProducing")
-            self._drain()
+        self._go_on()
 
     # --- what the transport does
 
@@ -191,6 +189,7 @@ class LinkProtocol(ByteProtocol):
     def resumeProducing(self) -> None:
         """Stop counting: the transport has sent everything."""
         self._queued_bytes = -1
+        self._unchoke()
 
     def stopProducing(self) -> None:
         """The transport is gone; `connectionLost` follows."""
@@ -209,7 +208,7 @@ class LinkProtocol(ByteProtocol):
     def _deliver(self) -> bool:
         """Hand on whole frames; return whether there was one."""
         moved = False
-        while not self._paused and (step := self._step) is not None:
+        while not self._is_held and (step := self._step) is not None:
             frame = self._reader.next_frame()
             if frame is None:
                 break
@@ -224,12 +223,49 @@ class LinkProtocol(ByteProtocol):
                 self._events.message(self, payload)
 
     def _write(self, frame: bytes) -> None:
-        if self._queued_bytes >= 0:
-            self._queued_bytes += len(frame)
-            if self._queued_bytes > self._limits.queue_bytes:
-                self.refuse(SlowReader(queued_bytes=self._queued_bytes))
-                return
+        if self._queued_bytes >= 0 and not self._queue(len(frame)):
+            return
         self.transport.write(pack(frame))
+
+    # --- a peer that reads slowly, an owner that pauses
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether half of the queue is taken: what can wait should not be sent now."""
+        return self._queued_bytes > self._limits.queue_bytes // 2
+
+    @property
+    def _is_held(self) -> bool:
+        return self._paused or self._choked
+
+    def _queue(self, size_bytes: int) -> bool:
+        """Count a frame that will wait; return whether there is room for it."""
+        self._queued_bytes += size_bytes
+        if self._queued_bytes > self._limits.queue_bytes:
+            self.refuse(SlowReader(queued_bytes=self._queued_bytes))
+            return False
+        if self.is_crowded and self.is_open and not self._choked:
+            self._choked = True  # no more requests from one that does not read the answers
+            self._hold()
+            self._set_timer(self._limits.choke_s, self._unchoke)
+        return True
+
+    def _unchoke(self) -> None:
+        # After `choke_s` too: two sides that both wait for the other to read would wait for ever.
+        if self._choked:
+            self._choked = False
+            self._clear_timer()
+            self._go_on()
+
+    def _hold(self) -> None:
+        if not self._choked:
+            self._clear_timer()  # a half received frame waits with us
+        _call(self.transport, "pauseProducing")
+
+    def _go_on(self) -> None:
+        if self.is_open and not self._is_held:
+            _call(self.transport, "resumeProducing")
+            self._drain()
 
     # --- handshake
 
@@ -299,6 +335,8 @@ class LinkProtocol(ByteProtocol):
 
     def _watch_frame(self, moved: bool) -> None:
         """Give a half received frame its time, counted from its first bytes."""
+        if self._choked:
+            return  # the timer is busy, and we do not read
         partial = self._reader.buffered_bytes > 0 and not self._paused
         if partial and (moved or self._timer is None):
             self._set_timer(self._limits.frame_s, self._late, "frame")

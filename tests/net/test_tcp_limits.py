@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from random import Random
 
 from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.net.events import LIMITS
@@ -253,11 +255,114 @@ class SlowReaderTests(LimitCase):
         self.assertTrue(self.server.protocol.is_open)
         self.assertEqual(self.server.owner.refusals, [])
 
+    def fill_half(self) -> None:
+        """Let more than half of the queue wait."""
+        self.server.protocol.pauseProducing()
+        for _ in range(55):
+            self.server.protocol.send(bytes(10_000))
+
+    def ask(self, *payloads: bytes) -> None:
+        """Let the client's payloads arrive at the server."""
+        for payload in payloads:
+            self.client.protocol.send(payload)
+        self.server.protocol.dataReceived(self.client.take())
+
+    def test_C8_who_does_not_read_is_not_read(self) -> None:
+        """At half of the queue no more requests are served, until it is empty."""
+        self.assertFalse(self.server.protocol.is_crowded)
+        self.fill_half()
+        self.assertTrue(self.server.protocol.is_crowded)
+        self.assertEqual(self.server.transport.producerState, "paused")
+        self.ask(b"one", b"two")
+        self.assertEqual(self.server.owner.payloads, [])
+        self.server.protocol.resumeProducing()
+        self.assertEqual(self.server.owner.payloads, [b"one", b"two"])
+        self.assertEqual(self.server.transport.producerState, "producing")
+        self.assertEqual(self.pair.clock.getDelayedCalls(), [])
+
+    def test_C8_a_pipeline_of_requests_stops_at_half_of_the_queue(self) -> None:
+        """A client that asks for much at once is served, not refused."""
+        self.server.owner.on_message = lambda link, _payload: link.send(bytes(16_000))
+        self.server.protocol.pauseProducing()
+        self.ask(*[b"get"] * 100)
+        self.assertEqual(len(self.server.owner.payloads), 33)
+        self.server.protocol.resumeProducing()
+        for _ in range(3):
+            self.server.protocol.pauseProducing()
+            self.server.protocol.resumeProducing()
+        self.assertEqual(len(self.server.owner.payloads), 100)
+        self.assertEqual(self.server.owner.refusals, [])
+
+    def test_C8_two_sides_that_wait_for_each_other_go_on_after_a_second(self) -> None:
+        """Neither reads because neither is read: that must not last."""
+        self.fill_half()
+        self.ask(b"one")
+        self.pair.clock.advance(0.9)
+        self.assertEqual(self.server.owner.payloads, [])
+        self.pair.clock.advance(0.2)
+        self.assertEqual(self.server.owner.payloads, [b"one"])
+        self.server.protocol.send(b"still crowded")
+        self.assertEqual(self.server.transport.producerState, "paused")
+
+    def test_C8_a_pause_of_the_owner_outlives_the_peers_slowness(self) -> None:
+        """And the other way round: each has to end."""
+        self.fill_half()
+        self.server.protocol.pause()
+        self.ask(b"one")
+        self.server.protocol.resumeProducing()
+        self.assertEqual(self.server.owner.payloads, [])
+        self.fill_half()
+        self.server.protocol.resume()
+        self.assertEqual(self.server.owner.payloads, [])
+        self.server.protocol.resumeProducing()
+        self.assertEqual(self.server.owner.payloads, [b"one"])
+
     def test_C8_the_protocol_asks_the_transport_for_it(self) -> None:
         """It is registered as the producer, and lets go when it closes."""
         self.assertIs(self.server.transport.producer, self.server.protocol)
         self.server.protocol.close()
         self.assertIsNone(self.server.transport.producer)
+
+
+class SocketTransport(StringTransport):
+    """A transport that has a socket."""
+
+    def __init__(self, handle: socket.socket) -> None:
+        super().__init__()
+        self.handle = handle
+        self.no_delay = False
+
+    def getHandle(self) -> socket.socket:
+        return self.handle
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        self.no_delay = enabled
+
+
+class SocketTests(SynchronousTestCase):
+    """B3: what is set where there is a socket."""
+
+    def test_B3_the_kernel_gives_up_on_a_peer_that_vanished(self) -> None:
+        """After 60 s without an acknowledgement; and small frames leave at once."""
+        for family in (socket.AF_INET, socket.AF_INET6):
+            handle = socket.socket(family)
+            self.addCleanup(handle.close)
+            end = End(BOB, Clock(), initiator=False)
+            end.transport = transport = SocketTransport(handle)
+            end.connect()
+            self.assertTrue(transport.no_delay)
+            found = handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+            self.assertEqual(found, 60_000)
+
+    def test_a_socket_that_is_not_tcp_is_left_alone(self) -> None:
+        """Links run over Unix sockets too."""
+        one, two = socket.socketpair()
+        self.addCleanup(one.close)
+        self.addCleanup(two.close)
+        end = End(BOB, Clock(), initiator=False)
+        end.transport = SocketTransport(one)
+        end.connect()
+        self.assertEqual(end.owner.refusals, [])
 
 
 class RekeyTests(LimitCase):
