@@ -6,22 +6,20 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final, TextIO, cast
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IReactorCore, IReactorFromThreads, IReactorTime
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 
 from streembit.disk.lock import Lock
-from streembit.errors import ListenFailed, StreembitError
+from streembit.errors import StreembitError
 from streembit.service.notify import Notifier
-from streembit.tap.options import in_one_line
 
 STOP_WITHIN_S: Final = 4.5  # all of an end takes at most 5 s; then what still runs is left
 
@@ -45,15 +43,16 @@ class Launch:
 class RoleService(MultiService):
     """Takes the home's lock, then starts what `grow` returns; lets go of it last.
 
-    `grow` is called after twistd became a daemon: databases and sockets do
-    not outlive a fork.
+    `grow` is called after twistd became a daemon, because databases do not
+    survive a fork. What it leaves on the stack is undone after all services
+    have stopped.
     """
 
     def __init__(
         self,
         launch: Launch,
         lock: Lock,
-        grow: Callable[[], Iterable[IService]],
+        grow: Callable[[ExitStack], Iterable[IService]],
         notifier: Notifier,
         reactor: RoleReactor,
     ) -> None:
@@ -63,6 +62,7 @@ class RoleService(MultiService):
         self._grow = grow
         self._notifier = notifier
         self._reactor = reactor
+        self._held = ExitStack()
 
     def setServiceParent(self, parent: object) -> None:
         """Join the application, and give it our log."""
@@ -74,7 +74,8 @@ class RoleService(MultiService):
         """Take the lock and open the ports."""
         with self._one_line_if_refused():
             self._lock.take()
-            for service in self._grow():
+            self._held.callback(self._lock.release)
+            for service in self._grow(self._held):
                 service.setServiceParent(self)
             super().privilegedStartService()
 
@@ -85,12 +86,11 @@ class RoleService(MultiService):
         self._reactor.callWhenRunning(self._running)
 
     def stopService(self) -> Deferred[None]:
-        """Stop everything within the time, then let go of the lock."""
+        """Stop everything within the time, close the databases, let go of the lock."""
         self._notifier.stopping()
-        stopped: Deferred[object] = maybeDeferred(super().stopService)
+        stopped: Deferred[list[tuple[bool, object]]] = maybeDeferred(super().stopService)
         stopped.addTimeout(STOP_WITHIN_S, self._reactor)
-        stopped.addErrback(_late)
-        return stopped.addBoth(lambda _: self._lock.release())
+        return stopped.addBoth(_report).addBoth(lambda _: self._held.close())
 
     def _running(self) -> None:
         signal.signal(signal.SIGTERM, self._terminate)
@@ -106,8 +106,6 @@ class RoleService(MultiService):
             yield
         except StreembitError as e:
             self._give_up(e)
-        except CannotListenError as e:
-            self._give_up(ListenFailed(f"{e.interface or '*'}:{e.port}: {e.socketError}"))
 
     def _give_up(self, error: StreembitError) -> None:
         """End the start; a daemon's reason goes through twistd to who started it."""
@@ -119,5 +117,17 @@ class RoleService(MultiService):
         sys.exit(1)
 
 
-def _late(failure: Failure) -> None:
-    _log.failure("the end was not clean", failure=failure)
+def in_one_line(error: StreembitError) -> str:
+    """Return what happened in one printable line."""
+    from streembit.api.answers import in_words
+
+    text = f"{in_words(error)} ({error.code})"
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _report(results: list[tuple[bool, object]] | Failure) -> None:
+    """Log each service whose end failed or took too long."""
+    ended = [(False, results)] if isinstance(results, Failure) else results
+    for success, result in ended:
+        if not success and isinstance(result, Failure):
+            _log.failure("a service did not end well", failure=result)

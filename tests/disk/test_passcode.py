@@ -8,8 +8,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streembit.errors import BadConfig
 from streembit.disk.passcode import MAX_FILE_BYTES, Source
+from streembit.errors import BadConfig
 
 
 def nobody(prompt: str) -> str:

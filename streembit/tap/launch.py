@@ -1,0 +1,114 @@
+"""One role from its options: the configuration read, the key opened, then the service that runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+from twisted.logger import ILogObserver
+from twisted.python.logfile import LogFile
+
+from streembit.disk.config import Config
+from streembit.disk.home import Home
+from streembit.disk.passcode import Source
+from streembit.errors import HomeMissing, StreembitError
+from streembit.jose.keys import Identity
+from streembit.service.notify import Notifier
+from streembit.tap.options import RoleOptions
+from streembit.tap.role import Launch, RoleReactor, RoleService, in_one_line
+
+
+def launched(options: RoleOptions) -> RoleService:
+    """Return the service of a role, ready to be started.
+
+    The passcode is asked for here, while there is a terminal. What cannot
+    be is said in one line on standard error, with exit status 1.
+    """
+    try:
+        config = options.configuration()
+        home = opened(options)
+        identity = unlocked(options, config, home)
+    except StreembitError as e:
+        sys.exit(f"{options.command}: {in_one_line(e)}")
+    from twisted.internet import reactor as installed
+
+    from streembit.tap.grow import Grower
+
+    reactor = cast(RoleReactor, installed)
+    notifier = Notifier.from_environment(os.environ, os.getpid())
+    grower = Grower(options.role, config, home, identity, notifier, installed)
+    return RoleService(launch_of(options), home.lock, grower.grow, notifier, reactor)
+
+
+def opened(options: RoleOptions) -> Home:
+    """Open the home; an empty folder is taken into use when an account may be made.
+
+    Raises:
+        LocalError: as `Home.open`.
+    """
+    try:
+        return Home.open(options.home)
+    except HomeMissing:
+        if may_create(options) and options.home.is_dir():
+            return Home.create(options.home)
+        raise
+
+
+def unlocked(options: RoleOptions, config: Config, home: Home) -> Identity:
+    """Open the key file; make the first account when the options say so.
+
+    Raises:
+        LocalError: as `Accounts.load` and `Accounts.create`.
+    """
+    accounts = home.accounts
+    named = config.account or None
+    source = Source.of_process(_path(options["passcode-file"]))
+    if not accounts.names() and may_create(options):
+        name = named or options.role
+        identity = accounts.create(name, passcode(options, source, name, new=True))
+        sys.stderr.write(f"{options.command}: made account {name}, key {identity.public.hex}\n")
+        return identity
+    chosen = accounts.choose(named)
+    return accounts.load(chosen, passcode(options, source, chosen, new=False))
+
+
+def may_create(options: RoleOptions) -> bool:
+    """Tell whether a missing account is to be made."""
+    return bool(options["create"] or options["no-passcode"])
+
+
+def passcode(options: RoleOptions, source: Source, account: str, *, new: bool) -> str | None:
+    """Return the passcode, None where the operator wants none."""
+    return None if options["no-passcode"] else source.passcode(account, new=new)
+
+
+def launch_of(options: RoleOptions) -> Launch:
+    """Return how twistd was told to run; by itself (a test) it runs in the foreground."""
+    parent: dict[str, Any] = options.parent or {"nodaemon": True}
+    return Launch(
+        options.command,
+        foreground=bool(parent.get("nodaemon") or parent.get("debug")),
+        pidfile=parent.get("pidfile") or "",
+        log=log_of(parent),
+    )
+
+
+def log_of(parent: dict[str, Any]) -> ILogObserver | None:
+    """Return the JSON-line log for where twistd was told to log, None where it knows better.
+
+    It knows better with `--logger` and `--syslog`.
+    """
+    from streembit.service.log import JsonLog
+
+    if parent.get("logger") or parent.get("syslog"):
+        return None
+    file = parent.get("logfile") or ("" if parent.get("nodaemon") else "twistd.log")
+    if file in ("", "-"):
+        return JsonLog(sys.stdout)
+    return JsonLog(cast(Any, LogFile.fromFullPath(file)))
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text).expanduser() if text else None
