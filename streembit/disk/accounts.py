@@ -127,12 +127,11 @@ class Accounts:
 
         Raises:
             NoSuchAccount: there is none of this name.
-            HomePermissions: others can read the file.
+            HomePermissions: others can read the file (so says every method that reads it).
             WrongPasscode, KeyFileWeak: as `jose.keyfile.unlock` finds.
             KeyFileCorrupt: `backups` are the copies that exist; nothing is changed.
         """
         chosen = self.choose(name)
-        check_file(self.key_path(chosen), self._files)
         data = self._read(chosen)
         identity = self._open(chosen, data, passcode)
         self._forget_previous(chosen, data)
@@ -198,16 +197,20 @@ class Accounts:
         """Return the copies of the account's key file that exist, as far as known."""
         beside = self.folder / name / PREVIOUS
         home = self.folder.parent
-        older = [n for n in self._files.names(home) if n.startswith("backup-schema-")]
-        known = [beside, *(home / n / self.folder.name / name / KEY for n in older)]
-        return [p for p in [*known, *self._noted_backups(name)] if exists(p, self._files)]
+        with blamed_on_disk(self.folder):
+            older = [n for n in self._files.names(home) if n.startswith("backup-schema-")]
+            known = [beside, *(home / n / self.folder.name / name / KEY for n in older)]
+            return [p for p in [*known, *self._noted_backups(name)] if exists(p, self._files)]
 
     # --- one key file ----------------------------------------------------------------------
 
     def _has_key(self, name: str) -> bool:
-        return exists(self.key_path(name), self._files)
+        with blamed_on_disk(self.folder):
+            return exists(self.key_path(name), self._files)
 
     def _read(self, name: str) -> bytes:
+        with blamed_on_disk(self.folder):
+            check_file(self.key_path(name), self._files)
         try:
             data = atomic.read(self.key_path(name), self._files, MAX_KEY_FILE_BYTES)
         except TooLarge:
@@ -297,7 +300,7 @@ class Accounts:
         try:
             noted = json.loads(data or b"[]")
             return [Path(path) for path in noted]
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             return []
 
     def _note_backup(self, name: str, target: Path) -> None:
