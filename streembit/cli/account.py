@@ -64,10 +64,7 @@ def account() -> None:
 @pass_settings
 def create(settings: Settings, name: str, passcode_file: Path | None, no_passcode: bool) -> None:
     """Make the account NAME with new keys."""
-    from streembit.disk.accounts import check_name
-
-    check_name(name)
-    accounts = settings.new_accounts()
+    accounts = _accounts_without(name, settings)
     accounts.create(name, _new_passcode(name, passcode_file, no_passcode))
     _show(settings, accounts, name)
 
@@ -75,7 +72,7 @@ def create(settings: Settings, name: str, passcode_file: Path | None, no_passcod
 @account.command("show", examples=("streembit account show", "streembit account show --json"))
 @pass_settings
 def show_(settings: Settings) -> None:
-    """Show name, public key, node id and fingerprint; asks for no passcode."""
+    """Show name, public key, node id and fingerprint."""
     accounts = settings.accounts()
     _show(settings, accounts, settings.account)
 
@@ -155,7 +152,10 @@ def restore(
 @_passcode_file
 @pass_settings
 def words(settings: Settings, passcode_file: Path | None) -> None:
-    """Print the 24 words that restore the account: for paper, not for files."""
+    """Print the 24 words that restore the account.
+
+    Write them on paper: whoever reads them is you.
+    """
     from streembit.jose.words import from_seed
 
     accounts = settings.accounts()
@@ -187,27 +187,39 @@ def header_of(accounts: Accounts, name: str | None) -> Header:
     return keyfile.inspect(data)
 
 
+def _accounts_without(name: str, settings: Settings) -> Accounts:
+    """Refuse a bad name or one that is taken, before anybody types a passcode."""
+    from streembit.disk.accounts import check_name
+    from streembit.errors import KeyFileExists
+
+    check_name(name)
+    accounts = settings.new_accounts()
+    if name in accounts.names():
+        raise KeyFileExists(file=str(accounts.key_path(name)))
+    return accounts
+
+
 def _from_backup(settings: Settings, file: Path, passcode_file: Path | None) -> str:
     from streembit.jose import keyfile
 
     data = _read(file, keyfile.MAX_FILE_BYTES)
-    code = _old_passcode(keyfile.inspect(data), passcode_file)
-    return settings.new_accounts().restore(data, code, settings.account).name
+    header = keyfile.inspect(data)
+    accounts = _accounts_without(settings.account or header.name, settings)
+    return accounts.restore(data, _old_passcode(header, passcode_file), settings.account).name
 
 
 def _from_words(
     settings: Settings, file: Path | None, passcode_file: Path | None, no_passcode: bool
 ) -> str:
-    from streembit.disk.accounts import check_name
     from streembit.jose.keys import Identity
     from streembit.jose.words import to_seed
 
     if settings.account is None:
         raise click.UsageError("Words do not hold a name: give one with --account.")
-    check_name(settings.account)
+    accounts = _accounts_without(settings.account, settings)
     identity = Identity.from_seed(to_seed(_typed_words(file)), settings.account)
     code = _new_passcode(settings.account, passcode_file, no_passcode)
-    settings.new_accounts().add(identity, code)
+    accounts.add(identity, code)
     return identity.name
 
 

@@ -33,7 +33,7 @@ def list_(settings: Settings) -> None:
     if settings.json:
         show.as_json(found)
     else:
-        headers = ("NODE ID", "ADDRESS", "LINK", "STORES", "RTT", "LAST HEARD", "AGENT")
+        headers = ("NODE ID", "ADDRESS", "LINK", "STORES", "RTT", "HEARD")
         show.table(headers, map(_peer_row, found.peers))
 
 
@@ -45,7 +45,6 @@ def _peer_row(row: PeerRow) -> tuple[object, ...]:
         "yes" if row.storage else "no",
         show.millis(row.rtt_ms),
         f"{show.span(row.idle_s)} ago",
-        row.agent,
     )
 
 
@@ -77,10 +76,10 @@ def find(settings: Settings, node_id: str) -> None:
     if settings.json:
         show.as_json(found)
         return
-    show.table(("ROUND", "NODE ID", "ADDRESS", "BITS AWAY", "RTT", "GAVE"), _hop_rows(found))
+    show.table(("ROUND", "NODE ID", "ADDRESS", "BITS", "RTT", "GAVE"), _hop_rows(found))
     show.line("")
     nearest = ((r.node_id, _address(r.host, r.port), r.distance_bits) for r in found.nearest)
-    show.table(("NEAREST", "ADDRESS", "BITS AWAY"), nearest)
+    show.table(("NEAREST", "ADDRESS", "BITS"), nearest)
     show.line("")
     show.line(
         f"{show.count(found.rounds, 'round')}, {show.count(found.requests, 'request')}, "

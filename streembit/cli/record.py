@@ -21,10 +21,15 @@ _UNITS_S: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def _seconds(_context: click.Context, _parameter: click.Parameter, value: str) -> int:
     """Return a length of time such as 90s, 30m, 24h or 1d in seconds."""
+    from streembit.service.facade import MAX_TTL_S, MIN_TTL_S
+
     match = re.fullmatch(r"([0-9]{1,9})([smhd]?)", value)
     if not match:
         raise click.BadParameter(f"{value!r} is no time such as 90s, 30m, 24h or 1d.")
-    return int(match[1]) * _UNITS_S[match[2]]
+    seconds = int(match[1]) * _UNITS_S[match[2]]
+    if not MIN_TTL_S <= seconds <= MAX_TTL_S:
+        raise click.BadParameter("a record lives from 60s to 24h.")
+    return seconds
 
 
 @click.group(

@@ -42,15 +42,17 @@ def facts(pairs: Iterable[tuple[str, object]]) -> None:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table: drawn on a terminal, else in columns parted by two spaces."""
+    """Print a table: drawn on a terminal wide enough, else in columns parted by two spaces.
+
+    No cell is ever broken or cut: ids are there to be copied.
+    """
     texts = [[plain(cell) for cell in row] for row in rows]
-    if sys.stdout.isatty():
-        _drawn(headers, texts)
-    else:
+    if not (sys.stdout.isatty() and _drawn(headers, texts)):
         _columns(headers, texts)
 
 
-def _drawn(headers: Sequence[str], rows: list[list[str]]) -> None:
+def _drawn(headers: Sequence[str], rows: list[list[str]]) -> bool:
+    """Draw the table, unless the terminal is too narrow for it; return whether it was drawn."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -58,10 +60,14 @@ def _drawn(headers: Sequence[str], rows: list[list[str]]) -> None:
 
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for header in headers:
-        drawn.add_column(header, overflow="fold")
+        drawn.add_column(header, no_wrap=True)
     for row in rows:
         drawn.add_row(*map(Text, row))
-    Console(highlight=False, emoji=False, markup=False).print(drawn)
+    console = Console(highlight=False, emoji=False, markup=False)
+    if console.measure(drawn, options=console.options.update(width=1000)).maximum > console.width:
+        return False
+    console.print(drawn)
+    return True
 
 
 def _columns(headers: Sequence[str], rows: list[list[str]]) -> None:
