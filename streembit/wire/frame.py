@@ -62,7 +62,10 @@ class FrameReader:
         end = body + size
         if len(buffer) < end:
             return None
-        self._start = end
+        if len(buffer) == end:
+            self._buffer, self._start = b"", 0  # an idle stream holds no memory
+        else:
+            self._start = end
         return bytes(buffer[body:end])
 
     @property

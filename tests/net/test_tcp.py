@@ -45,6 +45,13 @@ class OpenTests(SynchronousTestCase):
         self.pair.open()
         self.assertEqual(self.pair.clock.getDelayedCalls(), [])
 
+    def test_B6_an_idle_link_keeps_no_bytes(self) -> None:
+        """Not even the last message."""
+        self.pair.open()
+        self.pair.client.protocol.send(bytes(60_000))
+        self.pair.pump()
+        self.assertEqual(len(self.pair.server.protocol._reader._buffer), 0)
+
     def test_send_before_open_and_after_the_end_is_refused(self) -> None:
         """Nothing is swallowed silently."""
         with self.assertRaises(PeerGone):
