@@ -186,6 +186,17 @@ class ExampleTests(OptionsCase):
             value = getattr(defaults.limits, name)
             self.assertIn(f"#{name} = {value:_}".replace(".0", ""), text.replace(".0", ""), name)
 
+    def test_the_page_on_configuration_names_every_option_and_limit(self) -> None:
+        """What twistd's help shows for our commands stands in docs/configuration.md too."""
+        page = (ROOT / "docs" / "configuration.md").read_text()
+        options = [option.rstrip("=") for option in node.Options().longOpt]
+        ours = set(options) - {"help", "version", "passcode"}
+        limits = Config(listen=("tcp:1",)).limits
+        names = [f"`--{name}" for name in ours]
+        names += [f"`{name}`" for name in Config.__struct_fields__ if name != "limits"]
+        names += [f"`{name}`" for name in limits.__struct_fields__]
+        self.assertEqual([name for name in names if name not in page], [])
+
 
 def uncommented(text: str) -> str:
     """Return an example with its optional members in force: lines that begin `#name`."""
