@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Final
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 from streembit.errors import BadSecret, BadWords
 from streembit.jose.keys import SEED_BYTES
+
+if TYPE_CHECKING:
+    from mnemonic import Mnemonic
 
 COUNT: Final = 24
 
 
 def from_seed(seed: bytes) -> str:
     """Return the 24 words of a 32-byte seed, one space between them; raise BadSecret."""
-    from mnemonic import Mnemonic
-
     if len(seed) != SEED_BYTES:
         raise BadSecret("the seed has 32 bytes", size_bytes=len(seed))
-    return str(Mnemonic("english").to_mnemonic(seed))
+    return str(_english().to_mnemonic(seed))
 
 
 def to_seed(text: str) -> bytes:
@@ -26,16 +28,22 @@ def to_seed(text: str) -> bytes:
         BadWords: not 24 words, a word that is not in the list (its
             position is told, not the word), or a wrong checksum.
     """
-    from mnemonic import Mnemonic
-
     words = text.lower().split()
     if len(words) != COUNT:
         raise BadWords(f"{COUNT} words are needed", count=len(words))
-    english = Mnemonic("english")
-    known = set(english.wordlist)
+    english = _english()
+    known = frozenset(english.wordlist)
     unknown = [place for place, word in enumerate(words, 1) if word not in known]
     if unknown:
         raise BadWords("not in the list of words", position=unknown[0])
     if not english.check(" ".join(words)):
         raise BadWords("the checksum is wrong: a word is another one, or out of order")
     return bytes(english.to_entropy(words))
+
+
+@cache
+def _english() -> Mnemonic:
+    """Return the list of words, read when it is first needed."""
+    from mnemonic import Mnemonic
+
+    return Mnemonic("english")
