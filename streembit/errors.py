@@ -441,6 +441,76 @@ class TooLarge(LocalError):
     code = "too-large"
 
 
+# --- the local API -------------------------------------------------------------------------
+
+
+class NodeNotRunning(LocalError):
+    """No node is running with this home."""
+
+    code = "node-not-running"
+
+
+class NodeRefusal(LocalError):
+    """The running node refused.
+
+    `code` and `detail` are the node's own.
+    """
+
+    code = "node-refused"
+
+    def __init__(self, code: str, detail: str = "", **fields: object) -> None:
+        super().__init__(detail, **fields)
+        self.code = code
+
+
+class BadAnswer(LocalError):
+    """The node's answer cannot be understood; it may be of another version."""
+
+    code = "bad-answer"
+
+
+class Internal(LocalError):
+    """The node has a defect; its log says more."""
+
+    code = "internal"
+
+
+class BadRequest(LocalError):
+    """The request is not of a form that is served."""
+
+    code = "bad-request"
+
+
+class ForbiddenHost(LocalError):
+    """The request came by a host name that may be another's."""
+
+    code = "forbidden-host"
+
+
+class ForbiddenOrigin(LocalError):
+    """The request came from a web page."""
+
+    code = "forbidden-origin"
+
+
+class NoSuchPath(LocalError):
+    """There is nothing at this path."""
+
+    code = "no-such-path"
+
+
+class MethodNotAllowed(LocalError):
+    """This path does not take this method."""
+
+    code = "method-not-allowed"
+
+
+class UnsupportedMediaType(LocalError):
+    """The body is not JSON by its type."""
+
+    code = "unsupported-media-type"
+
+
 def every() -> Iterator[type[StreembitError]]:
     """Yield StreembitError and all its subclasses, parents first."""
     waiting: list[type[StreembitError]] = [StreembitError]

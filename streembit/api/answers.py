@@ -6,10 +6,16 @@ from typing import Final
 
 from streembit import errors
 from streembit.api.operations import ErrorAnswer, ErrorBody
-from streembit.errors import LocalError, RecordRefused, RemoteError, StreembitError
+from streembit.errors import RecordRefused, RemoteError, StreembitError
 
 # The first class that an error belongs to decides; what no line names is a defect: 500.
 _STATUS: Final = (
+    (errors.BadRequest, 400),
+    (errors.ForbiddenHost, 403),
+    (errors.ForbiddenOrigin, 403),
+    (errors.NoSuchPath, 404),
+    (errors.MethodNotAllowed, 405),
+    (errors.UnsupportedMediaType, 415),
     (errors.NotFound, 404),
     (errors.NoSuchAccount, 404),
     (errors.TooLarge, 413),
@@ -28,41 +34,15 @@ _STATUS: Final = (
     (errors.BadJson, 400),
     (RemoteError, 502),
 )
-_REFUSED_REQUESTS: Final = {
-    "bad-request": 400,
-    "forbidden-host": 403,
-    "forbidden-origin": 403,
-    "no-such-path": 404,
-    "method-not-allowed": 405,
-    "unsupported-media-type": 415,
-}
-INTERNAL: Final = "internal"
-
-
-class RequestRefused(LocalError):
-    """The request is not one that the local API serves.
-
-    `code` is one of those of HTTP's own making, such as forbidden-host.
-    """
-
-    code = "bad-request"
-
-    def __init__(self, code: str, detail: str = "", **fields: object) -> None:
-        super().__init__(detail, **fields)
-        self.code = code
 
 
 def status_of(error: StreembitError) -> int:
     """Return the HTTP status of an error."""
-    if isinstance(error, RequestRefused):
-        return _REFUSED_REQUESTS[error.code]
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 
 def status_of_code(code: str) -> int:
     """Return the HTTP status of the error that has this code, 500 for an unknown one."""
-    if code in _REFUSED_REQUESTS:
-        return _REFUSED_REQUESTS[code]
     kind = errors.by_code(code)
     return 500 if kind is None else status_of(kind())
 

@@ -12,8 +12,8 @@ from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
 
-from streembit.api.answers import RequestRefused, answer_of, status_of
-from streembit.errors import StreembitError, TooLarge
+from streembit.api.answers import answer_of, status_of
+from streembit.errors import BadRequest, ForbiddenHost, ForbiddenOrigin, StreembitError, TooLarge
 from streembit.wire import codec
 
 MAX_BODY_BYTES: Final = 16 * 1024  # a value of 8 KiB in base64, and its members
@@ -35,7 +35,7 @@ class BoundedRequest(Request):
 
     body_bytes = 0
 
-    def gotLength(self, length: int | None) -> None:  # noqa: ARG002 - what comes is counted
+    def gotLength(self, length: int | None) -> None:
         """Make room for the body; what was announced is not believed."""
         self.content = BytesIO()
 
@@ -84,7 +84,7 @@ class Guarded(Resource):
     def _check(self, request: Request) -> None:
         self._check_host(request)
         if request.requestHeaders.hasHeader(b"origin") or _is_from_page(request):
-            raise RequestRefused("forbidden-origin", "web pages are not served")
+            raise ForbiddenOrigin
         if isinstance(request, BoundedRequest) and request.body_bytes > MAX_BODY_BYTES:
             raise TooLarge("body", limit_bytes=MAX_BODY_BYTES)
         _check_path(request)
@@ -94,7 +94,7 @@ class Guarded(Resource):
         match = _HOST.match(given[0]) if len(given) == 1 else None
         host = match[1].decode().lower() if match else ""
         if host not in self._hosts and not _is_address(host.strip("[]")):
-            raise RequestRefused("forbidden-host", "Host is neither localhost nor an IP address")
+            raise ForbiddenHost("neither localhost nor an IP address")
 
 
 def written(request: IRequest, error: StreembitError) -> bytes:
@@ -122,4 +122,4 @@ def _check_path(request: Request) -> None:
         unquote_to_bytes(request.path).decode("utf-8")
         request.method.decode("ascii")
     except UnicodeDecodeError:
-        raise RequestRefused("bad-request", "the path is not UTF-8") from None
+        raise BadRequest("the path is not UTF-8") from None

@@ -13,22 +13,16 @@ from twisted.web.iweb import IRequest
 from twisted.web.server import Request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
+from streembit import errors
 from streembit.api import openapi
-from streembit.api.answers import INTERNAL, RequestRefused
 from streembit.api.guard import IDLE_S, Guarded, QuietSite, written
 from streembit.api.operations import OPERATIONS, Ask, Operation
-from streembit.errors import StreembitError
+from streembit.errors import Internal, StreembitError
 from streembit.service.facade import NodeFacade, Readiness
 from streembit.wire import codec
 
 Refuse = Callable[[str], object]
 JSON: Final = b"application/json"
-
-
-class Internal(StreembitError):
-    """The node has a defect; its log says more."""
-
-    code = INTERNAL
 
 
 class Api:
@@ -71,7 +65,7 @@ class Api:
 
     def _failed(self, request: IRequest, failure: Failure) -> bytes:
         self._log.failure("request failed", failure=failure)
-        self._refuse(INTERNAL)
+        self._refuse(Internal.code)
         return written(request, Internal())
 
 
@@ -98,7 +92,7 @@ def _body(operation: Operation, request: Request) -> object:
         return None
     content_type = request.getHeader(b"content-type") or b""
     if content_type.partition(b";")[0].strip().lower() != JSON:
-        raise RequestRefused("unsupported-media-type", "the body is not application/json")
+        raise errors.UnsupportedMediaType("application/json is expected")
     body: object = codec.decode(request.content.read() if request.content else b"", operation.body)
     return body
 
@@ -118,6 +112,7 @@ def _unroutable(request: IRequest, failure: Failure) -> bytes:
     error = failure.value
     if isinstance(error, MethodNotAllowed):
         request.setHeader(b"allow", ", ".join(sorted(error.valid_methods or ())).encode())
-        return written(request, RequestRefused("method-not-allowed", "see Allow"))
-    code = "no-such-path" if isinstance(error, NotFound) else "bad-request"
-    return written(request, RequestRefused(code, "see /openapi.json"))
+        return written(request, errors.MethodNotAllowed("see Allow"))
+    if isinstance(error, NotFound):
+        return written(request, errors.NoSuchPath("see /openapi.json"))
+    return written(request, errors.BadRequest("see /openapi.json"))

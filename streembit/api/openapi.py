@@ -8,12 +8,12 @@ from typing import Any, Final
 import msgspec
 
 from streembit._version import __version__
-from streembit.api.answers import INTERNAL, status_of_code
+from streembit.api.answers import status_of_code
 from streembit.api.operations import OPERATIONS, ErrorAnswer, Operation, Parameter
 from streembit.service.facade import MAX_NAME_BYTES, Readiness
 
 _REF: Final = "#/components/schemas/{name}"
-_ALWAYS: Final = ("forbidden-host", "forbidden-origin", "bad-request", INTERNAL)
+_ALWAYS: Final = ("forbidden-host", "forbidden-origin", "bad-request", "internal")
 _WITH_BODY: Final = ("bad-json", "too-large", "unsupported-media-type")
 _DESCRIPTION: Final = (
     "HTTP/1.1 on the Unix socket `api.sock` in the node's home folder, for its owner only. "

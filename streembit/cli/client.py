@@ -8,36 +8,21 @@ from typing import Final, TypeVar
 
 from streembit.api import unixpath
 from streembit.api.operations import ErrorAnswer
-from streembit.errors import BadJson, HomeMissing, HomePermissions, LocalError, StreembitError
+from streembit.errors import (
+    BadAnswer,
+    BadJson,
+    HomeMissing,
+    HomePermissions,
+    LocalError,
+    NodeNotRunning,
+    NodeRefusal,
+)
 from streembit.wire import codec
 
 TIMEOUT_S: Final = 60.0  # a put to slow peers ends within 30 s
 MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024  # 2,000 peers are 0.5 MB
 
 T = TypeVar("T")
-
-
-class NodeNotRunning(LocalError):
-    """No node is running with this home."""
-
-    code = "node-not-running"
-
-
-class NodeAnswersBadly(LocalError):
-    """The node's answer cannot be understood; is it of another version?"""
-
-    code = "bad-answer"
-
-
-class ApiError(StreembitError):
-    """The node refused.
-
-    `code` and `detail` are the node's own.
-    """
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
 
 
 class Connection(HTTPConnection):
@@ -56,7 +41,7 @@ class Client:
     """Asks the node that runs with a home.
 
     Every method raises NodeNotRunning when nobody serves the socket, and
-    ApiError for what the node refuses.
+    NodeRefusal for what the node refuses.
     """
 
     def __init__(self, home: Path) -> None:
@@ -72,8 +57,8 @@ class Client:
                 return codec.decode(answer, kind)
             error = codec.decode(answer, ErrorAnswer).error
         except BadJson as e:
-            raise NodeAnswersBadly(e.detail, status=status) from None
-        raise ApiError(error.code, error.detail)
+            raise BadAnswer(e.detail, status=status) from None
+        raise NodeRefusal(error.code, error.detail)
 
     def _exchange(self, method: str, path: str, data: bytes | None) -> tuple[int, bytes]:
         connection = Connection(self._path)
@@ -83,11 +68,11 @@ class Client:
             response = connection.getresponse()
             return response.status, response.read(MAX_ANSWER_BYTES)
         except HTTPException as e:
-            raise NodeAnswersBadly(type(e).__name__) from None
+            raise BadAnswer(type(e).__name__) from None
         except PermissionError:
             raise HomePermissions("it belongs to another user", home=str(self._home)) from None
         except TimeoutError:
-            raise NodeAnswersBadly("no answer in time", timeout_s=TIMEOUT_S) from None
+            raise BadAnswer("no answer in time", timeout_s=TIMEOUT_S) from None
         except OSError:
             raise self._absent() from None
         finally:

@@ -17,7 +17,7 @@ from streembit.cli.node import doctor, status
 from streembit.cli.peer import peer
 from streembit.cli.record import record
 from streembit.cli.show import plain
-from streembit.errors import StreembitError
+from streembit.errors import NodeRefusal, StreembitError
 
 _EXAMPLES = (
     "streembit account create alice",
@@ -68,9 +68,8 @@ def run(arguments: Sequence[str]) -> int:
         return returned if isinstance(returned, int) else 0
     except StreembitError as e:
         from streembit.api.answers import in_words
-        from streembit.cli.client import ApiError
 
-        return _failed(e.detail if isinstance(e, ApiError) else in_words(e), e.code)
+        return _failed(e.detail if isinstance(e, NodeRefusal) else in_words(e), e.code)
     except click.UsageError as e:
         return _failed(_usage(e), "usage")
     except click.ClickException as e:

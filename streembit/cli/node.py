@@ -96,8 +96,8 @@ def doctor(context: click.Context, settings: Settings) -> None:
 
 def _found(settings: Settings) -> Checks:
     from streembit.api.operations import Checks
-    from streembit.cli.client import NodeNotRunning
     from streembit.cli.offline import examine
+    from streembit.errors import NodeNotRunning
 
     try:
         return settings.client().ask("GET", "/v1/doctor", Checks)

@@ -18,8 +18,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 import streembit
 from streembit.api import unixpath
 from streembit.api.server import ApiService
-from streembit.cli.client import Client, NodeNotRunning
-from streembit.errors import HomeMissing, ListenFailed
+from streembit.cli.client import Client
+from streembit.errors import HomeMissing, ListenFailed, NodeNotRunning
 from streembit.service.facade import Readiness
 from tests.api.fake import FakeNode
 
