@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -10,6 +12,9 @@ from streembit.errors import BadSecret, BadWords
 from streembit.jose import words
 from streembit.jose.keys import Identity
 from tests.jose.people import ANN
+from tests.sources import ROOT
+
+VECTORS = ROOT / "docs/protocol/vectors/keys.json"
 
 # Known pairs of BIP-39: all bits clear, all bits set.
 ZEROS = "abandon " * 23 + "art"
@@ -33,6 +38,11 @@ class WordsTests(SynchronousTestCase):
         self.assertEqual(words.from_seed(b"\xff" * 32), ONES)
         self.assertEqual(words.to_seed(ZEROS), bytes(32))
         self.assertEqual(words.to_seed(ONES), b"\xff" * 32)
+
+    def test_the_vectors_of_the_protocol(self) -> None:
+        """The words of each identity of the document."""
+        for example in json.loads(VECTORS.read_text(encoding="utf-8"))["identities"]:
+            self.assertEqual(words.to_seed(example["words"]).hex(), example["seed"])
 
     def test_words_restore_the_whole_identity(self) -> None:
         """Both keys, without any file."""
