@@ -190,13 +190,19 @@ class Put:
     def _send(self, fresh: list[Entry], targets: list[Entry], now_s: float) -> Send:
         self._depth += 1
         for entry in fresh:
-            entry.asked(now_s, self._depth, REPLACE_AFTER_S)
+            entry.asked(self.shortlist.target, now_s, self._depth, REPLACE_AFTER_S)
         self._asked += fresh
         self._until_s = min(self._until_s, *(entry.lost_s for entry in fresh))
         self.requests += len(fresh)
         self.rounds = self._depth
-        radius = tuple(entry.node.id_text for entry in targets[:MAX_RADIUS])
-        return Send(tuple(entry.node for entry in fresh), radius)
+        return Send(tuple(entry.node for entry in fresh), self._radius(targets))
+
+    def _radius(self, targets: list[Entry]) -> tuple[str, ...]:
+        """Return the targets and those given up before, so that nobody names these again."""
+        given_up = [entry for entry in self._asked if entry not in targets]
+        place = self.shortlist.target
+        entries = sorted((*targets, *given_up), key=lambda entry: entry.node.id ^ place)
+        return tuple(entry.node.id_text for entry in entries[:MAX_RADIUS])
 
     def _close(self, node_id: int, state: State) -> Entry | None:
         entry = self.shortlist.get(node_id)
@@ -233,9 +239,9 @@ def nearer(
         return []
     farthest = from_text(radius[-1]) ^ place
     asked = set(radius)
-    near = table.nearest(place, MAX_CONTACTS, storage_only=True)
+    near = table.nearest(place, MAX_CONTACTS + len(asked), storage_only=True)
     return [
         node.contact
         for node in near
         if node.id ^ place < farthest and node.id_text not in asked and node.id != asker_id
-    ]
+    ][:MAX_CONTACTS]

@@ -19,7 +19,7 @@ from typing import Final
 
 from streembit.dht.candidates import Candidates
 from streembit.dht.keyspace import ID_BITS
-from streembit.dht.lookup import FindNodes
+from streembit.dht.nodes import FindNodes
 from streembit.dht.table import Table, slot_size_bits
 
 REFRESH_EVERY_S: Final = 3600.0  # a bucket that no look-up touched for so long is looked through

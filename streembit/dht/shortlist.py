@@ -6,6 +6,8 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from heapq import nsmallest
+from itertools import islice
 from typing import Final
 
 from streembit.dht.grouping import Grouping
@@ -16,6 +18,7 @@ from streembit.wire.message import MAX_CONTACTS, Contact
 
 MAX_HEARD: Final = 256  # 13 whole answers; the farthest is forgotten for a nearer one
 GIVE_UP_S: Final = 1.0  # an answer later than this is not waited for
+FARTHEST: Final = (1 << ID_BITS) - 1  # no two places are farther apart
 MAX_REGION: Final = 2 * K  # nodes in all where somebody crowds around the target
 CROWDED: Final = 0.4  # of the expected radius; chance alone is that dense once in 1,000
 
@@ -35,6 +38,8 @@ class Entry:
 
     depth: the length of the chain of requests that ends in its own, 0 before it is asked.
     late_s, lost_s: from when on it counts as overdue, and as not answering at all.
+    about: what it was asked about last, and `told`: what it has answered about.
+    reach: how far from the target its answer went; beyond that it may know more.
     """
 
     node: Node
@@ -42,11 +47,14 @@ class Entry:
     depth: int = 0
     late_s: float = 0.0
     lost_s: float = 0.0
+    about: int = 0
+    told: tuple[int, ...] = ()
+    reach: int = FARTHEST
 
-    def asked(self, now_s: float, depth: int, give_up_s: float = GIVE_UP_S) -> None:
+    def asked(self, about: int, now_s: float, depth: int, give_up_s: float = GIVE_UP_S) -> None:
         """Note the request."""
         patience_s = self.node.patience_s
-        self.state, self.depth = State.ASKED, depth
+        self.state, self.depth, self.about = State.ASKED, depth, about
         self.late_s, self.lost_s = now_s + patience_s, now_s + max(give_up_s, patience_s)
 
     def living(self, now_s: float) -> bool:
@@ -55,6 +63,15 @@ class Entry:
         if state is State.ASKED:
             return now_s < self.lost_s
         return state is not State.FAILED
+
+    def overdue(self, now_s: float) -> bool:
+        """Tell whether its answer takes longer than it usually does."""
+        return self.state is State.ASKED and now_s >= self.late_s
+
+    def answered(self) -> None:
+        """Note that it answered what it was asked about last."""
+        self.state = State.ANSWERED
+        self.told = (*self.told, self.about)
 
 
 class Shortlist:
@@ -98,15 +115,17 @@ class Shortlist:
 
     def hear(self, contacts: Iterable[Contact]) -> list[Node]:
         """List what a peer named, at most a whole answer's worth; return the nodes that are new."""
-        news: list[Node] = []
-        for contact in list(contacts)[:MAX_CONTACTS]:
+        return [node for node in self.read(contacts) if self.add(node)]
+
+    def read(self, contacts: Iterable[Contact]) -> list[Node]:
+        """Return the nodes that a peer named, without those that cannot be."""
+        nodes: list[Node] = []
+        for contact in islice(contacts, MAX_CONTACTS):
             try:
-                node = Node.of(contact, self._grouping)
+                nodes.append(Node.of(contact, self._grouping))
             except StreembitError:
                 continue
-            if self.add(node):
-                news.append(node)
-        return news
+        return nodes
 
     def add(self, node: Node) -> bool:
         """List a node; return whether it is new and near enough to be kept."""
@@ -133,6 +152,15 @@ class Shortlist:
             if group:
                 groups.add(group)
         return found
+
+    def all_living(self, now_s: float) -> bool:
+        """Tell whether nobody failed yet."""
+        return all(entry.living(now_s) for entry in self)
+
+    def around(self, place: int, n: int, now_s: float) -> list[Entry]:
+        """Return the `n` living entries nearest to another place than the target."""
+        living = (entry for entry in self if entry.living(now_s))
+        return nsmallest(n, living, key=lambda entry: entry.node.id ^ place)
 
     def region(self, n: int, now_s: float) -> list[Entry]:
         """Return the `n` nearest, and more where they lie suspiciously close to the target.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from streembit.dht.keyspace import K
+from streembit.dht.lookup import Want
 from streembit.dht.peer import Node
 from streembit.dht.record import Item, prefer
 from streembit.dht.shortlist import Entry, Shortlist, State
@@ -32,11 +33,11 @@ class FindFirst:
         """Return 1 until the second miss, then alpha."""
         return alpha if len(self._lacking) > 1 else 1
 
-    def wanted(self, shortlist: Shortlist, now_s: float) -> list[Entry]:
+    def wanted(self, shortlist: Shortlist, now_s: float) -> list[Want]:
         """Return who has not answered yet, the nearest first; nobody once there is an item."""
         if self._item is not None:
             return []
-        return _unheard(shortlist.region(self.k, now_s))
+        return _unheard(shortlist, shortlist.region(self.k, now_s))
 
     def value(self, node: Node, item: Item) -> None:
         """Keep the first item."""
@@ -75,11 +76,11 @@ class FindLatest:
         """Return alpha, or as many as are still missing if that is more."""
         return max(alpha, self._distinct - len(self._answers))
 
-    def wanted(self, shortlist: Shortlist, now_s: float) -> list[Entry]:
+    def wanted(self, shortlist: Shortlist, now_s: float) -> list[Want]:
         """Return who has not answered yet, the nearest first; nobody once enough agree."""
         if len(self._answers) >= self._distinct:
             return []
-        return _unheard(shortlist.region(self.k, now_s))
+        return _unheard(shortlist, shortlist.region(self.k, now_s))
 
     def value(self, node: Node, item: Item) -> None:
         """Keep the answer and, if it is the best so far, the item."""
@@ -100,5 +101,6 @@ class FindLatest:
         return (*self._lacking, *older)
 
 
-def _unheard(entries: list[Entry]) -> list[Entry]:
-    return [entry for entry in entries if entry.state is not State.ANSWERED]
+def _unheard(shortlist: Shortlist, entries: list[Entry]) -> list[Want]:
+    target = shortlist.target
+    return [(entry, target) for entry in entries if entry.state is not State.ANSWERED]

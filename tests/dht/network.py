@@ -11,7 +11,8 @@ from typing import Any
 from streembit.dht.candidates import Candidates
 from streembit.dht.grouping import Grouping
 from streembit.dht.keyspace import K
-from streembit.dht.lookup import Ask, Done, FindNodes, Found, Lookup, Wait
+from streembit.dht.lookup import Ask, Done, Found, Lookup, Wait
+from streembit.dht.nodes import FindNodes
 from streembit.dht.peer import Node
 from streembit.dht.put import Ended, Outcome, Put, Receipt, Send, nearer
 from streembit.dht.refresh import explore, gap_targets, wide_targets
@@ -134,12 +135,12 @@ class Network:
             match step:
                 case Done(found):
                     return found
-                case Ask(node):
+                case Ask(node, about):
                     count += 1
                     answers = self.shake(host, node)
                     wait_s = self.latency_s if answers else TIMEOUT_S
                     act = (
-                        self._answer(host, lookup, node)
+                        self._answer(host, lookup, node, about)
                         if answers
                         else self._fail(host, lookup, node)
                     )
@@ -152,19 +153,17 @@ class Network:
                     else:
                         self.now_s = max(self.now_s, until_s)
 
-    def _answer(self, host: Host, lookup: Any, node: Node) -> Callable[[], None]:
+    def _answer(self, host: Host, lookup: Any, node: Node, about: int) -> Callable[[], None]:
         def answer() -> None:
             other = self.hosts[node.id]
             host.table.answered(node.id, self.now_s)
-            item = other.items.get(lookup.target)
+            item = other.items.get(about)
             if item is not None:
                 lookup.value(node.id, item, self.now_s)
                 return
             contacts = [
                 n.contact
-                for n in other.table.nearest(
-                    lookup.target, K, storage_only=True, exclude=(host.id,)
-                )
+                for n in other.table.nearest(about, K, storage_only=True, exclude=(host.id,))
             ]
             news = lookup.answered(node.id, contacts, self.now_s)
             host.candidates.suggest([n.contact for n in news], self.now_s, node.contact.host)
