@@ -36,6 +36,11 @@ class Notifier:
         watching = for_us and usec.isascii() and usec.isdigit() and int(usec) > 0
         return cls(address, int(usec) / 1e6 if watching else None)
 
+    @property
+    def heard(self) -> bool:
+        """Whether there is a manager to speak to."""
+        return bool(self._address)
+
     def ready(self) -> None:
         """Say that the start is over: the ports listen."""
         self._send("READY=1")

@@ -1,1 +1,149 @@
-"""The services of a role, joined: the node, its local API, its figures, the watchdog."""
+"""The services of a role, joined: the node and its ports, its local API, its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from twisted.application.service import IService
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+
+from streembit.api.late import LateFactory
+from streembit.api.server import ApiService
+from streembit.dht.grouping import Grouping
+from streembit.disk.config import Config, Role, parse_seed
+from streembit.disk.home import Home
+from streembit.disk.limits import Limits
+from streembit.disk.published import PublishedRecords
+from streembit.disk.records import SqliteShelf
+from streembit.errors import BadConfig
+from streembit.jose.keys import Identity
+from streembit.net.budget import Rate
+from streembit.net.dial import over_tcp
+from streembit.net.events import LinkLimits
+from streembit.net.gate import GateLimits
+from streembit.net.listen import descriptors
+from streembit.service.desk import Desk
+from streembit.service.membership import Address
+from streembit.service.network import show_address
+from streembit.service.node import Node
+from streembit.service.notify import Notifier
+from streembit.service.settings import NetworkSettings
+from streembit.tap.listening import Listening
+from streembit.tap.watchdog import watchdog
+
+if TYPE_CHECKING:
+    from streembit.api.guard import QuietSite
+    from streembit.service.metrics import Metrics
+
+_log = Logger()
+
+
+@dataclass(frozen=True)
+class Grower:
+    """Makes the services of one role; `reactor` is the real one."""
+
+    role: Role
+    config: Config
+    home: Home
+    identity: Identity
+    notifier: Notifier
+    reactor: Any
+
+    def grow(self, held: ExitStack) -> Iterator[IService]:
+        """Yield the services in the order of their start; stack what is closed after them."""
+        shelf = SqliteShelf(self.home.records_path)
+        held.callback(shelf.close)
+        own = PublishedRecords(self.home.published_path)
+        held.callback(own.close)
+        node = self._node(shelf, own, Random())
+        desk = Desk(node)
+        yield node
+        yield Listening(
+            self.reactor, self.config.listen, node.factory, lambda ports: told(node, ports)
+        )
+        yield ApiService(self.reactor, self.home.socket_path, desk, node.refusals.refuse)
+        if self.config.metrics:
+            figures = LateFactory(lambda: figures_site(node.metrics, self.reactor))
+            yield Listening(self.reactor, [self.config.metrics], figures)
+        if self.notifier.heard:
+            yield watchdog(self.notifier, desk, self.reactor, Random().random)
+
+    def _node(self, shelf: SqliteShelf, own: PublishedRecords, chance: Random) -> Node:
+        limits = self.config.limits
+        return Node(
+            self.identity,
+            network_settings(self.role, self.config),
+            shelf,
+            own,
+            over_tcp(self.reactor),
+            self.reactor,
+            chance,
+            seeds=[seed(text) for text in self.config.seeds],
+            gate_limits=gate_limits(limits, self.config.exempt).within(descriptors()),
+            link_limits=LinkLimits(queue_bytes=limits.queue_bytes),
+        )
+
+
+def network_settings(role: Role, config: Config) -> NetworkSettings:
+    """Return the node's part in the network as it is configured."""
+    return NetworkSettings(
+        network=config.network,
+        role=role,
+        client_only=config.client_only,
+        scheme=config.id_scheme,
+        advertise=config.advertise,
+        grouping=Grouping(exempt=config.exempt),
+        checks_per_peer_per_s=config.limits.checks_per_peer_per_s,
+        checks_per_node_per_s=config.limits.checks_per_node_per_s,
+    )
+
+
+def gate_limits(limits: Limits, exempt: Sequence[str]) -> GateLimits:
+    """Return the limits on connections as they are configured."""
+    return GateLimits(
+        total=limits.connections_total,
+        per_address=limits.connections_per_address,
+        per_group=limits.connections_per_group,
+        strangers=limits.connections_unknown,
+        new_per_address=Rate(limits.new_connections_per_s, limits.new_connections_burst),
+        exempt=tuple(exempt),
+    )
+
+
+def seed(text: str) -> Address:
+    """Return a seed of the configuration as the node wants it."""
+    parsed = parse_seed(text)
+    if not parsed.key:
+        return Address(parsed.host, parsed.port)
+    from streembit.jose.keys import PublicKey
+
+    return Address(parsed.host, parsed.port, PublicKey.from_hex(parsed.key))
+
+
+def told(node: Node, ports: Sequence[IListeningPort]) -> None:
+    """Tell the node where it listens: the first port is the one that others are told."""
+    addresses = [address_of(port) for port in ports]
+    shown = [show_address(a.host, a.port) for a in addresses]
+    node.listening_on(addresses[0].port, shown)
+    _log.info("listening on {addresses}", addresses=", ".join(shown))
+
+
+def address_of(port: IListeningPort) -> IPv4Address | IPv6Address:
+    """Return where a port listens; raise BadConfig where that is not on TCP."""
+    address = port.getHost()
+    if not isinstance(address, IPv4Address | IPv6Address):
+        raise BadConfig(f"links are accepted on TCP only, not on {address}")
+    return address
+
+
+def figures_site(metrics: Metrics, reactor: Any) -> QuietSite:
+    """Return the web site of the figures, loading it now."""
+    from streembit.api.metrics import make_metrics_site
+
+    return make_metrics_site(metrics, reactor)
