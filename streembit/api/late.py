@@ -12,7 +12,7 @@ from twisted.internet.protocol import Factory
 class LateFactory(Factory):
     """Makes the real factory when the first connection comes.
 
-    The web framework takes some 0.2 s and 15 MiB to load: a node that
+    The web framework takes some 0.1 s and 6 MiB to load: a node that
     nobody asks anything over HTTP never pays for it.
     """
 

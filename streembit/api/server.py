@@ -21,7 +21,6 @@ from streembit.api import unixpath
 from streembit.api.late import LateFactory
 from streembit.errors import ListenFailed
 from streembit.service.facade import NodeFacade
-from streembit.service.metrics import Metrics
 
 
 class Refuse(Protocol):
@@ -77,17 +76,6 @@ class ApiService(Service):
             return self._reactor.listenUNIX(address, self._factory, mode=0o600)
         finally:
             os.umask(before)
-
-
-def metrics_factory(metrics: Metrics, clock: IReactorTime) -> LateFactory:
-    """Return the factory of HTTP connections for `--metrics`, which loads its code late."""
-
-    def make() -> IProtocolFactory:
-        from streembit.api.metrics import make_metrics_site
-
-        return make_metrics_site(metrics, clock)
-
-    return LateFactory(make)
 
 
 def _site(node: NodeFacade, refuse: Refuse, clock: IReactorTime) -> IProtocolFactory:

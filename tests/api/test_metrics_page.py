@@ -7,7 +7,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from streembit.api.server import metrics_factory
+from streembit.api.metrics import make_metrics_site
 from streembit.service.metrics import Metrics
 from tests.api.test_http import Answered, taken_apart
 
@@ -15,7 +15,7 @@ from tests.api.test_http import Answered, taken_apart
 class MetricsPageTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.metrics = Metrics()
-        self.factory = metrics_factory(self.metrics, Clock())
+        self.factory = make_metrics_site(self.metrics, Clock())
 
     def ask(self, path: str = "/metrics", host: str = "127.0.0.1:9109", **more: str) -> Answered:
         lines = {"host": host, "connection": "close", **more}

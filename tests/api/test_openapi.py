@@ -21,6 +21,7 @@ from streembit.api.http import make_site
 from streembit.api.operations import OPERATIONS, VALUE_PATTERN
 from streembit.errors import by_code
 from tests.api.fake import FakeNode
+from tests.sources import ROOT
 
 EXAMPLES = 15  # an operation, in each of three phases: some 400 requests in 4 s
 SEED = 20_26
@@ -85,6 +86,28 @@ class DocumentTests(SynchronousTestCase):
             self.assertRegex(b64encode(b"x" * size).decode(), VALUE_PATTERN)
         for text in ("a", "ab", "abc", "a===", "ab=c", b64encode(b"x" * 8193).decode()):
             self.assertNotRegex(text, VALUE_PATTERN)
+
+
+class ManualTests(SynchronousTestCase):
+    """docs/api.md says what the code does."""
+
+    def setUp(self) -> None:
+        self.manual = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+
+    def test_every_operation_is_in_the_manual(self) -> None:
+        """Each method and path has its row."""
+        for operation in OPERATIONS:
+            path = operation.path.replace("node_id", "node-id")
+            path = re.sub(r"\{([^}]+)\}", lambda found: found[1].upper(), path)
+            self.assertIn(f"| `{operation.method} {path}` |", self.manual)
+
+    def test_every_status_is_the_one_of_its_codes(self) -> None:
+        """The table of errors is that of the code."""
+        rows = re.findall(r"^\| (\d{3}) \| (.*) \|$", self.manual, re.MULTILINE)
+        self.assertGreater(len(rows), 9)
+        for status, codes in rows:
+            for code in re.findall(r"`([a-z-]+)`", codes):
+                self.assertEqual(status_of_code(code), int(status), code)
 
 
 def _properties(schemas: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
