@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streembit.net.events import LIMITS
 from streembit.wire.frame import MAX_FRAME_PEER, MAX_FRAME_STRANGER, pack
 from tests.fuzz.mutate import CASES, mutate
-from tests.link.party import BOB
+from tests.link.party import BOB, hello_of
 from tests.net.pair import End, Pair
 
 
@@ -92,6 +92,29 @@ class LengthTests(LimitCase):
             self.server.protocol.dataReceived(bytes(60_000))
         self.assertLess(self.server.protocol._reader.buffered_bytes, 5)
         self.assert_refused(self.server, "frame-too-large")
+
+
+class AmplificationTests(SynchronousTestCase):
+    """C7: what a stranger gets for its bytes."""
+
+    def test_C7_nothing_is_said_to_who_says_nothing(self) -> None:
+        """Not before the whole first frame, and not to a frame that is refused."""
+        pair = Pair()
+        first = pair.client.take()
+        pair.server.protocol.dataReceived(first[:-1])
+        self.assertEqual(pair.server.take(), b"")
+        pair.server.protocol.dataReceived(b"\0")
+        self.assertEqual(pair.server.take(), b"")
+
+    def test_C7_the_answer_to_a_stranger_is_at_most_6_times_its_frame(self) -> None:
+        """With the longest name, agent and address that there are; and the address is proved."""
+        full = hello_of(BOB, name="n" * 64, agent="a" * 64, observed="o" * 64)
+        first = Pair().client.take()
+        end = End(BOB, Clock(), initiator=False)
+        end.protocol._make_hello = lambda _host, _port: full
+        end.connect()
+        end.protocol.dataReceived(first)
+        self.assertLessEqual(len(end.take()), 6 * len(first))
 
 
 class SlowlorisTests(SynchronousTestCase):
