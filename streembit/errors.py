@@ -512,12 +512,12 @@ class UnsupportedMediaType(LocalError):
 
 
 def every() -> Iterator[type[StreembitError]]:
-    """Yield StreembitError and all its subclasses, parents first."""
+    """Yield StreembitError and each class below it that this module declares, parents first."""
     waiting: list[type[StreembitError]] = [StreembitError]
     while waiting:
         kind = waiting.pop(0)
         yield kind
-        waiting.extend(kind.__subclasses__())
+        waiting.extend(each for each in kind.__subclasses__() if each.__module__ == __name__)
 
 
 _BY_CODE: dict[str, type[StreembitError]] = {kind.code: kind for kind in every()}

@@ -64,9 +64,9 @@ class CodeTests(SynchronousTestCase):
     def test_the_protocol_names_every_code_of_the_wire(self) -> None:
         """Whoever writes a second implementation finds each remote code in the document."""
         text = (ROOT / "docs/protocol/errors.md").read_text(encoding="utf-8")
-        named = set(re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE))
+        named = dict(re.findall(r"^\| `([a-z-]+)` \| ([^|]+) \|", text, re.MULTILINE))
         remote = {kind for kind in errors.every() if issubclass(kind, RemoteError)} - BRANCHES
-        self.assertEqual(named, {kind.code for kind in remote})
+        self.assertEqual(named, {kind.code: kind.sentence() for kind in remote})
 
 
 class SentenceTests(SynchronousTestCase):
