@@ -56,8 +56,11 @@ def clear_stale(path: Path) -> None:
     """Remove the socket that a process left behind when it died.
 
     Raises:
-        ListenFailed: a process serves there, or the file is no socket.
+        ListenFailed: a process serves there, the file is no socket, or the
+            folder is missing.
     """
+    if not path.parent.is_dir():
+        raise ListenFailed(f"there is no folder {path.parent}")
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:

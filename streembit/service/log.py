@@ -18,7 +18,7 @@ from streembit.service.metrics import Metrics
 MAX_TEXT_CHARS: Final = 2048  # of one value: longer than any line of ours, far below a frame
 MAX_TRACE_CHARS: Final = 16 * 1024  # about 150 frames of a stack
 MAX_FIELDS: Final = 32  # our widest event has ten
-LINES_PER_S: Final = 5  # a reason; with 64 reasons at most, a flood writes some 50 KB/s
+LINES_PER_S: Final = 5  # a reason; a flood for all 128 of them at once writes 130 KB/s
 
 # A line of the log that fail2ban may act on. Anchored: a peer's words stand
 # inside JSON strings, where a quotation mark is always preceded by a backslash.
