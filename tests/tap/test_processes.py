@@ -112,7 +112,7 @@ class RefusalTests(NodeCase):
         """The second names the first and ends; the first goes on."""
         home = self.home()
         first = self.node(home)
-        await self.manager.heard("READY=1")
+        await self.ready(first)
         line = await self.refused(self.node(home))
         self.assertIn(f"pid: {first.pid}", line)
         self.assertFalse(first.ended.called)
@@ -150,7 +150,7 @@ class LifeTests(NodeCase):
         """Ready, then stopping, then an end with status 0 and nothing left behind."""
         home = self.home()
         process = self.node(home)
-        await self.manager.heard("READY=1")
+        await self.ready(process)
         self.assertTrue((home / "api.sock").is_socket())
         process.signal("TERM")
         self.assertEqual(await process.ended, 0, process.out + process.err)
@@ -164,7 +164,7 @@ class LifeTests(NodeCase):
         keys = set()
         for _ in range(2):
             process = self.node(home, role="seed")
-            await self.manager.heard("READY=1")
+            await self.ready(process)
             keys.add((home / "accounts" / "seed" / "key.json").read_bytes())
             process.signal("TERM")
             await process.ended
@@ -181,7 +181,7 @@ class LifeTests(NodeCase):
         environ = {"CREDENTIALS_DIRECTORY": str(credentials)}
         options = ("--home", str(home), "--create", "--listen", LOOPBACK)
         process = self.twistd("streembit-seed", *options, environ=environ)
-        await self.manager.heard("READY=1")
+        await self.ready(process)
         process.signal("TERM")
         await process.ended
         self.assertEqual(Home.open(home).accounts.load("seed", PASSCODE).name, "seed")
@@ -190,7 +190,7 @@ class LifeTests(NodeCase):
         """Not in the arguments, the environment, the output, nor a file of the home."""
         home = self.account(PASSCODE)
         process = self.node(home, "--passcode-file", self.secret(PASSCODE))
-        await self.manager.heard("READY=1")
+        await self.ready(process)
         for name in ("cmdline", "environ"):
             self.assertNotIn(PASSCODE.encode(), Path(f"/proc/{process.pid}/{name}").read_bytes())
         process.signal("TERM")
@@ -219,7 +219,7 @@ class LifeTests(NodeCase):
                 {"LISTEN_FDS": "1", "LISTEN_FDNAMES": "streembit-seed"},
                 {0: "w", 1: "r", 2: "r", 3: opened.fileno()},
             )
-        await self.manager.heard("READY=1")
+        await self.ready(process)
         with socket.create_connection(where, timeout=5):
             pass
         process.signal("TERM")
@@ -232,7 +232,7 @@ class LifeTests(NodeCase):
         home = deep / "home"
         home.mkdir(mode=0o700)
         process = self.node(home)
-        await self.manager.heard("READY=1")
+        await self.ready(process)
         process.signal("TERM")
         self.assertEqual(await process.ended, 0, process.out + process.err)
         self.assertEqual(sorted(os.listdir(deep)), ["home"])

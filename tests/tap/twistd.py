@@ -1,4 +1,4 @@
-"""Real twistd processes for tests: run to their end, or started and watched without waiting blindly."""
+"""Real twistd processes for tests, watched by what they say and how they end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from twisted.trial.unittest import TestCase
 from tests.sources import ROOT
 
 TWISTD: Final = str(Path(sys.executable).with_name("twistd"))
-ACCOUNT: Final = str(Path(sys.executable).with_name("streembit"))
 
 reactor: PosixReactorBase = installed  # type: ignore[assignment]
 
@@ -60,7 +59,7 @@ class Process(ProcessProtocol):
     def pid(self) -> int:
         """Its process id."""
         assert self.spawned is not None and self.spawned.pid is not None
-        return self.spawned.pid
+        return int(self.spawned.pid)
 
     def complaint(self) -> str:
         """Return the one line on standard error; more or fewer is an AssertionError."""
@@ -132,9 +131,18 @@ class TwistdCase(TestCase):
         """Start twistd in the foreground with these arguments."""
         return self.spawn([TWISTD, "--nodaemon", "--pidfile=", *arguments], environ)
 
-    async def run_to_end(self, process: Process) -> int:
-        """Return how the process ended."""
-        return await process.ended
+    def ready(self, process: Process) -> Deferred[None]:
+        """Fire when the process says that it is ready; its end before that is a failure."""
+        heard = self.manager.heard("READY=1")
+
+        def early(status: int) -> int:
+            if not heard.called:
+                said = (process.out + process.err).decode()
+                heard.errback(AssertionError(f"ended with {status} before it was ready\n{said}"))
+            return status
+
+        process.ended.addCallback(early)
+        return heard
 
     def _end(self, process: Process) -> Deferred[int]:
         process.signal("KILL")
