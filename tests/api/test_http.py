@@ -9,13 +9,17 @@ from typing import Any
 from urllib.parse import quote
 
 from twisted.internet.address import UNIXAddress
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit import errors
 from streembit.api.guard import IDLE_S, MAX_BODY_BYTES
 from streembit.api.http import make_site
+from streembit.service.facade import Check, PeerRow
 from tests.api.fake import FINGERPRINT, OWN_ID, OWN_KEY, PEER_ID, FakeNode, raised
 
 NAME = "BusinessName/Usecase/AppName"
@@ -46,12 +50,14 @@ class Browser:
         self.node = node or FakeNode()
         self.clock = Clock()
         self.counted: list[str] = []
+        self.protocol: Any = None
         self._site = make_site(self.node, self.counted.append, self.clock)
 
     def raw(self, data: bytes) -> StringTransport:
         """Send bytes over a new connection."""
         protocol = self._site.buildProtocol(UNIXAddress(None))
         transport = StringTransport(UNIXAddress(None), UNIXAddress(None))
+        self.protocol = protocol
         protocol.makeConnection(transport)
         protocol.dataReceived(data)
         return transport
@@ -144,7 +150,7 @@ class OperationTests(SynchronousTestCase):
     def test_doctor_is_ok_when_every_check_is(self) -> None:
         """One finding that is not ok makes the whole not ok."""
         self.assertTrue(self.browser.ask("GET", "/v1/doctor").json["ok"])
-        self.browser.node.checks.append(errors_check())
+        self.browser.node.checks.append(Check("clock", False, "2 h behind", "set it"))
         self.assertFalse(self.browser.ask("GET", "/v1/doctor").json["ok"])
 
     def test_readiness_is_the_status_code(self) -> None:
@@ -157,12 +163,6 @@ class OperationTests(SynchronousTestCase):
     def test_the_document_is_served(self) -> None:
         """The description of the API comes with the API."""
         self.assertEqual(self.browser.ask("GET", "/openapi.json").json["openapi"], "3.1.0")
-
-
-def errors_check() -> Any:
-    from streembit.service.facade import Check
-
-    return Check("clock", False, "2 h behind", "set the clock")
 
 
 class RefusedTests(SynchronousTestCase):
@@ -280,6 +280,19 @@ class RefusedTests(SynchronousTestCase):
         self.assertTrue(transport.disconnecting)
 
 
+class SlowNode(FakeNode):
+    """Answers about its peers when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cancelled: list[object] = []
+        self.waiting: Deferred[None] = Deferred(self.cancelled.append)
+
+    async def peers(self) -> list[PeerRow]:
+        await self.waiting
+        return await super().peers()
+
+
 class BoundaryTests(SynchronousTestCase):
     def test_B9_a_defect_in_any_operation_stops_nothing(self) -> None:
         """It is logged, counted, answered with 500, and the next request is served."""
@@ -295,6 +308,27 @@ class BoundaryTests(SynchronousTestCase):
             node.broken = None
             self.assertEqual(browser.ask("GET", f"/v1/{path}").status, 200)
         self.assertEqual(browser.counted, ["internal"] * len(paths))
+
+    def test_a_client_that_leaves_ends_what_it_asked_for(self) -> None:
+        """The node's work for it is cancelled, and nothing is logged as a defect."""
+        node = SlowNode()
+        browser = Browser(node)
+        transport = browser.raw(b"GET /v1/peers HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        self.assertEqual(transport.value(), b"")
+        browser.protocol.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual(node.cancelled, [node.waiting])
+        self.assertEqual((self.flushLoggedErrors(), browser.counted), ([], []))
+
+    def test_an_answer_may_take_its_time(self) -> None:
+        """A request that waits for the network is answered when that has answered."""
+        node = SlowNode()
+        browser = Browser(node)
+        head = b"GET /v1/peers HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+        transport = browser.raw(head)
+        browser.clock.advance(IDLE_S * 2)
+        self.assertEqual((transport.value(), transport.disconnecting), (b"", False))
+        node.waiting.callback(None)
+        self.assertEqual(taken_apart(transport.value()).status, 200)
 
     def test_errors_raised_on_purpose_have_their_status(self) -> None:
         """Every error of a node becomes its code under a fitting status, and is no defect."""
