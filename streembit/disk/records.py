@@ -182,8 +182,13 @@ class SqliteShelf:
         return self._sums().largest_user()
 
     def oldest_of(self, user: str) -> StoredItem | None:
-        """Return the user's item that was stored first, None where the user has none."""
+        """Return the user's item that was stored first, None where the user has none.
+
+        It can be deleted by its place: whoever makes room by that comes to an end.
+        """
         items = self._items(_OLDEST, (user,))
+        if items and self.get(items[0].place) != items[0]:
+            raise self._failed(Damaged("the indexes do not agree"))
         return items[0] if items else None
 
     def newest_s(self) -> float:

@@ -19,6 +19,7 @@ from streembit.disk import atomic
 from streembit.disk.home import Home
 from streembit.disk.published import Published, PublishedRecords, Slot
 from streembit.disk.records import SqliteShelf
+from tests.disk.places import a_folder
 from tests.disk.test_records import an_item
 
 KILLS = int(os.environ.get("STREEMBIT_KILLS", "200"))
@@ -69,7 +70,7 @@ def work(path: Path, start: int, tell: Tell) -> None:
 
 class KillTest(SynchronousTestCase):
     def setUp(self) -> None:
-        self.path = Path(self.mktemp()).absolute()
+        self.path = a_folder(self) / "home"
         self.chance = Random(11)
         home = Home.create(self.path)
         self.key = home.accounts.create("alice", None).public

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -12,6 +11,7 @@ from streembit.disk.published import MAX_SEQ, Published, PublishedRecords, Slot
 from streembit.errors import DiskFailed, DiskFull, HomeTooNew, TooLarge
 from tests.disk.dying import Trouble
 from tests.disk.faultfiles import PowerCut
+from tests.disk.places import a_folder
 
 SLOT = Slot(b"\x02" + b"k" * 32, "record", "BusinessName/Usecase")
 
@@ -22,9 +22,7 @@ def signed(slot: Slot, seq: int, *, deleted: bool = False) -> Published:
 
 class PublishedTest(SynchronousTestCase):
     def setUp(self) -> None:
-        folder = Path(self.mktemp())
-        folder.mkdir()
-        self.path = folder / "published.sqlite"
+        self.path = a_folder(self) / "published.sqlite"
 
     def opened(self, trouble: Trouble | None = None) -> PublishedRecords:
         dial = (trouble or Trouble()).connect()

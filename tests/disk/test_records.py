@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
-from pathlib import Path
 from random import Random
 from typing import TypeVar
 
@@ -20,6 +19,7 @@ from streembit.disk.database import Connect, connect
 from streembit.disk.records import SqliteShelf
 from streembit.errors import HomeTooNew, StoreDegraded
 from tests.disk.dying import Trouble
+from tests.disk.places import a_folder
 
 T = TypeVar("T")
 OWNERS = [b"", b"\x02" + b"a" * 32, b"\x03" + b"b" * 32]
@@ -47,9 +47,7 @@ def an_item(place: int, **changes: object) -> StoredItem:
 
 class OnDisk(SynchronousTestCase):
     def setUp(self) -> None:
-        folder = Path(self.mktemp())
-        folder.mkdir()
-        self.path = folder / "records.sqlite"
+        self.path = a_folder(self) / "records.sqlite"
 
     def opened(self, dial: Connect = connect) -> SqliteShelf:
         shelf = SqliteShelf(self.path, dial=dial, unix_s=lambda: 1000.0)
@@ -364,6 +362,29 @@ class BadDiskTest(OnDisk):
                 self.assertEqual(attempt, 0)
             else:
                 return
+
+    def test_S2_an_index_that_lost_an_entry_is_found_out(self) -> None:
+        """Who makes room by deleting the oldest does not get the same one for ever."""
+        self.filled()[0].close()
+        db = sqlite3.connect(self.path)
+        db.executescript(
+            "PRAGMA writable_schema=ON;"
+            "UPDATE sqlite_master SET sql=replace(sql, ')', ') WHERE seq<>0')"
+            " WHERE name='items_place';"
+        )
+        db.close()
+        db = sqlite3.connect(self.path)
+        db.executescript(
+            "REINDEX items_place; PRAGMA writable_schema=ON;"
+            "UPDATE sqlite_master SET sql=replace(sql, ' WHERE seq<>0', '')"
+            " WHERE name='items_place';"
+        )
+        db.close()
+        shelf = self.opened()
+        self.assertIsNone(shelf.get(0))
+        self.assertRaises(StoreDegraded, shelf.oldest_of, USERS[0])
+        self.assertIsNone(shelf.oldest_of(USERS[0]))
+        self.assertEqual(len(shelf.moved_aside), 1)
 
     def test_S2_damage_is_kept_beside(self) -> None:
         """A file that is no database is renamed, and its copy is as it was found."""
