@@ -10,15 +10,16 @@ its peer usually needs no longer counts, so that another is asked at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Final, Protocol
 
 from streembit.dht.grouping import Grouping
 from streembit.dht.keyspace import ALPHA
 from streembit.dht.peer import Node
-from streembit.dht.record import Blob, Record
-from streembit.dht.shortlist import Entry, Shortlist, State
+from streembit.dht.record import Item, prefer
+from streembit.dht.shortlist import Claim, Entry, Known, Shortlist, State
 from streembit.wire.message import MAX_CONTACTS, Contact
 
 LIMIT_S: Final = 10.0  # a look-up ends then with what it has
@@ -60,7 +61,8 @@ class Found:
     spares: the next ones behind them.
     answered: ids of those that answered themselves; of the others somebody told.
     item: the record or blob, None where there is none or only nodes were wanted.
-    lacking: nodes that were asked for the item and have none, or an older one.
+    answers: which node answered which item.
+    lacking: nodes that were asked for the item and have none.
     requests, rounds: how many were sent, and the longest chain that waited for one another.
     complete: the stop rule was met; False when time or requests ran out.
     """
@@ -68,11 +70,20 @@ class Found:
     nodes: tuple[Node, ...]
     spares: tuple[Node, ...]
     answered: frozenset[int]
-    item: Record | Blob | None
+    item: Item | None
+    answers: tuple[tuple[Node, Item], ...]
     lacking: tuple[Node, ...]
     requests: int
     rounds: int
     complete: bool
+
+    @property
+    def behind(self) -> tuple[Node, ...]:
+        """The nodes that a read repair helps: they have no item, or another than the best."""
+        if self.item is None:
+            return ()
+        best = self.item.digest
+        return (*self.lacking, *(node for node, item in self.answers if item.digest != best))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +108,19 @@ class Mode(Protocol):
     def wanted(self, shortlist: Shortlist, now_s: float) -> list[Want]:
         """Return the answers that are still needed, the most urgent first; none: all is done."""
 
-    def value(self, node: Node, item: Record | Blob) -> None:
+    def value(self, node: Node, item: Item) -> None:
         """Take a verified item that a node answered."""
 
     def lacks(self, node: Node) -> None:
         """Take note that a node answered without an item."""
 
-    def item(self) -> Record | Blob | None:
-        """Return the best item so far."""
+    @property
+    def answers(self) -> Sequence[tuple[Node, Item]]:
+        """Who answered which item."""
 
-    def lacking(self) -> tuple[Node, ...]:
-        """Return the nodes that should have the item and have none, or an older one."""
+    @property
+    def lacking(self) -> Sequence[Node]:
+        """Who answered without one."""
 
 
 class Lookup:
@@ -119,7 +132,7 @@ class Lookup:
         mode: what is looked for.
         own_id: who looks, so that it never asks itself.
         alpha: requests on their way at a time.
-        radius: see `Shortlist`.
+        radius, known, claim: see `Shortlist`.
     """
 
     __slots__ = (
@@ -145,9 +158,11 @@ class Lookup:
         grouping: Grouping | None = None,
         alpha: int = ALPHA,
         radius: int | None = None,
+        known: Known | None = None,
+        claim: Claim | None = None,
         limit_s: float = LIMIT_S,
     ) -> None:
-        self.shortlist = Shortlist(target, own_id, grouping or Grouping(), radius)
+        self.shortlist = Shortlist(target, own_id, grouping or Grouping(), radius, known, claim)
         self.shortlist.start(start)
         self.requests = 0
         self.rounds = 0
@@ -193,7 +208,7 @@ class Lookup:
             entry.reach = max(node.id ^ self.target for node in told)
         return [node for node in told if self.shortlist.add(node)]
 
-    def value(self, node_id: int, item: Record | Blob, now_s: float) -> None:
+    def value(self, node_id: int, item: Item, now_s: float) -> None:
         """Take the item that a node answered; the caller has verified that it belongs here."""
         entry = self._close(node_id, State.ANSWERED)
         if entry is not None:
@@ -241,14 +256,16 @@ class Lookup:
 
     def _end(self, now_s: float, *, complete: bool) -> Done:
         nearest = [e.node for e in self.shortlist.best(2 * self._mode.k, now_s)]
+        answers = tuple(self._mode.answers)
         self._found = Found(
             nodes=tuple(nearest[: self._mode.k]),
             spares=tuple(nearest[self._mode.k :]),
             answered=frozenset(
                 e.node.id for e in self._asked.values() if e.state is State.ANSWERED
             ),
-            item=self._mode.item(),
-            lacking=self._mode.lacking(),
+            item=reduce(prefer, (item for _, item in answers)) if answers else None,
+            answers=answers,
+            lacking=tuple(self._mode.lacking),
             requests=self.requests,
             rounds=self.rounds,
             complete=complete,

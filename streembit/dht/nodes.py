@@ -109,11 +109,14 @@ class FindNodes:
     def lacks(self, node: Node) -> None:
         """Nothing to note."""
 
-    def item(self) -> None:
-        """Return None: nodes were asked for."""
+    @property
+    def answers(self) -> tuple[tuple[Node, Item], ...]:
+        """No items: nodes were asked for."""
+        return ()
 
+    @property
     def lacking(self) -> tuple[Node, ...]:
-        """Return no node."""
+        """Nobody: nodes were asked for."""
         return ()
 
 

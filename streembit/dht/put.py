@@ -19,7 +19,7 @@ from streembit.dht.grouping import Grouping
 from streembit.dht.keyspace import K, from_text
 from streembit.dht.lookup import LIMIT_S, MAX_REQUESTS, Wait
 from streembit.dht.peer import Node
-from streembit.dht.shortlist import Entry, Shortlist, State
+from streembit.dht.shortlist import Entry, Known, Shortlist, State
 from streembit.dht.table import Table
 from streembit.wire.message import MAX_CONTACTS, MAX_RADIUS, Contact
 
@@ -84,7 +84,7 @@ class Put:
         place: where the item lies.
         nearest: nodes that may store, from the table; twice k let failures be replaced at once.
         sure: whether they are all there are around the place (`Table.knows_all`).
-        radius: see `Shortlist`.
+        radius, known: see `Shortlist`.
     """
 
     __slots__ = (
@@ -114,9 +114,10 @@ class Put:
         own_id: int | None = None,
         grouping: Grouping | None = None,
         radius: int | None = None,
+        known: Known | None = None,
         limit_s: float = LIMIT_S,
     ) -> None:
-        self.shortlist = Shortlist(place, own_id, grouping or Grouping(), radius)
+        self.shortlist = Shortlist(place, own_id, grouping or Grouping(), radius, known)
         self.shortlist.start(nearest)
         self.requests = 0
         self.rounds = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from heapq import nsmallest
@@ -21,6 +21,10 @@ GIVE_UP_S: Final = 1.0  # an answer later than this is not waited for
 FARTHEST: Final = (1 << ID_BITS) - 1  # no two places are farther apart
 MAX_REGION: Final = 2 * K  # nodes in all where somebody crowds around the target
 CROWDED: Final = 0.4  # of the expected radius; chance alone is that dense once in 1,000
+
+
+Known = Callable[[int], Node | None]
+Claim = Callable[[int], bool]
 
 
 class State(Enum):
@@ -83,14 +87,33 @@ class Shortlist:
         grouping: the network's rule; of each group only the nearest living node is used.
         radius: the distance within which `K` honest nodes are expected (`Table.radius`), or None
             to trust the crowd.
+        known: what we know of a node already (`Table.get`), so that its measured speed counts.
+        claim: asked before a node is listed, so that paths can be kept apart.
     """
 
-    __slots__ = ("_distances", "_entries", "_grouping", "_own_id", "_radius", "target")
+    __slots__ = (
+        "_claim",
+        "_distances",
+        "_entries",
+        "_grouping",
+        "_known",
+        "_own_id",
+        "_radius",
+        "target",
+    )
 
     def __init__(
-        self, target: int, own_id: int | None, grouping: Grouping, radius: int | None = None
+        self,
+        target: int,
+        own_id: int | None,
+        grouping: Grouping,
+        radius: int | None = None,
+        known: Known | None = None,
+        claim: Claim | None = None,
     ) -> None:
         self.target = target
+        self._known = known
+        self._claim = claim
         self._own_id = own_id
         self._grouping = grouping
         self._radius = radius
@@ -122,15 +145,18 @@ class Shortlist:
         nodes: list[Node] = []
         for contact in islice(contacts, MAX_CONTACTS):
             try:
-                nodes.append(Node.of(contact, self._grouping))
+                node = Node.of(contact, self._grouping)
             except StreembitError:
                 continue
+            nodes.append(node if self._known is None else self._known(node.id) or node)
         return nodes
 
     def add(self, node: Node) -> bool:
         """List a node; return whether it is new and near enough to be kept."""
         apart = node.id ^ self.target
         if apart in self._entries or node.id == self._own_id:
+            return False
+        if self._claim is not None and not self._claim(node.id):
             return False
         if len(self._distances) >= MAX_HEARD and not self._forget_beyond(apart):
             return False
