@@ -25,6 +25,18 @@ class Loose(Struct):
     any_int: int = 0
 
 
+class Counted(Struct):
+    """A type whose canonical text does not bound its integer."""
+
+    number: int
+
+
+class Nested(Struct):
+    """A type whose canonical text can be as deep as it likes."""
+
+    inner: list[Nested] = []
+
+
 class RoundTripTests(SynchronousTestCase):
     """What is written can be read."""
 
@@ -182,6 +194,21 @@ class ShapeTests(SynchronousTestCase):
         """A type that does not bound its integers is bounded by the codec."""
         for text in (b'{"any_int":9007199254740992}', b'{"free":{"a":9007199254740992}}'):
             self.assertRaises(BadJson, codec.decode, text, Loose)
+
+    def test_B5_a_canonical_text_is_no_proof_for_an_unbounded_integer(self) -> None:
+        """The quick way is taken only for types whose numbers are bounded."""
+        self.assertEqual(codec.decode(b'{"number":9007199254740991}', Counted).number, 2**53 - 1)
+        self.assertRaises(BadJson, codec.decode, b'{"number":9007199254740992}', Counted)
+        self.assertRaises(BadJson, codec.decode, b'{"number":-9007199254740992}', Counted)
+
+    def test_B4_a_canonical_text_is_no_proof_for_a_recursive_type(self) -> None:
+        """The quick way is taken only for types whose depth is bounded."""
+        nested = Nested()
+        for _ in range(7):
+            nested = Nested([nested])
+        self.assertEqual(codec.decode(codec.encode(nested), Nested), nested)
+        deeper = codec.encode(Nested([nested]))
+        self.assertRaises(BadJson, codec.decode, deeper, Nested)
 
     def test_B6_the_error_is_short_whatever_the_peer_sent(self) -> None:
         """An error's text, which is logged, does not grow with the message."""
