@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,25 +74,23 @@ def read(path: Path, files: Files = SYSTEM, limit_bytes: int = MAX_FILE_BYTES) -
 def move_aside(path: Path, unix_s: int, files: Files = SYSTEM) -> Path:
     """Rename a damaged file to `NAME.corrupt-<unix_s>` and return where it went.
 
-    Only the newest three of one name are kept.
+    Where the clock stands still or went back, the number is the next one. The
+    newest three of one name are kept.
     """
     with blamed_on_disk(path):
-        target = path.with_name(f"{path.name}.corrupt-{unix_s}")
-        while exists(target, files):
-            unix_s += 1
-            target = path.with_name(f"{path.name}.corrupt-{unix_s}")
+        stamps = _stamps_aside(path, files)
+        stamp = max([unix_s, *(older + 1 for older in stamps)])
+        target = _aside(path, stamp)
         files.rename(path, target)
         sync_folder(path.parent, files)
-        for older in aside_of(path, files)[:-MAX_ASIDE]:
-            files.remove(older)
+        for older in [*stamps, stamp][:-MAX_ASIDE]:
+            files.remove(_aside(path, older))
     return target
 
 
 def aside_of(path: Path, files: Files = SYSTEM) -> list[Path]:
     """Return the damaged copies kept of this file, the oldest first."""
-    start = f"{path.name}.corrupt-"
-    stamps = [name[len(start) :] for name in files.names(path.parent) if name.startswith(start)]
-    return [path.with_name(start + str(s)) for s in sorted(int(s) for s in stamps if s.isdecimal())]
+    return [_aside(path, stamp) for stamp in _stamps_aside(path, files)]
 
 
 def sync_folder(folder: Path, files: Files = SYSTEM) -> None:
@@ -113,6 +112,16 @@ def blamed_on_disk(path: Path) -> Iterator[None]:
     except OSError as e:
         kind = DiskFull if e.errno in _NO_SPACE else DiskFailed
         raise kind(e.strerror or str(e), file=str(path)) from e
+
+
+def _aside(path: Path, stamp: int) -> Path:
+    return path.with_name(f"{path.name}.corrupt-{stamp}")
+
+
+def _stamps_aside(path: Path, files: Files) -> list[int]:
+    start = f"{path.name}.corrupt-"
+    stamps = [name[len(start) :] for name in files.names(path.parent) if name.startswith(start)]
+    return sorted(int(stamp) for stamp in stamps if re.fullmatch(r"0|[1-9][0-9]{0,17}", stamp))
 
 
 def _written_beside(path: Path, data: bytes, files: Files) -> Path:

@@ -158,10 +158,23 @@ class AsideTest(SynchronousTestCase):
         self.assertFalse(exists(FILE, disk))
 
     def test_S2_damage_that_comes_back_does_not_fill_the_disk(self) -> None:
-        """Only the newest three damaged copies are kept."""
+        """Only the newest three damaged copies are kept, wherever the clock goes."""
         disk = MemoryFiles()
-        for unix_s in (7, 100, 90, 1000, 2000):
-            atomic.write(FILE, OLD, disk)
+        for number, unix_s in enumerate((7, 100, 90, 90, 2000, 5)):
+            atomic.write(FILE, b"%d" % number, disk)
             atomic.move_aside(FILE, unix_s, disk)
-        kept = [path.name for path in atomic.aside_of(FILE, disk)]
-        self.assertEqual(kept, ["file.corrupt-100", "file.corrupt-1000", "file.corrupt-2000"])
+        kept = atomic.aside_of(FILE, disk)
+        names = ["file.corrupt-102", "file.corrupt-2000", "file.corrupt-2001"]
+        self.assertEqual([path.name for path in kept], names)
+        self.assertEqual([atomic.read(path, disk) for path in kept], [b"3", b"4", b"5"])
+
+    def test_other_names_are_left_alone(self) -> None:
+        """What only looks like a damaged copy is not counted and not removed."""
+        disk = MemoryFiles()
+        for name in ("file.corrupt-", "file.corrupt-x", "file.corrupt-01", "files.corrupt-1"):
+            atomic.write(Path("/") / name, OLD, disk)
+        self.assertEqual(atomic.aside_of(FILE, disk), [])
+        for _ in range(5):
+            atomic.write(FILE, OLD, disk)
+            atomic.move_aside(FILE, 1, disk)
+        self.assertEqual(len(disk.names(Path("/"))), 4 + atomic.MAX_ASIDE)
