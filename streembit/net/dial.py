@@ -129,8 +129,7 @@ class _Attempt(Factory):
 
     def _not_connected(self, failure: Failure, host: str, port: int) -> None:
         self._make = None
-        if self._link is None:  # else `closed` follows
-            self._leave()
+        self._leave()
         if not self.done.called:
             self.done.errback(_what_failed(failure, host, port))
 

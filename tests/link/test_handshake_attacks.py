@@ -93,6 +93,12 @@ class AlteredTests(SynchronousTestCase):
                     take(frame[:end])
             self.assertRaises(RemoteError, take, frame + b"\0")
 
+    def test_B1_an_answer_that_lies_about_its_extensions_is_refused(self) -> None:
+        """The size of the clear part is not followed beyond the frame."""
+        for size in (len(self.second) - 69, 2**15, 2**16 - 1):
+            altered = self.second[:68] + size.to_bytes(2) + bytes(len(self.second) - 70)
+            self.assertRaises(HandshakeFailed, self.handshake.initiator.receive, altered)
+
     def test_a_tail_in_the_first_frame_that_was_not_sent_is_noticed(self) -> None:
         """An optional extension put in by a third party breaks the transcript."""
         altered = self.first + extension(OPTIONAL, b"x")

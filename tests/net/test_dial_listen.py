@@ -135,21 +135,25 @@ class DialTests(DialCase):
         self.failureResultOf(dialled, BadMessage)
         self.assert_quiet()
 
-    def test_a_cancelled_dial_leaves_nothing(self) -> None:
-        """Before the connection and after it, before the link and after it."""
-        for when_s in (0.0, 0.001, 0.03, 0.06, 0.1, 0.2):
+    def test_a_cancelled_dial_opens_nothing_and_leaves_nothing(self) -> None:
+        """At every moment from the first packet to the open link."""
+        refused = 0
+        for moment in range(40):
             dialled = self.alice.dial(self.bob)
             failures: list[Failure] = []
             dialled.addErrback(failures.append)
-            self.pass_s(when_s)
+            self.pass_s(moment * 0.005)
             dialled.cancel()
             self.pass_s(1.0)
+            if failures:
+                refused += 1
+                self.assertIsInstance(failures[0].value, StreembitError | CancelledError)
+                self.assertEqual(self.alice.owner.opened, [])
             for link in self.alice.owner.opened:
                 link.abort()
-            self.assertTrue(
-                not failures or isinstance(failures[0].value, StreembitError | CancelledError)
-            )
+            self.alice.owner.opened.clear()
             self.assert_quiet()
+        self.assertIn(refused, range(5, 40))
 
     def test_C1_our_own_connections_are_bounded(self) -> None:
         """A dial beyond the total is refused at once."""

@@ -181,13 +181,12 @@ class SlowlorisTests(SynchronousTestCase):
     def test_B2_each_frame_has_its_own_time(self) -> None:
         """Slow but whole frames are served: the next frame's time begins with its bytes."""
         self.pair.open()
-        data = b""
-        for n in range(5):
-            self.pair.client.protocol.send(b"%d" % n * 100)
+        for _ in range(5):
+            self.pair.client.protocol.send(bytes(100))
         data = self.pair.client.take()
-        half = len(data) // 10
-        for at in range(0, len(data), half):  # ends each time in the middle of a frame
-            self.server.protocol.dataReceived(data[at : at + half])
+        size = len(data) // 5
+        for at in range(-(size // 2), len(data), size):  # each chunk ends within a frame
+            self.server.protocol.dataReceived(data[max(0, at) : at + size])
             self.clock.advance(20.0)
         self.assertEqual(len(self.server.owner.payloads), 5)
         self.assertEqual(self.refusals(), [])
@@ -326,6 +325,14 @@ class SlowReaderTests(LimitCase):
         self.assertEqual(self.server.owner.payloads, [b"one"])
         self.server.protocol.send(b"still crowded")
         self.assertEqual(self.server.transport.producerState, "paused")
+
+    def test_C8_the_second_runs_though_all_frames_are_served(self) -> None:
+        """Slowness that begins with the answer to the last request ends like any other."""
+        self.server.owner.on_message = lambda _link, _payload: self.fill_half()
+        self.ask(b"one")
+        self.assertEqual(self.server.transport.producerState, "paused")
+        self.pair.clock.advance(1.1)
+        self.assertEqual(self.server.transport.producerState, "producing")
 
     def test_C8_a_pause_of_the_owner_outlives_the_peers_slowness(self) -> None:
         """And the other way round: each has to end."""
