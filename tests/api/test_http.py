@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
@@ -19,7 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streembit import errors
 from streembit.api.guard import IDLE_S, MAX_BODY_BYTES
 from streembit.api.http import make_site
-from streembit.service.facade import Check, PeerRow
+from streembit.service.facade import Check, NodeFacade, PeerRow
 from tests.api.fake import FINGERPRINT, OWN_ID, OWN_KEY, PEER_ID, FakeNode, raised
 
 NAME = "BusinessName/Usecase/AppName"
@@ -43,37 +45,52 @@ class Answered:
         return str(self.json["error"]["code"])
 
 
+class Connection:
+    """A connection in memory to a site."""
+
+    def __init__(self, site: IProtocolFactory) -> None:
+        self.transport = StringTransport(UNIXAddress(None), UNIXAddress(None))
+        self.protocol = cast(Protocol, site.buildProtocol(UNIXAddress(None)))
+        self.protocol.makeConnection(self.transport)
+
+    def send(self, data: bytes) -> None:
+        self.protocol.dataReceived(data)
+
+
+def request_of(
+    method: str, path: str, body: object = None, host: str = "localhost", **headers: str
+) -> bytes:
+    """Return the bytes of one request; a body that is not bytes is sent as JSON."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    lines = {"host": host, "connection": "close"}
+    if body is not None:
+        lines |= {"content-type": "application/json", "content-length": str(len(data))}
+    lines |= {name.replace("_", "-"): value for name, value in headers.items()}
+    head = f"{method} {path} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in lines.items())
+    return head.encode("latin-1") + b"\r\n" + (data if body is not None else b"")
+
+
 class Browser:
     """Speaks HTTP to a node's API in memory."""
 
-    def __init__(self, node: FakeNode | None = None) -> None:
-        self.node = node or FakeNode()
+    def __init__(self, node: NodeFacade | None = None) -> None:
         self.clock = Clock()
         self.counted: list[str] = []
-        self.protocol: Any = None
-        self._site = make_site(self.node, self.counted.append, self.clock)
+        self.node = FakeNode()
+        self._site = make_site(node or self.node, self.counted.append, self.clock)
 
-    def raw(self, data: bytes) -> StringTransport:
+    def raw(self, data: bytes) -> Connection:
         """Send bytes over a new connection."""
-        protocol = self._site.buildProtocol(UNIXAddress(None))
-        transport = StringTransport(UNIXAddress(None), UNIXAddress(None))
-        self.protocol = protocol
-        protocol.makeConnection(transport)
-        protocol.dataReceived(data)
-        return transport
+        connection = Connection(self._site)
+        connection.send(data)
+        return connection
 
     def ask(
         self, method: str, path: str, body: object = None, host: str = "localhost", **headers: str
     ) -> Answered:
-        """Return the answer to one request; a body that is not bytes is sent as JSON."""
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        lines = {"host": host, "connection": "close"}
-        if body is not None:
-            lines |= {"content-type": "application/json", "content-length": str(len(data))}
-        lines |= {name.replace("_", "-"): value for name, value in headers.items()}
-        head = f"{method} {path} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in lines.items())
-        sent = head.encode("latin-1") + b"\r\n" + (data if body is not None else b"")
-        return taken_apart(self.raw(sent).value())
+        """Return the answer to one request; see `request_of`."""
+        connection = self.raw(request_of(method, path, body, host, **headers))
+        return taken_apart(connection.transport.value())
 
 
 def taken_apart(data: bytes) -> Answered:
@@ -210,7 +227,9 @@ class RefusedTests(SynchronousTestCase):
         chunk = b"%x\r\n%s\r\n" % (MAX_BODY_BYTES, b"A" * MAX_BODY_BYTES)
         head = f"PUT /v1/records/{NAME} HTTP/1.1\r\nhost: localhost\r\n".encode()
         kind = b"content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
-        answer = taken_apart(self.browser.raw(head + kind + chunk * 3 + b"0\r\n\r\n").value())
+        answer = taken_apart(
+            self.browser.raw(head + kind + chunk * 3 + b"0\r\n\r\n").transport.value()
+        )
         self.assert_refused(answer, 413, "too-large")
 
     def test_a_value_of_8_KiB_fits_and_one_byte_more_does_not(self) -> None:
@@ -249,8 +268,8 @@ class RefusedTests(SynchronousTestCase):
                 self.browser.ask("GET", "/v1/status", host=host), 403, "forbidden-host"
             )
         for lines in (b"", b"host: localhost\r\nhost: evil.example\r\n"):
-            transport = self.browser.raw(b"GET /v1/status HTTP/1.1\r\n" + lines + b"\r\n")
-            self.assertIn(taken_apart(transport.value()).status, (400, 403))
+            sent = self.browser.raw(b"GET /v1/status HTTP/1.1\r\n" + lines + b"\r\n")
+            self.assertIn(taken_apart(sent.transport.value()).status, (400, 403))
 
     def test_L4_web_pages_are_refused(self) -> None:
         """A request that carries an Origin, or that a browser calls cross-site, is refused."""
@@ -273,7 +292,7 @@ class RefusedTests(SynchronousTestCase):
 
     def test_B2_a_silent_client_is_let_go(self) -> None:
         """A request that never ends holds its connection for a minute."""
-        transport = self.browser.raw(b"GET /v1/status HTTP/1.1\r\n")
+        transport = self.browser.raw(b"GET /v1/status HTTP/1.1\r\n").transport
         self.browser.clock.advance(IDLE_S - 1)
         self.assertFalse(transport.disconnecting)
         self.browser.clock.pump([1, 0])
@@ -313,9 +332,9 @@ class BoundaryTests(SynchronousTestCase):
         """The node's work for it is cancelled, and nothing is logged as a defect."""
         node = SlowNode()
         browser = Browser(node)
-        transport = browser.raw(b"GET /v1/peers HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        self.assertEqual(transport.value(), b"")
-        browser.protocol.connectionLost(Failure(ConnectionLost()))
+        connection = browser.raw(request_of("GET", "/v1/peers"))
+        self.assertEqual(connection.transport.value(), b"")
+        connection.protocol.connectionLost(Failure(ConnectionLost()))
         self.assertEqual(node.cancelled, [node.waiting])
         self.assertEqual((self.flushLoggedErrors(), browser.counted), ([], []))
 
@@ -323,8 +342,7 @@ class BoundaryTests(SynchronousTestCase):
         """A request that waits for the network is answered when that has answered."""
         node = SlowNode()
         browser = Browser(node)
-        head = b"GET /v1/peers HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
-        transport = browser.raw(head)
+        transport = browser.raw(request_of("GET", "/v1/peers")).transport
         browser.clock.advance(IDLE_S * 2)
         self.assertEqual((transport.value(), transport.disconnecting), (b"", False))
         node.waiting.callback(None)
