@@ -1,0 +1,112 @@
+"""Homes of every release, read by this one: nobody loses anything by an upgrade."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from streembit.dht.record import read
+from streembit.disk import config
+from streembit.disk.home import Home
+from streembit.disk.peers import PeersFile
+from streembit.disk.published import PublishedRecords, Slot
+from streembit.disk.records import SqliteShelf
+from streembit.errors import WrongPasscode
+from streembit.jose import words
+from streembit.jose.keys import Identity, ParsedKeys
+from tests.disk.places import a_folder
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+RELEASES = sorted(path.name for path in GOLDEN.iterdir() if (path / "facts.json").exists())
+NETWORK = "golden"
+NOW_S = 1_900_000_000 - 3600
+
+
+class GoldenTest(SynchronousTestCase):
+    def each(self) -> Iterator[tuple[Home, dict[str, Any]]]:
+        """Yield the home of each release, in a copy, and what it must tell."""
+        self.assertIn("0.1.0", RELEASES)
+        for release in RELEASES:
+            copy = a_folder(self) / "home"
+            shutil.copytree(GOLDEN / release / "home", copy)
+            for path in [copy, *copy.rglob("*")]:  # git keeps no such modes
+                path.chmod(0o700 if path.is_dir() else 0o600)
+            facts = json.loads((GOLDEN / release / "facts.json").read_text())
+            yield Home.open(copy), facts
+
+    def test_S6_key_files(self) -> None:
+        """Each account opens with its passcode, and its 24 words make the same keys."""
+        for home, facts in self.each():
+            self.assertEqual(home.accounts.default(), facts["default"])
+            self.assertEqual(home.accounts.names(), sorted(facts["accounts"]))
+            for name, passcode in (("alice", facts["passcode"]), ("device", None)):
+                expected = facts["accounts"][name]
+                for found in (
+                    home.accounts.load(name, passcode),
+                    Identity.from_seed(words.to_seed(expected["words"]), name),
+                ):
+                    self.assertEqual(found.name, name)
+                    self.assertEqual(found.public.hex, expected["public_key"])
+                    self.assertEqual(found.agreement.public.hex, expected["agreement_key"])
+            self.assertRaises(WrongPasscode, home.accounts.load, "alice", "Wrong-Passcode-2")
+
+    def test_S6_backups(self) -> None:
+        """A backup of each release restores the account."""
+        for release in RELEASES:
+            facts = json.loads((GOLDEN / release / "facts.json").read_text())
+            data = (GOLDEN / release / "backup-of-alice.json").read_bytes()
+            home = Home.create(a_folder(self) / "home")
+            found = home.accounts.restore(data, facts["passcode"])
+            self.assertEqual(found.public.hex, facts["accounts"]["alice"]["public_key"])
+
+    def test_S6_records(self) -> None:
+        """Stored records are there, byte for byte: their signatures still verify."""
+        for home, facts in self.each():
+            shelf = SqliteShelf(home.records_path)
+            self.addCleanup(shelf.close)
+            self.assertEqual(shelf.total().items, len(facts["records"]))
+            for expected in facts["records"]:
+                item = shelf.get(int(expected["place"], 16))
+                assert item is not None
+                record = read(item.body.decode(), ParsedKeys(), NOW_S, NETWORK)
+                self.assertEqual(record.key.hex, facts["accounts"]["alice"]["public_key"])
+                self.assertEqual(record.place.to_bytes(20).hex(), expected["place"])
+                self.assertEqual(record.digest.hex(), expected["digest"])
+                self.assertEqual(record.claims.salt, expected["name"])
+                self.assertEqual((record.seq, record.exp), (expected["seq"], expected["exp"]))
+                self.assertEqual(record.value.decode(), expected["value"])
+                self.assertEqual(record.tombstone, expected["deleted"])
+            self.assertEqual(shelf.floor(facts["floor"]["place"]), facts["floor"]["seq"])
+            self.assertEqual(shelf.moved_aside, [])
+
+    def test_S6_D5_own_records_and_their_numbers(self) -> None:
+        """Our own records are known, and counting goes on where it was."""
+        for home, facts in self.each():
+            published = PublishedRecords(home.published_path)
+            self.addCleanup(published.close)
+            owner = bytes.fromhex(facts["accounts"]["alice"]["public_key"])
+            kept = {record.slot.salt: record for record in published.all(owner)}
+            self.assertEqual(sorted(kept), sorted(r["name"] for r in facts["records"]))
+            for expected in facts["records"]:
+                found = kept[expected["name"]]
+                self.assertEqual((found.seq, found.deleted), (expected["seq"], expected["deleted"]))
+                self.assertEqual(found.expires_unix_s, expected["exp"])
+            self.assertEqual(
+                published.reserve(Slot(owner, "name", "reserved")), facts["reserved"] + 1
+            )
+            self.assertEqual(published.moved_aside, [])
+
+    def test_S6_peers_and_configuration(self) -> None:
+        """Known peers and the configuration are read."""
+        for home, facts in self.each():
+            peers = PeersFile(home.peers_path)
+            found = [peer.contact.host for peer in peers.load().peers]
+            self.assertEqual((sorted(found), peers.moved_aside), (facts["peers"], []))
+            read_config = config.load(home.config_path("node"), "node", must_exist=True)
+            self.assertEqual(read_config.network, NETWORK)
+            self.assertEqual(read_config.limits.store_bytes, 1_000_000)

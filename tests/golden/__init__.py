@@ -1,0 +1,1 @@
+"""Homes as each release wrote them: later ones must read them for ever."""
