@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import secrets
 import signal
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from demo.members import Member, Members
 from demo.steps import Stage, StepFailed, play
 from demo.table import table_of
 
+TWISTD: Final = Path(sys.executable).with_name("twistd")
 TAIL_LINES: Final = 12
 REDRAW_EVERY_S: Final = 1.0
 
@@ -28,6 +30,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Return what was asked for."""
     parser = argparse.ArgumentParser("make run", description=__doc__)
     parser.add_argument("--once", action="store_true", help="end after the steps")
+    parser.add_argument("--twistd", default=str(TWISTD), help="the program that runs the nodes")
     return parser.parse_args(arguments)
 
 
@@ -35,7 +38,8 @@ async def main(reactor: PosixReactorBase, arguments: argparse.Namespace) -> None
     """Do it all; whatever happens, no process and no folder is left."""
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="streembit-") as folder:
-        members = Members(reactor, Path(folder), f"demo-{secrets.token_hex(4)}")
+        network = f"demo-{secrets.token_hex(4)}"
+        members = Members(reactor, Path(folder), network, arguments.twistd)
         work = Deferred.fromCoroutine(show(reactor, members, console, once=arguments.once))
         interrupted_by(reactor, work)
         try:

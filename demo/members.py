@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,6 @@ from twisted.python.failure import Failure
 from demo.api import Api
 from streembit.disk.home import Home
 
-TWISTD: Final = Path(sys.executable).with_name("twistd")
 END_WITHIN_S: Final = 8.0  # a node ends within 5 s of SIGTERM
 LOOPBACK: Final = "127.0.0.0/8"
 
@@ -67,11 +65,12 @@ class _Watched(ProcessProtocol):
 class Members:
     """All processes of one network, below one folder; `end` leaves none of them."""
 
-    def __init__(self, reactor: PosixReactorBase, folder: Path, network: str) -> None:
+    def __init__(self, reactor: PosixReactorBase, folder: Path, network: str, twistd: str) -> None:
         self.all: list[Member] = []
         self._reactor = reactor
         self._folder = folder
         self._network = network
+        self._twistd = twistd
 
     def start(self, name: str, role: Role, seeds: Sequence[str] = ()) -> Member:
         """Make a home with a key of its own and start its twistd on a free loopback port."""
@@ -103,7 +102,7 @@ class Members:
             member.signal(signal.SIGKILL)
 
     def _spawn(self, member: Member, seeds: Sequence[str]) -> None:
-        command = [str(TWISTD), "--nodaemon", "--pidfile=", f"streembit-{member.role}"]
+        command = [self._twistd, "--nodaemon", "--pidfile=", f"streembit-{member.role}"]
         command += ["--home", str(member.home), "--no-passcode", "--network", self._network]
         command += ["--listen", "tcp:0:interface=127.0.0.1", "--exempt", LOOPBACK]
         command += [word for seed in seeds for word in ("--seed", seed)]

@@ -1,4 +1,4 @@
-"""Publish a sensor's reading through the node that runs with a home, with nothing but Python itself.
+"""Publish a reading through the node that runs with a home, with nothing but Python itself.
 
 python examples/publish_reading.py HOME Home/Kitchen/Temperature 21.5
 """

@@ -23,7 +23,7 @@ def main() -> None:
     print(f"what travels: {token[:48]}... ({len(token)} characters)")
 
     letter = jwe.open_then_verify(token, bob, ParsedKeys(), typ=TYPE)
-    print("Bob reads:", base64url.decode(letter.claims.body).decode())
+    print("Bob reads:", base64url.decode(letter.claims.val).decode())
     print("signed by Alice:", letter.key == alice.public)
 
     for what, forged in (("read it", token), ("change it", token[:-8] + "AAAAAAAA")):

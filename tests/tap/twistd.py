@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
@@ -34,10 +35,14 @@ class Process(ProcessProtocol):
     err: bytes = b""
     ended: Deferred[int] = field(default_factory=Deferred)
     spawned: IProcessTransport | None = None
+    _awaited: list[tuple[bytes, Deferred[None]]] = field(default_factory=list)
 
     def outReceived(self, data: bytes) -> None:
         """Keep standard output."""
         self.out += data
+        for words, waiting in self._awaited:
+            if words in self.out and not waiting.called:
+                waiting.callback(None)
 
     def errReceived(self, data: bytes) -> None:
         """Keep standard error."""
@@ -49,6 +54,12 @@ class Process(ProcessProtocol):
         signal = value.signal if isinstance(value, ProcessTerminated) else None
         status = getattr(value, "exitCode", 0) or 0
         self.ended.callback(status if signal is None else -signal)
+
+    def said(self, words: bytes) -> Deferred[None]:
+        """Fire when standard output has these words; they must not be there yet."""
+        waiting: Deferred[None] = Deferred()
+        self._awaited.append((words, waiting))
+        return waiting
 
     def signal(self, name: str) -> None:
         """Send a signal, unless it has ended."""
@@ -143,6 +154,12 @@ class TwistdCase(TestCase):
 
         process.ended.addCallback(early)
         return heard
+
+    def address(self, process: Process) -> str:
+        """Return where a process that is ready listens, as its log says."""
+        events = [json.loads(line) for line in process.out.splitlines()]
+        (address,) = (e["addresses"] for e in events if e["msg"].startswith("listening on "))
+        return str(address)
 
     def _end(self, process: Process) -> Deferred[int]:
         process.signal("KILL")
