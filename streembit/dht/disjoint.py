@@ -106,14 +106,14 @@ class DisjointLookup:
         )
         answers = tuple(answer for result in found for answer in result.answers)
         item = reduce(prefer, (item for _, item in answers)) if answers else None
-        lacking = tuple(node for result in found for node in result.lacking)
+        without = tuple(node for result in found for node in result.without)
         return Found(
             nodes=tuple(nodes[:K]),
             spares=tuple(nodes[K:]),
             answered=frozenset[int]().union(*(result.answered for result in found)),
             item=item,
             answers=answers,
-            lacking=lacking,
+            without=without,
             requests=self.requests,
             rounds=max(result.rounds for result in found),
             complete=all(result.complete for result in found),

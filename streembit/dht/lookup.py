@@ -46,11 +46,12 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One node that a look-up asked: which, how deep in the chain, and what became of it."""
+    """One node that was asked: how deep in the chain, how many it named, what became of it."""
 
     node: Node
     depth: int
     state: State
+    gave: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Found:
     answered: ids of those that answered themselves; of the others somebody told.
     item: the record or blob, None where there is none or only nodes were wanted.
     answers: which node answered which item.
-    lacking: nodes that were asked for the item and have none.
+    without: nodes that were asked for the item and have none.
     requests, rounds: how many were sent, and the longest chain that waited for one another.
     complete: the stop rule was met; False when time or requests ran out.
     """
@@ -72,18 +73,18 @@ class Found:
     answered: frozenset[int]
     item: Item | None
     answers: tuple[tuple[Node, Item], ...]
-    lacking: tuple[Node, ...]
+    without: tuple[Node, ...]
     requests: int
     rounds: int
     complete: bool
 
     @property
-    def behind(self) -> tuple[Node, ...]:
+    def lacking(self) -> tuple[Node, ...]:
         """The nodes that a read repair helps: they have no item, or another than the best."""
         if self.item is None:
             return ()
         best = self.item.digest
-        return (*self.lacking, *(node for node, item in self.answers if item.digest != best))
+        return (*self.without, *(node for node, item in self.answers if item.digest != best))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ class Mode(Protocol):
         """Who answered which item."""
 
     @property
-    def lacking(self) -> Sequence[Node]:
+    def without(self) -> Sequence[Node]:
         """Who answered without one."""
 
 
@@ -181,7 +182,7 @@ class Lookup:
     @property
     def hops(self) -> tuple[Hop, ...]:
         """All nodes asked so far, in order."""
-        return tuple(Hop(entry.node, entry.depth, entry.state) for entry in self._asked.values())
+        return tuple(Hop(e.node, e.depth, e.state, e.gave) for e in self._asked.values())
 
     def next(self, now_s: float) -> Step:
         """Return what to do now; call it again after each `Ask` and each report."""
@@ -204,6 +205,7 @@ class Lookup:
             return []
         self._mode.lacks(entry.node)
         told = self.shortlist.read(contacts)
+        entry.gave += len(told)
         if entry.about == self.target and len(told) >= MAX_CONTACTS:
             entry.reach = max(node.id ^ self.target for node in told)
         return [node for node in told if self.shortlist.add(node)]
@@ -265,7 +267,7 @@ class Lookup:
             ),
             item=reduce(prefer, (item for _, item in answers)) if answers else None,
             answers=answers,
-            lacking=tuple(self._mode.lacking),
+            without=tuple(self._mode.without),
             requests=self.requests,
             rounds=self.rounds,
             complete=complete,

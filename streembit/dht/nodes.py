@@ -115,7 +115,7 @@ class FindNodes:
         return ()
 
     @property
-    def lacking(self) -> tuple[Node, ...]:
+    def without(self) -> tuple[Node, ...]:
         """Nobody: nodes were asked for."""
         return ()
 

@@ -10,7 +10,6 @@ would spend most of them on nodes that turn out to be too far.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -93,6 +92,7 @@ class Put:
         "_k",
         "_limit_s",
         "_outcome",
+        "_quiet",
         "_receipts",
         "_refusals",
         "_sure",
@@ -128,7 +128,8 @@ class Put:
         self._receipts: list[Receipt] = []
         self._refusals: dict[str, int] = {}
         self._targets: list[Entry] | None = None
-        self._until_s = math.inf
+        self._until_s = self._limit_s
+        self._quiet = 0  # so many answers can only be counted: they change nothing else
         self._depth = 0
         self._outcome: Outcome | None = None
 
@@ -136,6 +137,8 @@ class Put:
         """Return what to do now; call it again after each `Send` and each report."""
         if self._outcome is not None:
             return Ended(self._outcome)
+        if self._quiet > 0 and now_s < self._until_s:
+            return Wait(self._until_s)
         targets = self._choose(now_s)
         unheard = [entry for entry in targets if entry.state is not State.ANSWERED]
         if not unheard or now_s >= self._limit_s:
@@ -143,7 +146,8 @@ class Put:
         fresh = self._wave([e for e in unheard if e.state is State.HEARD], now_s)
         if fresh:
             return self._send(fresh, targets, now_s)
-        return Wait(min(self._until_s, self._limit_s))
+        self._quiet = len(unheard) - 1 if self._sure else 0
+        return Wait(self._until_s)
 
     def stored(
         self, node_id: int, receipt: Receipt, nearer: Iterable[Contact], now_s: float
@@ -154,7 +158,7 @@ class Put:
         self._receipts.append(receipt)
         news = self.shortlist.hear(nearer)
         if news:
-            self._targets = None
+            self._replan()
         return news
 
     def refused(self, node_id: int, code: str, now_s: float) -> None:
@@ -165,7 +169,7 @@ class Put:
     def failed(self, node_id: int, now_s: float) -> None:
         """Take note that a node did not answer; the next nearest takes its place."""
         if self._close(node_id, State.FAILED) is not None:
-            self._targets = None
+            self._replan()
 
     def _choose(self, now_s: float) -> list[Entry]:
         """Return who shall have it: the nearest not known or suspected to be away.
@@ -175,7 +179,7 @@ class Put:
         if self._targets is None or now_s >= self._until_s:
             self._targets = self.shortlist.region(self._k, now_s)
             lost_s = (e.lost_s for e in self._asked if e.state is State.ASKED and e.lost_s > now_s)
-            self._until_s = min(lost_s, default=math.inf)
+            self._until_s = min(lost_s, default=self._limit_s)
         return self._targets
 
     def _wave(self, fresh: list[Entry], now_s: float) -> list[Entry]:
@@ -210,7 +214,13 @@ class Put:
         if entry is None or entry.state is not State.ASKED:
             return None
         entry.state = state
+        self._quiet -= 1
         return entry
+
+    def _replan(self) -> None:
+        """Let the next call of `next` choose the targets anew."""
+        self._targets = None
+        self._quiet = 0
 
     def _end(self, *, complete: bool) -> Ended:
         place = self.shortlist.target
@@ -240,9 +250,8 @@ def nearer(
         return []
     farthest = from_text(radius[-1]) ^ place
     asked = set(radius)
-    near = table.nearest(place, MAX_CONTACTS + len(asked), storage_only=True)
     return [
         node.contact
-        for node in near
-        if node.id ^ place < farthest and node.id_text not in asked and node.id != asker_id
+        for node in table.within(place, farthest)
+        if node.id_text not in asked and node.id != asker_id
     ][:MAX_CONTACTS]

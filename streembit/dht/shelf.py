@@ -12,7 +12,7 @@ class StoredItem:
 
     place: 160-bit number, 0 <= place < 2**160; at most one item lies at a place.
     kind: what `body` is.
-    body: the record's whole token, or the blob in base64url: ASCII, as it is given out again.
+    body: the record's whole token in ASCII, or the blob's bytes.
     owner: the signer's 33-byte key point; empty for a blob.
     address: the host that gave it, as text; the byte quota of an address counts by it.
     user: whom the store charges for it: a group of addresses, or the owner where the

@@ -43,6 +43,7 @@ class Entry:
     depth: the length of the chain of requests that ends in its own, 0 before it is asked.
     late_s, lost_s: from when on it counts as overdue, and as not answering at all.
     about: what it was asked about last, and `told`: what it has answered about.
+    gave: how many nodes it named.
     reach: how far from the target its answer went; beyond that it may know more.
     """
 
@@ -54,6 +55,7 @@ class Entry:
     about: int = 0
     told: tuple[int, ...] = ()
     reach: int = FARTHEST
+    gave: int = 0
 
     def asked(self, about: int, now_s: float, depth: int, give_up_s: float = GIVE_UP_S) -> None:
         """Note the request."""

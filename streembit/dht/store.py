@@ -172,13 +172,12 @@ class Store:
         return longer
 
     def _stored(self, item: Item, from_host: str, now_s: float, until_s: float) -> StoredItem:
-        is_record = isinstance(item, Record)
         owner = item.key.point if isinstance(item, Record) else b""
         group = self._grouping.group(from_host) if from_host else ""
         return StoredItem(
             place=item.place,
-            kind="record" if is_record else "blob",
-            body=item.token.encode("ascii"),
+            kind="record" if isinstance(item, Record) else "blob",
+            body=item.token.encode("ascii") if isinstance(item, Record) else item.data,
             owner=owner,
             address=from_host,
             user=group or owner.hex(),

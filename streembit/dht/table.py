@@ -196,6 +196,17 @@ class Table:
                 return found[:n]
         return found or self._last_resort(target, n, storage_only, exclude)
 
+    def within(self, place: int, radius: int) -> list[Node]:
+        """Return the nodes that may store and are nearer to the place than `radius`, sorted."""
+        found: list[Node] = []
+        for chunk in self._chunks(place):
+            near = [node_id for node_id in chunk if node_id ^ place < radius]
+            nodes = map(chunk.__getitem__, sorted(near, key=place.__xor__))
+            found += [node for node in nodes if node.storage and not node.failures]
+            if len(near) < len(chunk):
+                break
+        return found
+
     def knows_all(self, target: int, n: int = K) -> bool:
         """Tell whether the `n` nearest that we know are surely the `n` nearest there are.
 

@@ -22,16 +22,16 @@ class FindFirst:
     region was asked.
     """
 
-    __slots__ = ("answers", "k", "lacking")
+    __slots__ = ("answers", "k", "without")
 
     def __init__(self, k: int = K) -> None:
         self.k = k
         self.answers: list[tuple[Node, Item]] = []
-        self.lacking: list[Node] = []
+        self.without: list[Node] = []
 
     def window(self, alpha: int) -> int:
         """Return 1 until the second miss, then alpha."""
-        return alpha if len(self.lacking) > 1 else 1
+        return alpha if len(self.without) > 1 else 1
 
     def wanted(self, shortlist: Shortlist, now_s: float) -> list[Want]:
         """Return who has not answered yet, the nearest first; nobody once there is an item."""
@@ -43,7 +43,7 @@ class FindFirst:
 
     def lacks(self, node: Node) -> None:
         """Remember whom a read repair could help."""
-        self.lacking.append(node)
+        self.without.append(node)
 
 
 class FindLatest:
@@ -52,13 +52,13 @@ class FindLatest:
     Of one version signed twice all readers take the same (`record.prefer`).
     """
 
-    __slots__ = ("_distinct", "answers", "k", "lacking")
+    __slots__ = ("_distinct", "answers", "k", "without")
 
     def __init__(self, k: int = K, *, distinct: int = DISTINCT) -> None:
         self.k = k
         self._distinct = distinct
         self.answers: list[tuple[Node, Item]] = []
-        self.lacking: list[Node] = []
+        self.without: list[Node] = []
 
     def window(self, alpha: int) -> int:
         """Return alpha."""
@@ -76,7 +76,7 @@ class FindLatest:
 
     def lacks(self, node: Node) -> None:
         """Remember whom a read repair could help."""
-        self.lacking.append(node)
+        self.without.append(node)
 
 
 def _unheard(shortlist: Shortlist, k: int, now_s: float) -> list[Want]:
