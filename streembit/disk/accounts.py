@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from streembit.disk import atomic
+from streembit.disk import atomic, backups
 from streembit.disk.atomic import blamed_on_disk, sync_folder
 from streembit.disk.files import SYSTEM, Files, exists
 from streembit.disk.lock import Lock
@@ -29,8 +28,6 @@ if TYPE_CHECKING:  # they bring the cryptography along, which a look at the name
 KEY: Final = "key.json"
 PREVIOUS: Final = "key.json.previous"
 MAX_KEY_FILE_BYTES = 4096  # one is about 600
-MAX_BACKUPS_NOTED = 16  # where the newest backups went, so that a damaged key file can name them
-_NOTES: Final = "backups.json"
 _DEFAULT: Final = ".default"
 _NAME: Final = re.compile(r"[a-z0-9_][a-z0-9._-]{0,63}", re.ASCII)
 
@@ -172,7 +169,8 @@ class Accounts:
             atomic.create(target, data, self._files)
         except FileExistsError:
             raise KeyFileExists("a backup never overwrites a file", file=str(target)) from None
-        self._note_backup(chosen, target)
+        with self._locked():
+            backups.note(self.key_path(chosen), target, self._files)
 
     def change_passcode(self, name: str | None, old: str | None, new: str | None) -> None:
         """Protect the key file with another passcode.
@@ -195,12 +193,7 @@ class Accounts:
 
     def backups(self, name: str) -> list[Path]:
         """Return the copies of the account's key file that exist, as far as known."""
-        beside = self.folder / name / PREVIOUS
-        home = self.folder.parent
-        with blamed_on_disk(self.folder):
-            older = [n for n in self._files.names(home) if n.startswith("backup-schema-")]
-            known = [beside, *(home / n / self.folder.name / name / KEY for n in older)]
-            return [p for p in [*known, *self._noted_backups(name)] if exists(p, self._files)]
+        return backups.existing(self.key_path(name), PREVIOUS, self._files)
 
     # --- one key file ----------------------------------------------------------------------
 
@@ -292,22 +285,6 @@ class Accounts:
         with blamed_on_disk(path):
             self._files.remove(path)
             sync_folder(path.parent, self._files)
-
-    # --- where backups went ------------------------------------------------------------------
-
-    def _noted_backups(self, name: str) -> list[Path]:
-        data = atomic.read(self.folder / name / _NOTES, self._files)
-        try:
-            noted = json.loads(data or b"[]")
-            return [Path(path) for path in noted]
-        except (ValueError, TypeError, RecursionError):
-            return []
-
-    def _note_backup(self, name: str, target: Path) -> None:
-        with self._locked():
-            noted = [str(p) for p in self._noted_backups(name) if p != target.absolute()]
-            newest = [*noted, str(target.absolute())][-MAX_BACKUPS_NOTED:]
-            atomic.write(self.folder / name / _NOTES, json.dumps(newest).encode(), self._files)
 
     def _locked(self) -> Lock:
         return Lock(self.folder / ".lock", self._files)
