@@ -7,7 +7,6 @@ from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from typing import Any
 
-from bench import yardstick
 from bench.swarm import Swarm
 from bench.victims import Vanishing, live_as_victims
 from bench.workload import measure_speed, measure_survival
@@ -36,7 +35,6 @@ async def measure(options: argparse.Namespace, module: str, make: Callable[[], S
         "variant": options.variant,
         "nodes": options.nodes,
         "seed": options.seed,
-        "sign_and_verify_us": yardstick.prices().sign_and_verify_us,
     }
     for part in options.part or PARTS:
         swarm = make()

@@ -1,8 +1,8 @@
 """OpenDHT (PyPI `opendht`, C++, UDP) under the workload of the comparison, with RSA-2048 identities.
 
 Variants: `signed` uses putSigned, whose values each reader verifies;
-`encrypted` uses putEncrypted to the reader, which signs and seals, and
-whose get decrypts and verifies; `plain` does neither. A get counts as
+`encrypted` uses putEncrypted to the reader's key, known beforehand, which
+signs and seals, and whose get decrypts and verifies; `plain` does neither. A get counts as
 local when the asked node's own storage lists the key after all puts and
 before the first get. Times are taken in the library's callback, so that
 the way back into Python's event loop is not counted.
@@ -72,19 +72,22 @@ class OpenDhtSwarm:
     def __init__(self, variant: str) -> None:
         self._variant = variant
         self._runners: list[Any] = []
+        self._readers: list[Any] = []
         self._requests = 0
 
     async def join(self, seed_port: int | None) -> int:
         """Start one more runner and wait until the seed has answered it."""
         config = opendht.DhtConfig()
-        config.setIdentity(opendht.Identity.generate("bench", opendht.Identity(), RSA_BITS))
+        identity = opendht.Identity.generate("bench", opendht.Identity(), RSA_BITS)
+        config.setIdentity(identity)
         config.setRateLimit(NO_LIMIT, NO_LIMIT)
         runner = opendht.DhtRunner()
         runner.run(ipv4=HOST, port=0, config=config)
+        port: int = runner.getBound().getPort()
+        self._readers.append(identity.publickey)
         if seed_port is not None:
             await self._bootstrap(runner, seed_port)
         self._runners.append(runner)
-        port: int = runner.getBound().getPort()
         return port
 
     async def _bootstrap(self, runner: Any, seed_port: int) -> None:
@@ -102,8 +105,7 @@ class OpenDhtSwarm:
             case "signed":
                 runner.putSigned(key, opendht.Value(value), search.done)
             case "encrypted":
-                to = self._runners[reader].getId()
-                runner.putEncrypted(key, opendht.Value(value), to, search.done)
+                runner.putEncrypted(key, opendht.Value(value), self._readers[reader], search.done)
             case _:
                 runner.put(key, opendht.Value(value), search.done)
         return await search.outcome(PUT_LIMIT_S)
