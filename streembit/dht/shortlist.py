@@ -36,6 +36,9 @@ class State(Enum):
     FAILED = 4
 
 
+_DOUBTFUL = (State.ASKED, State.FAILED)  # may not be there any more
+
+
 @dataclass(slots=True, eq=False)
 class Entry:
     """One node of the look-up.
@@ -171,14 +174,16 @@ class Shortlist:
         found: list[Entry] = []
         groups: set[str] = set()
         for entry in self:
-            group = entry.node.group
-            if not entry.living(now_s) or group in groups:
+            if entry.state in _DOUBTFUL and not entry.living(now_s):
                 continue
+            group = entry.node.group
+            if group:
+                if group in groups:
+                    continue
+                groups.add(group)
             found.append(entry)
             if len(found) == n:
                 break
-            if group:
-                groups.add(group)
         return found
 
     def all_living(self, now_s: float) -> bool:
@@ -198,8 +203,9 @@ class Shortlist:
         them in its outer half, a quarter in the next, and so on.  So each of these shells gives
         its share, `MAX_REGION` nodes in all; a crowd around the target fills only its own.
         """
-        if self._radius is None or not self._is_crowded(near := self.best(n, now_s), n):
-            return self.best(n, now_s)
+        near = self.best(n, now_s)
+        if not self._is_crowded(near, n):
+            return near
         room = {shell: -(-n >> shell + 1) for shell in range(ID_BITS)}
         chosen = set(map(id, near))
         for entry in self.best(MAX_HEARD, now_s):
