@@ -75,7 +75,8 @@ class PublishedRecords:
     `counter` is None for a record that the network may still hold: find it
     there first and give its number as `seen`.
 
-    Raises (every method): DiskFull, DiskFailed: nothing was changed.
+    Raises (every method): DiskFull, DiskFailed: nothing was changed. When
+    made: HomeTooNew: a newer program wrote the file.
     """
 
     def __init__(
@@ -90,6 +91,10 @@ class PublishedRecords:
         self._dial = dial
         self._unix_s = unix_s
         self._db: sqlite3.Connection | None = None
+        try:
+            self._rows("SELECT 1", ())
+        except (DiskFull, DiskFailed):  # a disk that fails now may work later
+            pass
 
     def counter(self, slot: Slot) -> int | None:
         """Return the last number reserved for the slot; None when that is not known."""

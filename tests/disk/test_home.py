@@ -29,8 +29,8 @@ HOME = Path("/var/home")
 
 
 class CreateTest(SynchronousTestCase):
-    def test_a_new_home_is_private(self) -> None:
-        """L7: a home, whatever the umask, is its owner's only."""
+    def test_L7_a_new_home_is_private(self) -> None:
+        """A home, whatever the umask, is its owner's only."""
         path = Path(self.mktemp()) / "deep" / "home"
         before = os.umask(0)
         self.addCleanup(os.umask, before)

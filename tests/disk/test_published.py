@@ -147,6 +147,24 @@ class PublishedTest(SynchronousTestCase):
         self.assertEqual(records.reserve(SLOT), 2)
         self.assertEqual(records.moved_aside, [])
 
+    def test_S3_a_disk_that_fails_at_the_start_is_taken_up_later(self) -> None:
+        """Numbers are given out as soon as the file can be opened."""
+        trouble = Trouble()
+        trouble.code, trouble.reads_too = sqlite3.SQLITE_IOERR, True
+        records = self.opened(trouble)
+        self.assertRaises(DiskFailed, records.reserve, SLOT)
+        trouble.code = None
+        self.assertEqual(records.reserve(SLOT), 1)
+
+    def test_S6_a_newer_file_is_refused(self) -> None:
+        """Before anything is published, a file of a newer program stops the start."""
+        self.opened().close()
+        db = sqlite3.connect(self.path)
+        db.execute("PRAGMA user_version=2")
+        db.close()
+        self.assertRaises(HomeTooNew, PublishedRecords, self.path)
+        self.assertEqual([p.name for p in self.path.parent.iterdir()], ["published.sqlite"])
+
     def test_S2_every_truncation_is_put_aside_or_read(self) -> None:
         """A file cut anywhere is read as it was or counts as lost; it never hinders."""
         records = self.opened()
@@ -172,14 +190,15 @@ class PublishedTest(SynchronousTestCase):
             self.assert_usable(kept)
 
     def assert_usable(self, kept: Published) -> None:
-        records = self.opened()
+        try:
+            records = self.opened()
+        except HomeTooNew:  # the altered byte is the version's: nothing is touched
+            self.path.unlink()
+            return
         try:
             found, counter = records.get(SLOT), records.counter(SLOT)
         except DiskFailed:
             found, counter = records.get(SLOT), records.counter(SLOT)
-        except HomeTooNew:  # the altered byte is the version's: nothing is touched
-            self.path.unlink()
-            return
         self.assertIn(found, (kept, None))
         self.assertIn(counter, (1, None))
         self.reserved(records)

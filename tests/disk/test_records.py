@@ -107,14 +107,14 @@ class ShelfTest(OnDisk):
         self.addCleanup(found.close)
         self.assertEqual(found.iterate(10), items)
 
-    def test_only_the_owner_can_read_the_files(self) -> None:
-        """L7: database and log have mode 0600 whatever the umask is."""
+    def test_L7_only_the_owner_can_read_the_files(self) -> None:
+        """Database and log have mode 0600 whatever the umask is."""
         self.filled()
         for path in self.path.parent.iterdir():
             self.assertEqual(path.stat().st_mode & 0o777, 0o600, path.name)
 
-    def test_a_newer_file_is_refused(self) -> None:
-        """S6: a file of a newer program is left alone."""
+    def test_S6_a_newer_file_is_refused(self) -> None:
+        """A file of a newer program is left alone."""
         self.filled(3)[0].close()
         db = sqlite3.connect(self.path)
         db.execute("PRAGMA user_version=2")
