@@ -325,14 +325,19 @@ class Table:
         weak = _weakest(bucket.values(), newcomer)
         if weak is not None or not newcomer.storage:
             return weak
-        shared = shared_bits(newcomer.id, self.own_id)
-        slots: dict[int, list[Node]] = {}
-        for node in bucket.values():
-            slots.setdefault(slot_of(node.id, shared), []).append(node)
-        crowded = max(slots.values(), key=len)
-        if slot_of(newcomer.id, shared) in slots or len(crowded) < 2:
+        size_bits = slot_size_bits(shared_bits(newcomer.id, self.own_id))
+        own_slot = newcomer.id >> size_bits
+        if any(node_id >> size_bits == own_slot for node_id in bucket):
             return None
-        return None if self._is_neighbour(crowded[-1].id) else crowded[-1]
+        return self._youngest_of_a_crowd(bucket, size_bits)
+
+    def _youngest_of_a_crowd(self, bucket: Bucket, size_bits: int) -> Node | None:
+        """Return the last to come into the slot that holds most, unless it is a neighbour."""
+        slots: dict[int, list[Node]] = {}
+        for node_id, node in bucket.items():
+            slots.setdefault(node_id >> size_bits, []).append(node)
+        crowd = max(slots.values(), key=len)
+        return None if len(crowd) < 2 or self._is_neighbour(crowd[-1].id) else crowd[-1]
 
     def _enter(self, node: Node, instead_of: Node | None = None) -> Added:
         if instead_of is not None:
