@@ -76,7 +76,10 @@ class PublishedTest(SynchronousTestCase):
         """Publish once and die at a statement; return whether all was done before."""
         trouble = Trouble()
         trouble.die_at, trouble.die_after = at, behind
-        records = PublishedRecords(self.path, dial=trouble.connect())
+        try:
+            records = PublishedRecords(self.path, dial=trouble.connect())
+        except PowerCut:
+            return False
         try:
             seq = records.reserve(SLOT)
             published.append(seq)  # from here on others may have seen a signature with it
