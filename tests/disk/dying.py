@@ -24,6 +24,7 @@ class Trouble:
         self.die_after = False
         self.dead = False
         self.statements = 0
+        self.opened: list[sqlite3.Connection] = []
 
     def connect(self) -> Connect:
         """Return what opens connections that have this trouble."""
@@ -53,7 +54,13 @@ def _connect(path: str, trouble: Trouble) -> sqlite3.Connection:
         def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
             trouble.before(sql)
             cursor = super().execute(sql, parameters)
-            trouble.after(sql)
+            try:
+                trouble.after(sql)
+            except PowerCut:
+                cursor.close()  # the traceback would keep it, and it the file's lock
+                raise
             return cursor
 
-    return sqlite3.connect(path, isolation_level=None, timeout=0.0, factory=Connection)
+    made = sqlite3.connect(path, isolation_level=None, timeout=0.0, factory=Connection)
+    trouble.opened.append(made)
+    return made

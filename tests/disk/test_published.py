@@ -78,24 +78,22 @@ class PublishedTest(SynchronousTestCase):
         trouble.die_at, trouble.die_after = at, behind
         try:
             records = PublishedRecords(self.path, dial=trouble.connect())
-        except PowerCut:
-            return False
-        try:
             seq = records.reserve(SLOT)
             published.append(seq)  # from here on others may have seen a signature with it
             records.keep(signed(SLOT, seq))
         except PowerCut:
-            self.as_after_a_kill(records)
+            self.as_after_a_kill(trouble)
             return False
         records.close()
         return True
 
-    def as_after_a_kill(self, records: PublishedRecords) -> None:
+    def as_after_a_kill(self, trouble: Trouble) -> None:
         """Leave the files as a killed process leaves them: without the closing work."""
         copies = [(p, p.with_name(p.name + ".copy")) for p in self.path.parent.iterdir()]
         for path, copy in copies:
             shutil.copy(path, copy)
-        records.close()
+        for connection in trouble.opened:
+            connection.close()
         for path, copy in copies:
             copy.rename(path)
 
