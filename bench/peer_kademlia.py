@@ -11,8 +11,8 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from kademlia.network import Server  # type: ignore[import-untyped]
-from kademlia.utils import digest  # type: ignore[import-untyped]
+from kademlia.network import Server
+from kademlia.utils import digest
 
 from bench.contestant import main
 from bench.swarm import Outcome
@@ -39,7 +39,9 @@ class KademliaSwarm:
 
     settle_s = 0.5  # bootstrap() returns when its own look-up is complete
 
-    def __init__(self) -> None:
+    def __init__(self, variant: str) -> None:
+        """Begin without a node; the library has one way only, `plain`."""
+        assert variant == "plain"
         self._servers: list[Any] = []
 
     async def join(self, seed_port: int | None) -> int:
@@ -92,4 +94,4 @@ class KademliaSwarm:
 
 if __name__ == "__main__":
     logging.disable(logging.CRITICAL)  # it logs each lost request, and formatting is not free
-    main("bench.peer_kademlia", __doc__, asyncio.run, lambda variant: KademliaSwarm())
+    main("bench.peer_kademlia", __doc__, asyncio.run, KademliaSwarm)

@@ -1,4 +1,4 @@
-"""OpenDHT (PyPI `opendht`, C++, UDP) under the workload of the comparison, with RSA-2048 identities.
+"""OpenDHT (PyPI `opendht`, C++, UDP, RSA-2048 identities) under the workload of the comparison.
 
 Variants: `signed` uses putSigned, whose values each reader verifies;
 `encrypted` uses putEncrypted to the reader's key, known beforehand, which
@@ -18,7 +18,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import opendht  # type: ignore[import-untyped]
+import opendht
 
 from bench.contestant import main
 from bench.swarm import Outcome

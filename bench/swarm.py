@@ -32,7 +32,7 @@ class Swarm(Protocol):
         ...
 
     async def put(self, at: int, name: str, value: bytes, reader: int) -> Outcome:
-        """Publish from one node; `reader` is who will read, for networks that encrypt to readers."""
+        """Publish from one node; `reader` is who will read, where that matters."""
         ...
 
     async def get(self, at: int, name: str, limit_s: float) -> Outcome:

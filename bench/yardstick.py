@@ -1,4 +1,4 @@
-"""The price of bare cryptography here and now, so that figures of noisy machines can be compared."""
+"""The price of bare cryptography here and now, the unit for figures of noisy machines."""
 
 import os
 import statistics
@@ -12,7 +12,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 MESSAGE_BYTES = 600  # about one signed request
 ROUNDS = 15
-CALLS_PER_ROUND = 40  # a round is shorter than a scheduler's slice, so the median round is undisturbed
+CALLS_PER_ROUND = (
+    40  # a round is shorter than a scheduler's slice, so the median round is undisturbed
+)
 
 
 @dataclass(frozen=True)
