@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime, ITransport
 from twisted.internet.protocol import Protocol as ByteProtocol
 from twisted.internet.protocol import connectionDone
@@ -169,8 +170,9 @@ class LinkProtocol(ByteProtocol):
             self._drain()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell the watch and the owner, once."""
-        self._stop(PeerGone(reason.getErrorMessage()))
+        """Tell the watch and the owner, once; `clean` says that the peer closed in order."""
+        clean = reason.check(ConnectionDone) is not None
+        self._stop(PeerGone(reason.getErrorMessage(), clean=clean))
         self._clear_timer()
         why = self._reason or PeerGone()
         watch, self._watch = self._watch, None

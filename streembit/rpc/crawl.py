@@ -1,4 +1,4 @@
-"""Driving a look-up or a put with real requests: what it says is done, and each answer is reported."""
+"""Driving a look-up or a put with real requests: it decides, this sends and reports."""
 
 from __future__ import annotations
 

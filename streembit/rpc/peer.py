@@ -94,8 +94,8 @@ class Checks:
 class Rules:
     """What all conversations of one node share.
 
-    serve: makes the answer to a verified request; what it raises becomes a refusal or ends the link.
-    wait_s: asks the budgets for one signature check of this peer: 0.0 for yes, else how long to wait.
+    serve: makes the answer to a verified request; a StreembitError that it raises is the refusal.
+    wait_s: asks the budgets for one check of a signature: 0.0 for yes, else how long to wait.
     refused: told of each message that was refused and did not end the link.
     """
 
@@ -125,6 +125,7 @@ class Peer:
         "node_id",
         "opened_s",
         "rtt_s",
+        "served_s",
         "used_s",
     )
 
@@ -139,7 +140,7 @@ class Peer:
         self.link_id: str = carrier.link.id_text
         self.node_id: int = _place_of(carrier.link.peer)
         self.rtt_s: float | None = None
-        self.opened_s = self.heard_s = self.used_s = rules.clock.seconds()
+        self.opened_s = self.heard_s = self.used_s = self.served_s = rules.clock.seconds()
         self.gone = False
 
     @property
@@ -264,6 +265,7 @@ class Peer:
 
     # --- serving
     def _asked(self, parsed: ParsedRpc) -> None:
+        self.served_s = self.heard_s
         wait_s = self._rules.wait_s(self)
         if wait_s > 0:
             self._stall(parsed, wait_s)
@@ -273,7 +275,7 @@ class Peer:
             self._serve(verified)
 
     def _stall(self, parsed: ParsedRpc, wait_s: float) -> None:
-        """Read no more of this peer until its budget allows the check: it slows, nothing is lost."""
+        """Read no more of this peer until its budget allows the check: nothing is lost."""
         self._rules.refused(self._carrier.host, RateLimited(wait_s=round(wait_s, 3)))
         self._carrier.pause()
         self._stalled = self._rules.clock.callLater(wait_s, self._unstall, parsed)

@@ -1,4 +1,4 @@
-"""What a node answers to its peers' requests: decided from the table and the store, nothing else."""
+"""What a node answers to its peers' requests, from its table and its store."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from streembit.dht.keyspace import K, from_text, to_text
 from streembit.dht.table import Table
 from streembit.errors import BadMessage
+from streembit.jose import base64url
 from streembit.jose.envelope import Verified
 from streembit.rpc.peer import Peer
 from streembit.service.deposit import Deposit
@@ -79,16 +80,16 @@ class Answers:
         return [node.contact for node in nodes]
 
     def _find_value(self, place: int, peer: Peer) -> Answer:
-        item = self._deposit.get(place)
+        item = self._deposit.answer(place)
         return item if item is not None else Nodes(self._nearest(place, peer))
 
     def _store(self, body: Store, peer: Peer) -> Answer:
         receipt = self._deposit.put(body.item, body.kind, peer.carrier.host)
         return Stored(
             to_text(receipt.place),
-            receipt.digest_text,
+            base64url.encode(receipt.digest),
             receipt.seq,
-            receipt.exp,
+            receipt.expires_unix_s,
             self._nearer(receipt.place, body.radius, peer),
         )
 

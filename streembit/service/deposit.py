@@ -2,12 +2,171 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Final
 
-from streembit.dht.record import Blob, Record, check
-from streembit.dht.store import Receipt, Store
-from streembit.errors import BadToken, WrongPlace
+from streembit.dht.keyspace import K
+from streembit.dht.record import Blob, Item, read, read_at
+from streembit.dht.shelf import StoredItem, Usage
+from streembit.dht.store import Store
+from streembit.errors import RecordRefused, RemoteError, StoreDegraded, StreembitError
 from streembit.jose import base64url
-from streembit.jose.envelope import verify_record
-from streembit.jose.keys import ParsedKeys
+from streembit.service.network import Network
+from streembit.service.storeclock import StoreClock
 from streembit.wire.message import ItemKind, Value
+
+MAX_HEARD: Final = 65_536  # places whose last store is remembered: as many as a full store has
+
+
+class Deposit:
+    """Takes, gives and keeps items for one node.
+
+    Everything that it answers is durable: the shelf's batch is committed first.
+    """
+
+    def __init__(self, store: Store, network: Network, clock: StoreClock) -> None:
+        self._store = store
+        self._network = network
+        self._clock = clock
+        self._heard_s: OrderedDict[int, float] = OrderedDict()
+        self._degraded = ""
+
+    # --- serving
+    def put(self, text: str, kind: ItemKind, host: str) -> StoredItem:
+        """Verify and take what a peer at this host wants stored.
+
+        Raises:
+            RecordRefused, BadToken, BadHeader, BadJson, BadKey, BadSignature, BadMessage,
+            WrongNetwork: nothing was changed.
+        """
+        item = self._read(text, kind)
+        stored = self._take(item, host)
+        self._note(item.place)
+        return stored
+
+    def answer(self, place: int) -> Value | None:
+        """Return what lies at a place, as a peer gets it; None where nothing does."""
+        held = self._held(place)
+        if held is None:
+            return None
+        body = held.body if held.kind == "record" else base64url.encode(held.body).encode()
+        return Value(body.decode("ascii"), held.kind)
+
+    # --- our own use
+    def item(self, place: int) -> Item | None:
+        """Return the verified item at a place of our own store."""
+        held = self._held(place)
+        if held is None:
+            return None
+        try:
+            return self._verified(held)
+        except RemoteError:
+            return None
+
+    def keep(self, item: Item) -> bool:
+        """Keep an item of ours, if we are among the nearest to its place; return whether."""
+        if self._network.client_only or self._network.table.rank(item.place) >= K:
+            return False
+        try:
+            self._take(item, "")
+        except RecordRefused:
+            return False
+        return True
+
+    def usage(self) -> Usage:
+        """Return how much lies here."""
+        try:
+            return self._store.shelf.total()
+        except StoreDegraded:
+            return Usage()
+
+    @property
+    def degraded(self) -> str:
+        """Why nothing can be written now; "" when all is well."""
+        return self._degraded
+
+    @property
+    def evicted(self) -> int:
+        """How many items gave way to others."""
+        return self._store.evicted
+
+    # --- upkeep
+    def expire(self) -> None:
+        """Drop what is past its time, and find out whether a failed medium is well again."""
+        shelf = self._store.shelf
+        try:
+            self._store.expire(self._clock.now_s())
+            shelf.commit()
+        except StoreDegraded as error:
+            self._degraded = str(error)
+            raise
+        self._degraded = ""
+
+    def pages(self, size: int) -> Iterator[list[StoredItem]]:
+        """Yield everything that lies here, `size` items at a time, in order of place."""
+        after: int | None = None
+        while page := self._store.shelf.iterate(size, after):
+            yield page
+            after = page[-1].place
+
+    def read(self, held: StoredItem) -> Item | None:
+        """Return a stored item, verified, or None where it cannot be given out any more."""
+        try:
+            return self._verified(held)
+        except StreembitError:
+            return None
+
+    def is_fresh(self, place: int, within_s: float) -> bool:
+        """Tell whether somebody stored this place's item here so lately."""
+        heard_s = self._heard_s.get(place)
+        return heard_s is not None and self._clock.now_s() - heard_s < within_s
+
+    def renewed(self, place: int) -> None:
+        """Take note that we stored an item again ourselves."""
+        self._note(place)
+
+    # --- how
+    def _held(self, place: int) -> StoredItem | None:
+        try:
+            return self._store.get(place, self._clock.now_s())
+        except StoreDegraded as error:
+            self._degraded = str(error)
+            return None
+
+    def _take(self, item: Item, host: str) -> StoredItem:
+        rank = self._network.table.rank(item.place)
+        now_s, now_unix_s = self._clock.now_s(), self._network.now_s()
+        try:
+            stored = self._store.put(item, host, now_s, now_unix_s, rank=rank)
+            self._store.shelf.commit()
+        except StoreDegraded as error:
+            self._degraded = str(error)
+            raise
+        self._degraded = ""
+        return stored
+
+    def _read(self, text: str, kind: ItemKind) -> Item:
+        if kind == "blob":
+            return Blob.of(base64url.decode(text))
+        network = self._network
+        return read(text, network.keys, network.now_s(), network.settings.network)
+
+    def _verified(self, held: StoredItem) -> Item:
+        if held.kind == "blob":
+            return Blob.of(held.body)
+        network = self._network
+        return read_at(
+            held.place,
+            held.kind,
+            held.body.decode("ascii"),
+            network.keys,
+            network.now_s(),
+            network.settings.network,
+        )
+
+    def _note(self, place: int) -> None:
+        self._heard_s[place] = self._clock.now_s()
+        self._heard_s.move_to_end(place)
+        if len(self._heard_s) > MAX_HEARD:
+            self._heard_s.popitem(last=False)

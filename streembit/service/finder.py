@@ -1,4 +1,4 @@
-"""Finding and storing: look-ups and puts on the real network, with repair of what they find amiss."""
+"""Finding and storing on the real network, with repair of what is found amiss."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from twisted.internet.defer import Deferred
-
 from streembit.dht.keyspace import K, from_text, to_text
-from streembit.dht.lookup import Found, FindNodes, Hop, Lookup, Mode
+from streembit.dht.lookup import Found, Hop, Lookup, Mode
+from streembit.dht.nodes import FindNodes
 from streembit.dht.peer import Node
+from streembit.dht.refresh import explore
 from streembit.dht.put import Outcome, Put, Receipt, Send
-from streembit.dht.record import Blob, Item, Record, prefer, read_at
+from streembit.dht.record import Blob, Item, prefer, read_at
 from streembit.dht.values import FindFirst, FindLatest
 from streembit.errors import BadMessage, RemoteRefusal, StreembitError
 from streembit.jose import base64url
@@ -72,6 +72,11 @@ class Finder:
         start = self._network.table.nearest(target, 2 * K)
         self._network.table.touch(target, self._network.now_s())
         return await self._lookup(target, start, FindNodes(confirm=confirm), None)
+
+    async def explore(self, target: int) -> Search:
+        """Find out cheaply who lives next to a target, for the candidates' sake."""
+        start = self._network.table.nearest(target, K)
+        return await self._lookup(target, start, explore(), None)
 
     # --- items
     async def first(self, place: int) -> Search:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredList, FirstError
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 
-from streembit.dht.backoff import Backoff
+from streembit.dht import refresh
 from streembit.dht.keyspace import ID_BITS, K
 from streembit.dht.peer import Node
-from streembit.dht.table import Full
-from streembit.errors import PeerGone, RequestTimeout, StreembitError
+from streembit.dht.table import Added, Full
+from streembit.errors import PeerGone, StreembitError
 from streembit.jose.keys import PublicKey
 from streembit.link.hello import Hello
 from streembit.net.tcp import LinkProtocol
@@ -47,8 +47,10 @@ class Membership(MultiService):
     """Keeps the node in the network.
 
     Args:
-        remembered: the good peers of former runs, the anchors first; they are tried before the seeds.
+        remembered: the good peers of former runs, anchors first, tried before the seeds.
         seeds: where newcomers start.
+        met: told of each node that is new in the table.
+        settled: told when the node has joined.
     """
 
     def __init__(
@@ -59,6 +61,8 @@ class Membership(MultiService):
         random: Random,
         seeds: Sequence[Address],
         remembered: Sequence[Address] = (),
+        met: Callable[[Node], None] = lambda _node: None,
+        settled: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__()
         self.setName("membership")
@@ -69,7 +73,8 @@ class Membership(MultiService):
         self._random = random
         self._seeds = list(seeds)
         self._remembered = list(remembered)
-        self._backoff = Backoff(random.random)
+        self._met = met
+        self._settled = settled
         self._retry_s = 0.0
         settings = network.settings
         chance = random.random
@@ -130,6 +135,8 @@ class Membership(MultiService):
     def _meet(self, node: Node, now_s: float) -> None:
         """Put a node in the table that we reached at its address."""
         entry = self._network.table.add(node, now_s)
+        if isinstance(entry, Added):
+            self._met(node)
         if isinstance(entry, Full) and now_s - entry.oldest.seen_s > TEST_AFTER_S:
             self._errands.start(lambda: self._test(entry.oldest, node))
 
@@ -163,10 +170,10 @@ class Membership(MultiService):
     # --- joining
     async def _keep(self) -> None:
         """One round: join if nobody is known, else take candidates and refresh what is stale."""
-        if not len(self._network.table):
+        if not self.joined or not len(self._network.table):
             await self._join()
         else:
-            await self._fill()
+            await self._fill(1, spread=False)
             await self._refresh(limit=1)
             self._trim()
 
@@ -174,11 +181,11 @@ class Membership(MultiService):
         now_s = self._network.now_s()
         if now_s < self._retry_s:
             return
-        await self._first_contacts()
         if not len(self._network.roster):
-            self._retry_s = now_s + self._backoff.next_s()
+            await self._first_contacts()
+        if not len(self._network.roster):
+            self._retry_s = now_s + 1
             return
-        self._backoff.reset()
         await self._settle()
 
     async def _first_contacts(self) -> None:
@@ -197,41 +204,45 @@ class Membership(MultiService):
         return address.key == self._network.identity.public
 
     async def _settle(self) -> None:
-        """Find our own neighbours and let them know us, then get a picture of the whole ring."""
-        search = await self._finder.nodes(self._network.id)
+        """Let our neighbours know us, then get a picture of the whole ring (`dht.refresh`)."""
+        search = await self._finder.nodes(self._network.id, confirm=True)
         if search.found is not None:
-            await all_of([self._network.reach(node) for node in search.found.nodes])
+            await all_of(self._network.reach(node) for node in search.found.nodes)
         await self._refresh(limit=ID_BITS)
-        for _ in range(FILL_ROUNDS):
-            if not await self._fill():
-                break
+        await self._fill(FILL_ROUNDS)
+        for target in refresh.gap_targets(
+            self._network.table, self._network.candidates, self._random.getrandbits
+        ):
+            await self._finder.explore(target)
+        await self._fill(FILL_ROUNDS)
+        await self._fill(FILL_ROUNDS, spread=False)
         if len(self._network.table):
             self.joined = True
+            self._settled()
             _log.info("joined: {peers} peers known", peers=len(self._network.table))
 
-    async def _fill(self) -> int:
-        """Shake hands with candidates that the table has room for; return with how many."""
+    async def _fill(self, rounds: int, *, spread: bool = True) -> None:
+        """Shake hands with candidates that the table has room for."""
         limit = self._network.settings.dials_at_once
-        nodes = self._network.candidates.take(limit)
-        replies = [self._network.reach(node) for node in nodes]
-        for node, reply in zip(nodes, replies, strict=True):
-            try:
-                await reply
-            except StreembitError:
-                self._network.candidates.unreached(node.id, self._network.now_s())
-        return len(nodes)
+        for _ in range(rounds):
+            nodes = self._network.candidates.take(limit, spread=spread)
+            if not nodes:
+                return
+            await all_of(self._greet(node) for node in nodes)
+
+    async def _greet(self, node: Node) -> None:
+        try:
+            await self._network.reach(node)
+        except StreembitError:
+            self._network.candidates.unreached(node.id, self._network.now_s())
 
     async def _refresh(self, limit: int) -> None:
         """Look something up in each bucket that nothing went to for long."""
-        settings, table = self._network.settings, self._network.table
-        due = table.buckets_to_refresh(self._network.now_s(), settings.refresh_every_s)
-        for shared in due[:limit]:
-            await self._finder.nodes(self._somewhere(shared))
-
-    def _somewhere(self, shared: int) -> int:
-        """Return a random id that shares exactly so many leading bits with ours."""
-        rest = ID_BITS - 1 - shared
-        return self._network.id ^ (1 << rest) ^ self._random.getrandbits(max(rest, 1)) % (1 << rest)
+        targets = refresh.wide_targets(
+            self._network.table, self._network.now_s(), self._random.getrandbits
+        )
+        for target in targets[:limit]:
+            await self._finder.nodes(target)
 
     # --- links
     def _check_life(self) -> None:
@@ -266,7 +277,8 @@ def _is_orderly(reason: StreembitError) -> bool:
     return isinstance(reason, PeerGone) and reason.fields.get("clean") is True
 
 
-async def all_of(deferreds: Iterable[Deferred[object]]) -> int:
+async def all_of(work: Iterable[Deferred[Any] | Coroutine[Deferred[Any], Any, Any]]) -> int:
     """Wait for all, whatever becomes of each; return how many succeeded."""
-    results = await DeferredList(list(deferreds), consumeErrors=True)
+    started = [w if isinstance(w, Deferred) else Deferred.fromCoroutine(w) for w in work]
+    results = await DeferredList(started, consumeErrors=True)
     return sum(1 for success, _ in results if success)

@@ -64,7 +64,7 @@ class Network:
     """What the services of one node share to speak with others.
 
     Args:
-        wait_s: asks the budgets how long the next request of a peer waits for its check; 0.0 for not at all.
+        wait_s: asks the budgets how long a peer's next request waits for its check.
         first_jti: where our messages' numbers start.
     """
 
@@ -177,7 +177,7 @@ class Network:
                 self.candidates.suggest(body.nodes, now_s, peer.carrier.host)
 
     def unheard(self, node: Node, error: StreembitError) -> None:
-        """Take note that a node did not answer; one that cannot even be reached leaves the table."""
+        """Take note that a node did not answer; if it cannot be reached, forget it."""
         if self.roster.by_text(node.contact.key) is None:
             if isinstance(error, PeerGone | DeadlineExceeded | WrongIdentity):
                 self.table.remove(node.id)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from random import Random
+from typing import Final
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory, IReactorTime
 
 from streembit.dht.shelf import Shelf
-from streembit.errors import BadSignature, PeerGone, StreembitError
+from streembit.dht.store import Store, StoreLimits
+from streembit.errors import PeerGone, StreembitError
 from streembit.jose.envelope import Verified
 from streembit.jose.keys import Identity, PublicKey
 from streembit.net.budget import Budgets, Rate
 from streembit.net.dial import Connect, Dialer
+from streembit.net.events import LIMITS as LINK_LIMITS
 from streembit.net.events import LinkLimits, LinkWatch
 from streembit.net.gate import Gate, GateLimits
 from streembit.net.listen import LinkFactory
@@ -33,8 +36,14 @@ from streembit.service.publishing import OwnRecords, Publishing
 from streembit.service.reachability import Reachability
 from streembit.service.replication import Replication
 from streembit.service.settings import NetworkSettings
-from streembit.service.upkeep import Upkeep, as_deferred
+from streembit.service.storeclock import StoreClock
+from streembit.service.upkeep import Upkeep, Work, as_deferred
 from streembit.wire.message import Answer, Rpc
+
+HAND_OVER_EVERY_S: Final = 10.0  # newcomers of that time are served in one pass over the store
+EXPIRE_EVERY_S: Final = 60.0
+REACH_EVERY_S: Final = 600.0  # as long as a home router may keep another address
+GATE_LIMITS: Final = GateLimits()
 
 
 class Node(MultiService):
@@ -63,8 +72,10 @@ class Node(MultiService):
         seeds: Sequence[Address] = (),
         remembered: Sequence[Address] = (),
         metrics: Metrics | None = None,
-        gate_limits: GateLimits = GateLimits(),
-        link_limits: LinkLimits = LinkLimits(),
+        gate_limits: GateLimits = GATE_LIMITS,
+        link_limits: LinkLimits = LINK_LIMITS,
+        store_limits: StoreLimits | None = None,
+        store_clock: StoreClock | None = None,
     ) -> None:
         super().__init__()
         self.setName(settings.role)
@@ -84,7 +95,14 @@ class Node(MultiService):
             identity, settings, clock, dialler, self, self._wait_s, random.getrandbits(48)
         )
         self.errands = Errands()
-        self.deposit = Deposit(shelf, self.network)
+        store_clock = store_clock or StoreClock(clock.seconds, clock.seconds())
+        store = Store(
+            shelf,
+            store_limits,
+            grouping=settings.grouping,
+            started_s=store_clock.now_s(),
+        )
+        self.deposit = Deposit(store, self.network, store_clock)
         self.finder = Finder(self.network, self.deposit, self.errands)
         self.publishing = Publishing(self.network, self.finder, self.deposit, own)
         self.replication = Replication(self.network, self.finder, self.deposit)
@@ -98,14 +116,16 @@ class Node(MultiService):
             seeds,
             remembered,
             self.replication.joined,
+            self._settled,
         )
         self._answers = Answers(self.network.table, self.deposit, self.reachability.dial_back)
         self.factory: IProtocolFactory = LinkFactory(
             self._incoming, self.gate, clock, self.refused, self._is_member
         )
         self.membership.setServiceParent(self)
-        for upkeep in self._upkeep(random.random):
-            upkeep.setServiceParent(self)
+        self._jobs = self._upkeep(random.random)
+        for job in self._jobs.values():
+            job.setServiceParent(self)
 
     # --- the tree
     def listening_on(self, port: int, shown: Sequence[str]) -> None:
@@ -122,37 +142,27 @@ class Node(MultiService):
         self.refusals.settle()
         return stopping.addCallback(lambda _: errands).addCallback(lambda _: closed)
 
-    def _upkeep(self, chance: Callable[[], float]) -> list[Upkeep]:
-        settings, clock = self.settings, self.clock
-        return [
-            Upkeep(
-                "canary",
-                clock,
-                settings.canary_every_s,
-                self._sing,
-                chance,
-                jitter_s=settings.canary_every_s / 10,
-            ),
-            Upkeep(
-                "republish",
-                clock,
-                settings.replicate_every_s,
-                self.publishing.republish,
-                chance,
-                jitter_s=settings.replicate_jitter_s,
-            ),
-            Upkeep(
-                "replicate",
-                clock,
-                settings.replicate_every_s,
-                self.replication.replicate,
-                chance,
-                jitter_s=settings.replicate_jitter_s,
-            ),
-            Upkeep("hand over", clock, 10.0, self.replication.hand_over, chance, jitter_s=2.0),
-            Upkeep("expire", clock, 60.0, self.deposit.expire, chance, jitter_s=10.0),
-            Upkeep("reachability", clock, 600.0, self.reachability.check, chance, jitter_s=60.0),
+    def _upkeep(self, chance: Callable[[], float]) -> dict[str, Upkeep]:
+        settings = self.settings
+        canary_s, hour_s = settings.canary_every_s, settings.replicate_every_s
+        spread_s = settings.replicate_jitter_s
+        work: list[tuple[str, float, float, Work]] = [
+            ("canary", canary_s, canary_s / 10, self.canary.sing),
+            ("republish", hour_s, spread_s, self.publishing.republish),
+            ("replicate", hour_s, spread_s, self.replication.replicate),
+            ("hand over", HAND_OVER_EVERY_S, HAND_OVER_EVERY_S / 5, self.replication.hand_over),
+            ("expire", EXPIRE_EVERY_S, EXPIRE_EVERY_S / 10, self.deposit.expire),
+            ("reachability", REACH_EVERY_S, REACH_EVERY_S / 10, self.reachability.check),
         ]
+        return {
+            name: Upkeep(name, self.clock, every_s, job, chance, jitter_s=jitter_s)
+            for name, every_s, jitter_s, job in work
+        }
+
+    def _settled(self) -> None:
+        """We have joined: prove it, tell our keys, and find out who can reach us."""
+        for name in ("reachability", "republish", "canary"):
+            self._jobs[name].soon()
 
     # --- links
     def _incoming(self, watch: LinkWatch) -> LinkProtocol:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 
 from streembit.dht.keyspace import K
 from streembit.dht.peer import Node
 from streembit.dht.record import Item
-from streembit.errors import StreembitError
 from streembit.service.deposit import Deposit
 from streembit.service.finder import Finder
 from streembit.service.network import Network
 
 PAGE: Final = 200  # items looked through in one turn of the reactor: a few milliseconds
-PAUSE_S: Final = 0.05  # between pages, and between copies
-MAX_NEWCOMERS: Final = 256  # a flood of newcomers is served by the hourly round instead
+PAUSE_S: Final = 0.02  # between pages and between copies, so that nobody waits for us
+MAX_NEWCOMERS: Final = 256  # of a flood of newcomers the rest is served by the hourly round
+
+Act = Callable[[Item], Coroutine[Deferred[Any], Any, None]]
 
 
 class Replication:
@@ -41,43 +41,51 @@ class Replication:
         Of all that hold an item only the node nearest to its place does it, so that a newcomer
         gets it once.
         """
-        newcomers, self._newcomers = list(self._newcomers.values()), {}
+        newcomers, self._newcomers = self._newcomers, {}
         if not newcomers:
             return 0
         copies = 0
-        async for item in self._items():
-            for node in newcomers:
-                if self._owes(item.place, node):
-                    copies += await self._finder.copy(item, [node])
+
+        async def give(item: Item) -> None:
+            nonlocal copies
+            copies += await self._finder.copy(item, self._owed(item.place, newcomers))
+
+        await self._each(lambda place: bool(self._owed(place, newcomers)), give)
         return copies
 
     async def replicate(self) -> int:
-        """Store again what nobody stored here for an hour; return how many items (Kademlia, 2.5)."""
-        stale_s = self._network.now_s() - self._network.settings.replicate_every_s
+        """Store again what nobody stored here for an hour (Kademlia, 2.5); return how many."""
+        every_s = self._network.settings.replicate_every_s
         done = 0
-        async for item in self._items(stored_before_s=stale_s):
-            if self._network.table.rank(item.place) >= K:
-                continue
+
+        async def renew(item: Item) -> None:
+            nonlocal done
             await self._finder.put(item)
-            self._deposit.renewed(item)
+            self._deposit.renewed(item.place)
             done += 1
-            await self._pause()
+
+        def is_due(place: int) -> bool:
+            near = self._network.table.rank(place) < K
+            return near and not self._deposit.is_fresh(place, every_s)
+
+        await self._each(is_due, renew)
         return done
 
-    def _owes(self, place: int, newcomer: Node) -> bool:
-        table, apart = self._network.table, newcomer.id ^ place
-        near = [n for n in table.nearest(place, K + 1, storage_only=True) if n.id != newcomer.id]
-        if len(near) >= K and near[K - 1].id ^ place < apart:
-            return False
-        return not near or self._network.id ^ place < near[0].id ^ place
-
-    async def _items(self, stored_before_s: float | None = None):  # type: ignore[no-untyped-def]
-        after: int | None = None
-        while page := self._deposit.page(PAGE, after, stored_before_s):
-            after, items = page
-            for item in items:
-                yield item
+    async def _each(self, is_due: Callable[[int], bool], act: Act) -> None:
+        """Go through the store in short turns, and act on what is due."""
+        for page in self._deposit.pages(PAGE):
+            for held in page:
+                if is_due(held.place) and (item := self._deposit.read(held)) is not None:
+                    await act(item)
             await self._pause()
+
+    def _owed(self, place: int, newcomers: dict[int, Node]) -> list[Node]:
+        """Return the newcomers that an item belongs to, if we are the one to give it."""
+        table = self._network.table
+        first = table.nearest(place, 1, storage_only=True, exclude=newcomers)
+        if first and first[0].id ^ place < self._network.id ^ place:
+            return []
+        return [n for n in table.nearest(place, K, storage_only=True) if n.id in newcomers]
 
     def _pause(self) -> Deferred[None]:
         done: Deferred[None] = Deferred()

@@ -27,7 +27,7 @@ class RosterEvents(Protocol):
     """What the owner of the roster is told."""
 
     def linked(self, peer: Peer, link: LinkProtocol) -> None:
-        """A link is open and its peer is who it says it is."""
+        """A link is open, the first to this peer or another one."""
 
     def unlinked(self, peer: Peer, reason: StreembitError) -> None:
         """The last link to this peer is gone."""
@@ -42,9 +42,9 @@ class RosterEvents(Protocol):
 class Roster:
     """Keeps one conversation a peer, whoever dialled; it is the owner of all links.
 
-    Two sides that dial each other at once get two links.  Both sides then keep the same one: that of the dialler
-    with the smaller key, or of two by the same dialler the newer.  The other lives on for a grace time, so that
-    requests on it are answered and a link that died unnoticed can be replaced.
+    Two sides that dial each other at once get two links.  Both then keep the same one: that of the
+    dialler with the smaller key, or of two by the same dialler the newer.  The other lives on for
+    a grace time, so that requests on it are answered and a link that died unnoticed is replaced.
     """
 
     def __init__(self, rules: Rules, own: PublicKey, events: RosterEvents) -> None:
@@ -85,12 +85,10 @@ class Roster:
         peer = Peer(link, self._rules)
         self._by_link[link] = peer
         former = self._peers.get(peer.key.text)
-        if former is not None and not self._takes_over(peer, former):
-            self._grace(link)
-            return
-        self._peers[peer.key.text] = peer
+        if former is None or self._takes_over(peer, former):
+            self._peers[peer.key.text] = peer
         if former is not None:
-            self._grace(self._link_of(former))
+            self._grace(link if self._peers[peer.key.text] is former else self._link_of(former))
         self._events.linked(peer, link)
 
     def message(self, link: LinkProtocol, payload: bytes) -> None:

@@ -20,12 +20,11 @@ class NetworkSettings:
         network: the network's id; links to nodes of another one are refused.
         role: "node" or "seed", only shown.
         client_only: use the network without being a storage target.
-        scheme: how the node id is made; "address" is for nodes in a seed list, never a storage target.
+        scheme: how the node id is made; "address" is for nodes in a seed list, which never store.
         grouping: which addresses count as one hand; the exempt ones are a setting of the network.
-        kept_links: open links that are kept when nothing else asks for them; beyond it the least used are closed.
-        checks_per_peer_per_s, checks_per_node_per_s: signatures of requests that are verified; a peer above it is
-            read more slowly.
-        store_bytes, records_per_owner, bytes_per_address, bytes_per_group: see `streembit.dht.store`.
+        kept_links: open links that are kept; beyond it the least used are closed.
+        checks_per_peer_per_s, checks_per_node_per_s: signatures of requests that are verified; a
+            peer above it is read more slowly.
     """
 
     network: str = PUBLIC_NETWORK

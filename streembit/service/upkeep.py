@@ -19,10 +19,10 @@ Work = Callable[[], Awaitable[object] | None]
 
 
 class Upkeep(Service):
-    """Runs `work` every `every_s` seconds, give or take `jitter_s`, from the start of the service on.
+    """Runs `work` every `every_s` seconds, give or take `jitter_s`, while the service runs.
 
-    A round that fails is logged and skipped; the next one comes all the same.  A round that still runs when the
-    next is due delays it.  `stopService` cancels the wait, or returns a Deferred that waits for the round.
+    A round that fails is logged and skipped; the next one comes all the same.  A round that takes
+    long delays the next.  `stopService` cancels the wait, or waits for the round.
 
     Args:
         first_s: the wait before the first round; by default a jittered whole one.
