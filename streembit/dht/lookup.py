@@ -142,7 +142,7 @@ class Lookup:
         "_depth",
         "_found",
         "_limit_s",
-        "_mode",
+        "mode",
         "requests",
         "rounds",
         "shortlist",
@@ -167,7 +167,7 @@ class Lookup:
         self.shortlist.start(start)
         self.requests = 0
         self.rounds = 0
-        self._mode = mode
+        self.mode = mode
         self._alpha = alpha
         self._limit_s = now_s + limit_s
         self._asked: dict[int, Entry] = {}
@@ -188,11 +188,11 @@ class Lookup:
         """Return what to do now; call it again after each `Ask` and each report."""
         if self._found is not None:
             return Done(self._found)
-        wanted = self._mode.wanted(self.shortlist, now_s)
+        wanted = self.mode.wanted(self.shortlist, now_s)
         if not wanted or now_s >= self._limit_s:
             return self._end(now_s, complete=not wanted)
         pending = [e for e in self._asked.values() if e.state is State.ASKED and now_s < e.late_s]
-        if len(pending) < self._mode.window(self._alpha) and self.requests < MAX_REQUESTS:
+        if len(pending) < self.mode.window(self._alpha) and self.requests < MAX_REQUESTS:
             fresh = next((want for want in wanted if want[0].state is not State.ASKED), None)
             if fresh is not None:
                 return self._ask(*fresh, now_s)
@@ -203,7 +203,7 @@ class Lookup:
         entry = self._close(node_id, State.ANSWERED)
         if entry is None:
             return []
-        self._mode.lacks(entry.node)
+        self.mode.lacks(entry.node)
         told = self.shortlist.read(contacts)
         entry.gave += len(told)
         if entry.about == self.target and len(told) >= MAX_CONTACTS:
@@ -214,7 +214,7 @@ class Lookup:
         """Take the item that a node answered; the caller has verified that it belongs here."""
         entry = self._close(node_id, State.ANSWERED)
         if entry is not None:
-            self._mode.value(entry.node, item)
+            self.mode.value(entry.node, item)
 
     def failed(self, node_id: int, now_s: float) -> None:
         """Take note that a node could not be reached, refused, did not answer, or lied."""
@@ -257,17 +257,17 @@ class Lookup:
         return Wait(min(*moments, self._limit_s))
 
     def _end(self, now_s: float, *, complete: bool) -> Done:
-        nearest = [e.node for e in self.shortlist.best(2 * self._mode.k, now_s)]
-        answers = tuple(self._mode.answers)
+        nearest = [e.node for e in self.shortlist.best(2 * self.mode.k, now_s)]
+        answers = tuple(self.mode.answers)
         self._found = Found(
-            nodes=tuple(nearest[: self._mode.k]),
-            spares=tuple(nearest[self._mode.k :]),
+            nodes=tuple(nearest[: self.mode.k]),
+            spares=tuple(nearest[self.mode.k :]),
             answered=frozenset(
                 e.node.id for e in self._asked.values() if e.state is State.ANSWERED
             ),
             item=reduce(prefer, (item for _, item in answers)) if answers else None,
             answers=answers,
-            without=tuple(self._mode.without),
+            without=tuple(self.mode.without),
             requests=self.requests,
             rounds=self.rounds,
             complete=complete,

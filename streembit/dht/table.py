@@ -128,8 +128,9 @@ class Table:
             return self._enter(node)
         if (weak := self._gives_way(bucket, node)) is not None:
             return self._enter(node, instead_of=weak)
-        if len(bucket) < 2 * self.k and self._is_neighbour(node.id):
-            return self._enter(node)
+        if self._is_neighbour(node.id):
+            crowded = len(bucket) >= 2 * self.k
+            return self._enter(node, instead_of=self._farthest(bucket) if crowded else None)
         return Full(min(bucket.values(), key=lambda held: held.seen_s))
 
     def replace(self, old: Node, new: Node, now_s: float) -> Entry:
@@ -170,7 +171,7 @@ class Table:
         return (
             len(bucket) < self.k
             or self._gives_way(bucket, node) is not None
-            or (len(bucket) < 2 * self.k and self._is_neighbour(node.id))
+            or self._is_neighbour(node.id)
         )
 
     # --- asking
@@ -353,6 +354,9 @@ class Table:
     def _is_neighbour(self, node_id: int) -> bool:
         near = self.nearest(self.own_id, self.k)
         return len(near) < self.k or node_id ^ self.own_id <= near[-1].id ^ self.own_id
+
+    def _farthest(self, bucket: Bucket) -> Node:
+        return bucket[max(bucket, key=self.own_id.__xor__)]
 
     def _crowded(self, node: Node, moving: str | None = None) -> bool:
         """Tell whether the node's group holds as much of the table or bucket as it may."""
