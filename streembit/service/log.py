@@ -67,7 +67,7 @@ def line(event: dict[str, object]) -> str:
     failure = event.get("log_failure")
     if isinstance(failure, Failure):
         shown["trace"] = _trace(failure)
-    return json.dumps(shown, separators=(",", ":")).replace("\x7f", "\\u007f") + "\n"
+    return json.dumps(shown, separators=(",", ":")) + "\n"
 
 
 def _fields(event: dict[str, object]) -> list[tuple[str, object]]:

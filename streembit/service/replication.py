@@ -81,11 +81,13 @@ class Replication:
 
     def _owed(self, place: int, newcomers: dict[int, Node]) -> list[Node]:
         """Return the newcomers that an item belongs to, if we are the one to give it."""
-        table = self._network.table
-        first = table.nearest(place, 1, storage_only=True, exclude=newcomers)
-        if first and first[0].id ^ place < self._network.id ^ place:
-            return []
-        return [n for n in table.nearest(place, K, storage_only=True) if n.id in newcomers]
+        table, apart = self._network.table, self._network.id ^ place
+        nearest = table.nearest(place, 2, storage_only=True)
+        before = [node.id for node in nearest if node.id ^ place < apart]
+        if len(before) == 2 or (before and before[0] not in newcomers):
+            return []  # somebody nearer has it to give
+        due = [n for n in table.nearest(place, K, storage_only=True) if n.id in newcomers]
+        return [n for n in due if not before or n.id == before[0]]
 
     def _pause(self) -> Deferred[None]:
         done: Deferred[None] = Deferred()
