@@ -29,8 +29,7 @@ def as_json(answer: object) -> None:
     """Print any answer of ours as ASCII JSON."""
     import msgspec
 
-    text = json.dumps(msgspec.to_builtins(answer), indent=2)
-    click.echo(text.replace("\x7f", "\\u007f"))
+    click.echo(json.dumps(msgspec.to_builtins(answer), indent=2))
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> None:

@@ -17,9 +17,10 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.test.requesthelper import DummyChannel
 
 from streembit import errors
-from streembit.api.guard import IDLE_S, MAX_BODY_BYTES
+from streembit.api.guard import IDLE_S, MAX_BODY_BYTES, BoundedRequest
 from streembit.api.http import make_site
 from streembit.service.facade import Check, NodeFacade, PeerRow
 from tests.api.fake import FINGERPRINT, OWN_ID, OWN_KEY, PEER_ID, FakeNode, raised
@@ -231,6 +232,16 @@ class RefusedTests(SynchronousTestCase):
             self.browser.raw(head + kind + chunk * 3 + b"0\r\n\r\n").transport.value()
         )
         self.assert_refused(answer, 413, "too-large")
+
+    def test_B6_what_is_kept_of_a_body_is_bounded(self) -> None:
+        """However much comes, and whatever was announced, memory holds 16 KiB of it."""
+        for announced in (None, 7, 10**12):
+            request = BoundedRequest(DummyChannel(), False)
+            request.gotLength(announced)
+            for _ in range(100):
+                request.handleContentChunk(b"x" * 1000)
+            assert request.content is not None
+            self.assertLessEqual(request.content.tell(), MAX_BODY_BYTES)
 
     def test_a_value_of_8_KiB_fits_and_one_byte_more_does_not(self) -> None:
         """The bound of a value is exact and has its own answer."""

@@ -102,6 +102,7 @@ class ApiServiceTests(ServerTestCase):
         self.path.unlink()
         await service.stopService()
         self.assertFalse(self.path.exists())
+        self.assertNotIn(str(self.path), Path("/proc/net/unix").read_text())
 
     async def test_a_home_deep_in_the_tree(self) -> None:
         """Paths longer than a socket's address are served, asked and cleaned up."""
