@@ -16,7 +16,6 @@ from twisted.internet.interfaces import (
     IReactorTime,
     IReactorUNIX,
 )
-from twisted.python.failure import Failure
 
 from streembit.api import unixpath
 from streembit.api.late import LateFactory
@@ -66,13 +65,10 @@ class ApiService(Service):
         port, self._port = self._port, None
         if port is None:
             return maybeDeferred(self._held.close)
-        stopped = maybeDeferred(port.stopListening)
-        stopped.addErrback(_was_removed)
-        return stopped.addBoth(self._let_go)
-
-    def _let_go(self, result: Failure | None) -> Failure | None:
-        self._held.close()
-        return result
+        # Twisted removes the file, and does not close the socket if somebody else did so before.
+        if not self._path.exists():
+            self._path.touch(mode=0o600)
+        return maybeDeferred(port.stopListening).addBoth(lambda _: self._held.close())
 
     def _listen(self, address: str) -> IListeningPort:
         before = os.umask(0o177)  # so that the socket is ours alone from its first moment
@@ -86,8 +82,3 @@ def _site(node: NodeFacade, refuse: Refuse, clock: IReactorTime) -> IProtocolFac
     from streembit.api.http import make_site
 
     return make_site(node, refuse, clock)
-
-
-def _was_removed(failure: Failure) -> None:
-    """Forgive that somebody else removed the socket's file before we could."""
-    failure.trap(FileNotFoundError)
