@@ -1,7 +1,7 @@
 """An in-memory network for tests: many hosts, one clock, one seeded source of chance.
 
-Real service trees run on it: give each one the `MemoryHost` in the place of the reactor's TCP.  The same seed and the
-same calls give the same trace, so a failure found once is found again.
+Real service trees run on it: give each one a `MemoryHost` in the place of the reactor's TCP.  The
+same seed and the same calls give the same trace, so a failure found once is found again.
 """
 
 from __future__ import annotations
@@ -13,16 +13,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
+from twisted.internet import error
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.base import DelayedCall
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.error import (
-    ConnectError,
-    ConnectionDone,
-    ConnectionLost,
-    ConnectionRefusedError,
-    TimeoutError,
-)
 from twisted.internet.interfaces import (
     IDelayedCall,
     IProtocol,
@@ -34,6 +28,8 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from streembit.disk.published import Published, Slot
+
 START_S = 1_800_000_000.0  # a fixed moment, so that dates in traces are the same each run
 CONNECT_TIMEOUT_S = 10.0
 MAX_TRACE = 200_000  # events kept, so a long simulation cannot eat the machine
@@ -44,7 +40,8 @@ SEND_BUFFER = 64 * 1024  # bytes in flight before a registered producer is pause
 class MemoryClock:
     """A clock that moves when told, over a heap: cheap with 100,000 pending calls.
 
-    `twisted.internet.task.Clock` sorts its list at each call, which a network of hundreds of nodes cannot afford.
+    `twisted.internet.task.Clock` sorts its list at each call, which a network of hundreds of nodes
+    cannot afford.
     """
 
     def __init__(self, start_s: float = START_S) -> None:
@@ -57,15 +54,17 @@ class MemoryClock:
         return self._now_s
 
     def callLater(  # noqa: N802 - Twisted's name
-        self, delay: float, callable: Callable[..., object], *args: object, **kwargs: object
+        self, delay: float, function: Callable[..., object], *args: object, **kwargs: object
     ) -> DelayedCall:
+        """Run a function after so many simulated seconds."""
         call = DelayedCall(
-            self._now_s + delay, callable, args, kwargs, _nothing, self._moved, self.seconds
+            self._now_s + delay, function, args, kwargs, _nothing, self._moved, self.seconds
         )
         self._push(call)
         return call
 
     def getDelayedCalls(self) -> Sequence[IDelayedCall]:  # noqa: N802 - Twisted's name
+        """Return what is still to run."""
         live = {id(call): call for _, _, call in self._heap if call.active()}
         return cast("Sequence[IDelayedCall]", list(live.values()))
 
@@ -155,7 +154,7 @@ class MemoryTransport:
         if self.connected and not self.disconnecting:
             self.disconnecting = True
             self._carry(None)
-            self._network.soon(self._lost, Failure(ConnectionDone()))
+            self._network.soon(self._lost, Failure(error.ConnectionDone()))
 
     def abortConnection(self) -> None:  # noqa: N802
         if self.connected:
@@ -214,14 +213,14 @@ class MemoryTransport:
 
     def reset(self) -> None:
         """Break the connection at this end, at once and without a word to the other."""
-        self._lost(Failure(ConnectionLost()))
+        self._lost(Failure(error.ConnectionLost()))
 
     def _reset(self) -> None:
         other = self.other
-        self._network.soon(self._lost, Failure(ConnectionLost()))
+        self._network.soon(self._lost, Failure(error.ConnectionLost()))
         self.disconnecting = True
         if other is not None and not self.hold():
-            self._network.after(self._delay_s(), other._lost, Failure(ConnectionLost()))
+            self._network.after(self._delay_s(), other._lost, Failure(error.ConnectionLost()))
 
     def _carry(self, item: bytes | None) -> None:
         if self.hold():
@@ -242,7 +241,7 @@ class MemoryTransport:
         if self.hold():  # the outage began while this was in flight
             self._held.append(item)
         elif item is None:
-            other._closing = Failure(ConnectionDone())
+            other._closing = Failure(error.ConnectionDone())
             other._drain()
         else:
             other._inbox.append(item)
@@ -324,7 +323,7 @@ class MemoryNetwork:
 
     Args:
         seed: the only source of chance.
-        latency_s: least and greatest one-way delay of a pair of hosts; each pair keeps the one that it drew.
+        latency_s: least and greatest one-way delay of a pair of hosts; a pair keeps what it drew.
         loss: probability that a write resets its connection.
     """
 
@@ -358,9 +357,9 @@ class MemoryNetwork:
         target = self.host(host)
         done: Deferred[IProtocol] = Deferred()
         if not source.alive:
-            return fail(ConnectError())
+            return fail(error.ConnectError())
         if self.blocked(source, target):
-            self.after(CONNECT_TIMEOUT_S, done.errback, TimeoutError())
+            self.after(CONNECT_TIMEOUT_S, done.errback, error.TimeoutError())
             return done
         round_trip_s = 2 * self.latency_s(source, target)
         self.after(round_trip_s, self._connected, done, source, target, port, factory, from_port)
@@ -377,7 +376,7 @@ class MemoryNetwork:
     ) -> None:
         listening = target.ports.get(port)
         if listening is None or not target.alive or not source.alive:
-            done.errback(ConnectionRefusedError())
+            done.errback(error.ConnectionRefusedError())
             return
         ours = MemoryTransport(self, source, from_port, target, port)
         theirs = MemoryTransport(self, target, port, source, from_port)
@@ -387,7 +386,7 @@ class MemoryNetwork:
         client = factory.buildProtocol(ours.getPeer())
         if client is None:
             ours.abortConnection()
-            done.errback(ConnectError())
+            done.errback(error.ConnectError())
             return
         server = listening.factory.buildProtocol(theirs.getPeer())
         ours.protocol = client
@@ -475,3 +474,32 @@ class MemoryNetwork:
     def connections(self) -> int:
         """How many connections are open, both ends counted as one."""
         return len(self._open) // 2
+
+
+class MemoryOwnRecords:
+    """Our own records and their numbers, kept nowhere; see `streembit.disk.published`."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Slot, int] = {}
+        self._kept: dict[Slot, Published] = {}
+
+    def reserve(self, slot: Slot, seen: int = 0) -> int:
+        """Return a number above all reserved before and above `seen`."""
+        self._numbers[slot] = max(self._numbers.get(slot, 0), seen) + 1
+        return self._numbers[slot]
+
+    def keep(self, record: Published) -> None:
+        """Remember the record to publish again."""
+        self._kept[record.slot] = record
+
+    def get(self, slot: Slot) -> Published | None:
+        """Return the record kept for the slot, or None."""
+        return self._kept.get(slot)
+
+    def all(self, owner: bytes) -> list[Published]:
+        """Return the records kept for the owner, by kind and salt."""
+        return [kept for slot, kept in sorted(self._kept.items()) if slot.owner == owner]
+
+    def forget(self, slot: Slot) -> None:
+        """Publish the slot's record no more; its counter stays."""
+        self._kept.pop(slot, None)

@@ -90,6 +90,7 @@ class Network:
         self.keys = ParsedKeys()
         self._reaching: dict[str, list[Deferred[Peer]]] = {}  # bounded by the dialler
         self.checks = Checks()
+        self.requests = 0
         self.signer = Signer(identity.signing, settings.network, clock.seconds, first_jti)
         rules = Rules(
             self.signer,
@@ -126,6 +127,7 @@ class Network:
         links = [peer.link_id for peer in open_peers if peer is not None]
         jti, token = self.signer.request(body, links) if links else ("", b"")
         self.roster.expect_answer()
+        self.requests += len(nodes)
         return [
             self._dial_and_ask(node, body) if peer is None else peer.post(body, jti, token)
             for node, peer in zip(nodes, open_peers, strict=True)
