@@ -17,6 +17,7 @@ from streembit.errors import StreembitError
 from streembit.wire.message import MAX_CONTACTS, Contact
 
 MAX_HEARD: Final = 256  # 13 whole answers; the farthest is forgotten for a nearer one
+OUR_WORD: Final = 1_000  # who is in our own table needs nobody else's word
 GIVE_UP_S: Final = 1.0  # an answer later than this is not waited for
 FARTHEST: Final = (1 << ID_BITS) - 1  # no two places are farther apart
 MAX_REGION: Final = 2 * K  # nodes in all where somebody crowds around the target
@@ -46,7 +47,7 @@ class Entry:
     depth: the length of the chain of requests that ends in its own, 0 before it is asked.
     late_s, lost_s: from when on it counts as overdue, and as not answering at all.
     about: what it was asked about last, and `told`: what it has answered about.
-    gave: how many nodes it named.
+    gave: how many nodes it named, and `words`: how many named it, ourselves counting as enough.
     reach: how far from the target its answer went; beyond that it may know more.
     """
 
@@ -59,6 +60,7 @@ class Entry:
     told: tuple[int, ...] = ()
     reach: int = FARTHEST
     gave: int = 0
+    words: int = 0
 
     def asked(self, about: int, now_s: float, depth: int, give_up_s: float = GIVE_UP_S) -> None:
         """Note the request."""
@@ -138,7 +140,7 @@ class Shortlist:
 
     def start(self, nodes: Iterable[Node]) -> None:
         """List the nodes that the table gave, which may be longer than an answer."""
-        self._entries = {node.id ^ self.target: Entry(node) for node in nodes}
+        self._entries = {node.id ^ self.target: Entry(node, words=OUR_WORD) for node in nodes}
         self._distances = sorted(self._entries)[:MAX_HEARD]
 
     def hear(self, contacts: Iterable[Contact]) -> list[Node]:
@@ -159,13 +161,16 @@ class Shortlist:
     def add(self, node: Node) -> bool:
         """List a node; return whether it is new and near enough to be kept."""
         apart = node.id ^ self.target
-        if apart in self._entries or node.id == self._own_id:
+        if (known := self._entries.get(apart)) is not None:
+            known.words += 1
+            return False
+        if node.id == self._own_id:
             return False
         if self._claim is not None and not self._claim(node.id):
             return False
         if len(self._distances) >= MAX_HEARD and not self._forget_beyond(apart):
             return False
-        self._entries[apart] = Entry(node)
+        self._entries[apart] = Entry(node, words=1)
         insort(self._distances, apart)
         return True
 
