@@ -231,9 +231,7 @@ def verdict(judged: Sequence[Bar], nodes: int) -> Table:
     for bar in judged:
         figure = _cell(bar.figure, "{:.3f}")
         sign = ">=" if bar.at_least else "<="
-        drawn.add_row(
-            bar.promise, figure, f"{sign} {bar.limit:.3f}", "met" if bar.met else "MISSED"
-        )
+        drawn.add_row(bar.promise, figure, f"{sign} {bar.limit:.3f}", bar.word)
     return drawn
 
 
