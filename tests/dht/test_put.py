@@ -1,0 +1,239 @@
+"""Puts: straight to the nearest, few requests, and the true nearest in the end."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from streembit.dht.keyspace import ID_BITS, K
+from streembit.dht.lookup import Wait
+from streembit.dht.peer import Node
+from streembit.dht.put import (
+    FIRST_WAVE,
+    REPLACE_AFTER_S,
+    Ended,
+    Outcome,
+    Put,
+    Receipt,
+    Send,
+    nearer,
+)
+from streembit.dht.shortlist import MAX_REGION
+from streembit.dht.values import FindLatest
+from streembit.errors import BadToken
+from streembit.wire.message import MAX_CONTACTS, MAX_RADIUS
+from tests.dht.made import OPEN, at, contact, table
+from tests.dht.network import Network, Thing, grown, settled
+
+PLACE = 1 << ID_BITS - 1
+
+
+class NetworkTests(SynchronousTestCase):
+    """The bars of a put."""
+
+    def test_the_replicas_are_the_true_nearest_and_cost_twenty_requests(self) -> None:
+        """Of 50 and 200 nodes: at least 99% exact, in the mean no more than 23 requests."""
+        for size in (50, 200):
+            network = settled(size)
+            exact, requests = 0, 0
+            with network.frozen():
+                for _ in range(200):
+                    host, place = network.anyone(), network.target()
+                    outcome = network.put(host, Thing.at(place), radius=host.table.radius())
+                    holders = [receipt.node.id for receipt in outcome.receipts[:K]]
+                    exact += holders == network.truth(place, without=host)
+                    requests += outcome.requests
+            self.assertGreaterEqual(exact / 200, 0.99)
+            self.assertLessEqual(requests / 200, 23.0)
+
+    def test_D7_after_a_third_fell_silent_the_living_nearest_hold_it(self) -> None:
+        """Receipts name those that the dead had hidden."""
+        network = settled(200)
+        exact = 0
+        with network.frozen():
+            network.kill(0.3)
+            for _ in range(40):
+                host, place = network.anyone(), network.target()
+                outcome = network.put(host, Thing.at(place))
+                holders = {receipt.node.id for receipt in outcome.receipts}
+                exact += set(network.truth(place, without=host)) <= holders
+                self.assertGreater(outcome.failed, 0)
+        self.assertGreaterEqual(exact, 36)
+
+
+class StepTests(SynchronousTestCase):
+    """What a put says, step by step."""
+
+    def test_who_knows_everybody_asks_everybody_at_once(self) -> None:
+        """One request to sign for twenty nodes."""
+        put = started(near(40), sure=True)
+        send = sent(put)
+        self.assertEqual([n.id for n in send.nodes], [n.id for n in near(K)])
+        self.assertEqual(send.radius, tuple(n.id_text for n in near(K)))
+
+    def test_who_may_miss_some_asks_a_few_first(self) -> None:
+        """And the others when two of these have said who else is there."""
+        put = started(near(30))
+        first = sent(put)
+        self.assertEqual(len(first.nodes), FIRST_WAVE)
+        self.assertEqual(len(first.radius), K)
+        closer = [contact(n) for n in range(5)]
+        for node in first.nodes[:2]:
+            self.assertIsInstance(put.next(0.0), Wait)
+            put.stored(node.id, receipt(node), closer, 0.0)
+        rest = sent(put)
+        self.assertEqual(len(rest.nodes), K - FIRST_WAVE)
+
+    def test_it_ends_when_all_of_the_nearest_have_answered(self) -> None:
+        """With their receipts, nearest first, and the refusals by code."""
+        put = started(near(K), sure=True)
+        nodes = sent(put).nodes
+        for node in reversed(nodes[1:]):
+            put.stored(node.id, receipt(node), [], 0.0)
+        self.assertIsInstance(put.next(0.0), Wait)
+        put.refused(nodes[0].id, "store-full", 0.0)
+        outcome = ended(put)
+        self.assertEqual([r.node.id for r in outcome.receipts], [n.id for n in nodes[1:]])
+        self.assertEqual(outcome.refusals, {"store-full": 1})
+        self.assertEqual((outcome.failed, outcome.requests, outcome.rounds), (0, K, 1))
+        self.assertTrue(outcome.complete)
+
+    def test_a_failure_is_replaced_by_the_next_nearest(self) -> None:
+        """And so is one that does not answer soon; its late receipt counts all the same."""
+        put = started(near(K + 2), sure=True)
+        nodes = sent(put).nodes
+        put.failed(nodes[4].id, 0.1)
+        self.assertEqual([n.id for n in sent(put, 0.1).nodes], [near(K + 1)[K].id])
+        for node in nodes[:4] + nodes[5:-1]:
+            put.stored(node.id, receipt(node), [], 0.1)
+        late = sent(put, REPLACE_AFTER_S)
+        self.assertEqual([n.id for n in late.nodes], [near(K + 2)[K + 1].id])
+        self.assertIn(nodes[4].id_text, late.radius)
+        for node in (nodes[-1], *near(K + 2)[K:]):
+            put.stored(node.id, receipt(node), [], 0.3)
+        outcome = ended(put, 0.3)
+        self.assertEqual((len(outcome.receipts), outcome.failed), (K + 1, 1))
+        self.assertTrue(outcome.complete)
+
+    def test_nobody_is_counted_twice(self) -> None:
+        """Repeated and unasked receipts change nothing."""
+        put = started(near(3), sure=True)
+        nodes = sent(put).nodes
+        for _ in range(3):
+            put.stored(nodes[0].id, receipt(nodes[0]), [], 0.0)
+            put.stored(near(9)[8].id, receipt(near(9)[8]), [], 0.0)
+        put.refused(nodes[0].id, "not-near", 0.0)
+        put.failed(nodes[1].id, 0.0)
+        put.failed(nodes[2].id, 0.0)
+        self.assertEqual(len(ended(put).receipts), 1)
+
+    def test_with_nobody_there_it_ends_at_once(self) -> None:
+        """And was not complete."""
+        outcome = ended(started([]))
+        self.assertEqual((outcome.receipts, outcome.complete), ((), False))
+
+    def test_it_ends_at_its_deadline(self) -> None:
+        """With the receipts so far."""
+        put = Put(PLACE, near(3), now_s=0.0, sure=True, grouping=OPEN, limit_s=0.1)
+        nodes = sent(put).nodes
+        put.stored(nodes[0].id, receipt(nodes[0]), [], 0.05)
+        self.assertEqual(put.next(0.05), Wait(0.1))
+        outcome = ended(put, 0.1)
+        self.assertEqual((len(outcome.receipts), outcome.complete), (1, False))
+
+
+class ReceiptTests(SynchronousTestCase):
+    """What a storing node tells the publisher."""
+
+    def test_only_those_it_missed_are_named(self) -> None:
+        """Nearer than the farthest asked, not asked, not the publisher."""
+        made = table(60)
+        place = 99
+        known = made.nearest(place, 60)
+        asked = [known[n].id_text for n in (0, 2, 5)]
+        told = nearer(made, place, asked, asker_id=known[1].id)
+        self.assertEqual(told, [known[n].contact for n in (3, 4)])
+        self.assertEqual(nearer(made, place, []), [])
+        with self.assertRaises(BadToken):
+            nearer(made, place, ["?"])
+
+    def test_C7_a_receipt_names_twenty_at_most(self) -> None:
+        """However far the radius reaches."""
+        made = table(200)
+        far = made.nearest(99, 200)[-1]
+        self.assertEqual(len(nearer(made, 99, [far.id_text])), MAX_CONTACTS)
+
+
+class SybilTests(SynchronousTestCase):
+    """Ids made up around a key."""
+
+    def test_D3_a_record_survives_sixty_liars_around_its_key(self) -> None:
+        """Written to the whole radius and read with it, it is found by at least 95%."""
+        network = grown(120, 5)
+        place = network.target()
+        for liar in network.liars(60, place, 10):
+            network.join(liar, [network.anyone()])
+        found, trusting = 0, 0
+        with network.frozen():
+            for _ in range(40):
+                trusting += self.survives(network, place, wide=False)
+                found += self.survives(network, place, wide=True)
+        self.assertGreaterEqual(found, 38)
+        self.assertLess(trusting, 36)
+
+    def survives(self, network: Network, place: int, *, wide: bool) -> bool:
+        for host in network.hosts.values():
+            host.items.clear()
+        writer, reader = network.anyone(), network.anyone()
+        item = Thing.at(place)
+        outcome = network.put(writer, item, radius=writer.table.radius() if wide else None)
+        self.assertLessEqual(outcome.requests, 80)
+        radius = reader.table.radius() if wide else None
+        return network.find(reader, place, FindLatest(), radius=radius).item is not None
+
+    def test_D3_in_a_quiet_network_the_radius_costs_nothing(self) -> None:
+        """The crowd is only suspected where there is one."""
+        network = settled(200)
+        requests = 0
+        with network.frozen():
+            for _ in range(100):
+                host, place = network.anyone(), network.target()
+                requests += network.put(host, Thing.at(place), radius=host.table.radius()).requests
+        self.assertLessEqual(requests / 100, 21.5)
+
+    def test_D3_a_put_asks_forty_at_most(self) -> None:
+        """Which is what one signature may go to."""
+        crowd = [at(PLACE ^ n, n) for n in range(1, 61)]
+        honest = [at(PLACE ^ n << ID_BITS - 12, 100 + n) for n in range(1, 61)]
+        put = Put(
+            PLACE, crowd + honest, now_s=0.0, sure=True, grouping=OPEN, radius=60 << ID_BITS - 12
+        )
+        send = sent(put)
+        self.assertEqual(len(send.nodes), MAX_REGION)
+        self.assertLessEqual(len(send.radius), MAX_RADIUS)
+        reached = {node.id for node in send.nodes}
+        self.assertGreaterEqual(len(reached & {node.id for node in honest}), 15)
+
+
+def near(count: int) -> list[Node]:
+    """Return nodes whose distances from the place grow evenly."""
+    return [at(PLACE ^ number + 1 << ID_BITS - 8, number) for number in range(count)]
+
+
+def started(nodes: list[Node], *, sure: bool = False) -> Put:
+    return Put(PLACE, nodes, now_s=0.0, sure=sure, grouping=OPEN)
+
+
+def sent(put: Put, now_s: float = 0.0) -> Send:
+    step = put.next(now_s)
+    assert isinstance(step, Send), step
+    return step
+
+
+def ended(put: Put, now_s: float = 0.0) -> Outcome:
+    step = put.next(now_s)
+    assert isinstance(step, Ended), step
+    return step.outcome
+
+
+def receipt(node: Node) -> Receipt:
+    return Receipt(node, b"", 1, 1)
