@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from streembit.dht.keyspace import composite_id, node_id
+from streembit.dht.keyspace import composite_id, node_id, to_text
 from streembit.errors import (
     BadMessage,
     BadSignature,
@@ -114,6 +114,7 @@ class Peer:
     __slots__ = (
         "_bad_signatures",
         "_carrier",
+        "_id_text",
         "_pending",
         "_rules",
         "_serving",
@@ -134,6 +135,7 @@ class Peer:
         self._rules = rules
         self._pending = Pending()
         self._bad_signatures = 0
+        self._id_text = ""
         self._serving = 0
         self._stalled: IDelayedCall | None = None
         self.key: PublicKey = carrier.link.peer.public
@@ -142,6 +144,13 @@ class Peer:
         self.rtt_s: float | None = None
         self.opened_s = self.heard_s = self.used_s = self.served_s = rules.clock.seconds()
         self.gone = False
+
+    @property
+    def id_text(self) -> str:
+        """The peer's node id, as messages carry it."""
+        if not self._id_text:
+            self._id_text = to_text(self.node_id)
+        return self._id_text
 
     @property
     def carrier(self) -> Carrier:

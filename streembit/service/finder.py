@@ -116,6 +116,7 @@ class Finder:
             own_id=self._network.id,
             grouping=self._network.settings.grouping,
             radius=table.radius(),
+            known=table.get,
         )
 
         def ask(send: Send) -> Sequence[Reply]:
@@ -162,6 +163,7 @@ class Finder:
             own_id=self._network.id,
             grouping=self._network.settings.grouping,
             radius=self._network.table.radius() if place is not None else None,
+            known=self._network.table.get,
         )
         via: list[Node] = []
         text = to_text(target)

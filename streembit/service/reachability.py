@@ -1,30 +1,145 @@
-"""Whether others can reach us: asked of several, and told to none who cannot know."""
+"""Whether others can reach us and where, and whether our clock is right: several peers decide."""
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
+from collections.abc import Callable, Iterable
+from typing import Final
 
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import Logger
+
+from streembit.dht.grouping import parse
+from streembit.dht.reach import Reach
+from streembit.dht.reach import Reachability as State
+from streembit.dht.skew import Skew
 from streembit.errors import StreembitError
 from streembit.rpc.peer import Peer
-from streembit.service.network import Network
-from streembit.wire.message import Answer, Dialled
+from streembit.service import facade
+from streembit.service.network import Network, show_address
+from streembit.wire.message import DialBack, Dialled
+
+ASKED_AT_ONCE: Final = 4  # peers of one round; two of them have to agree
+
+VERDICTS: Final[dict[State, facade.Reachability]] = {
+    State.UNKNOWN: "unknown",
+    State.REACHABLE: "reachable",
+    State.UNREACHABLE: "unreachable",
+}
+
+_log = Logger()
 
 
 class Reachability:
-    def __init__(self, network: Network) -> None:
+    """Collects what linked peers see, and acts on what `dht.reach` and `dht.skew` make of it.
+
+    A node that others cannot reach is a client from then on: it uses the network and is asked to
+    store nothing.
+
+    Args:
+        changed: told when we became a client or ceased to be one, after `network.client_only` did.
+    """
+
+    def __init__(self, network: Network, changed: Callable[[], None] = lambda: None) -> None:
         self._network = network
-        self.observed = ""
-        self.verdict = "unknown"
-        self.clock_skew_s = None
+        self._changed = changed
+        self._reach = Reach(network.settings.grouping)
+        self._skew = Skew(network.settings.grouping)
+        self._warned = False
 
-    def linked(self, peer):
-        self.observed = peer.carrier.link.peer.observed
+    # --- what is known
+    @property
+    def verdict(self) -> facade.Reachability:
+        """Whether others can connect to us, as far as two witnesses say."""
+        if not self._network.port:
+            return "unreachable"
+        return VERDICTS[self._reach.state(self._network.now_s())]
 
-    def dial_back(self, peer: Peer, port: int) -> Deferred[Answer]:
-        host = peer.carrier.host
-        link = self._network.dialler.dial(host, port, peer.key)
-        return link.addCallbacks(
-            lambda l: Dialled(True, host, port), lambda f: Dialled(False, host, port, f.value.code)
+    @property
+    def observed(self) -> str:
+        """Where others see us, "host:port" with the port that we listen at; "" while in doubt."""
+        host = self._reach.host(self._network.now_s())
+        return show_address(host, self._network.port) if host and self._network.port else ""
+
+    @property
+    def clock_skew_s(self) -> float | None:
+        """How far our clock is ahead of the median of at least three peers; None in doubt."""
+        return self._skew.ahead_s()
+
+    # --- what is heard
+    def linked(self, peer: Peer) -> None:
+        """Take what a peer says of us, and of the time, when its link opens."""
+        hello = peer.carrier.link.peer
+        self.seen(peer, hello.observed)
+        host, now_s = peer.carrier.host, self._network.now_s()
+        self._skew.heard(peer.node_id, host, float(hello.clock_s), now_s)
+        self._warn()
+
+    def seen(self, peer: Peer, observed: str) -> None:
+        """Take the "host:port" at which a peer sees us; what is no address is passed over."""
+        host = observed.rpartition(":")[0].strip("[]")
+        if parse(host) is not None:
+            now_s = self._network.now_s()
+            self._reach.observed(peer.node_id, peer.carrier.host, host, now_s)
+
+    # --- what is asked
+    async def check(self) -> None:
+        """Ask peers that can tell something new to connect to us, and judge."""
+        now_s = self._network.now_s()
+        roster = self._network.roster
+        await self.ask(
+            peer
+            for peer in roster
+            if self._reach.wants_witness(peer.node_id, peer.carrier.host, now_s)
         )
 
-    async def check(self): ...
+    async def ask(self, peers: Iterable[Peer]) -> list[Dialled]:
+        """Ask some of these peers, of different groups, to connect to us; return what they say."""
+        asked = self._apart(peers) if self._network.port else []
+        self._network.roster.expect_answer()
+        answers = await gatherResults([Deferred.fromCoroutine(self._ask(peer)) for peer in asked])
+        self._judge()
+        return [answer for answer in answers if answer is not None]
+
+    async def _ask(self, peer: Peer) -> Dialled | None:
+        """Ask one peer; return None where it does not answer."""
+        try:
+            verified = await peer.request(DialBack(self._network.port))
+        except StreembitError:
+            return None
+        answer = verified.claims.body
+        assert isinstance(answer, Dialled)  # Peer lets no other answer through
+        now_s, host = self._network.now_s(), peer.carrier.host
+        self._reach.dialled(peer.node_id, host, answer.reachable, now_s)
+        if parse(answer.host) is not None:
+            self._reach.observed(peer.node_id, host, answer.host, now_s)
+        return answer
+
+    def _apart(self, peers: Iterable[Peer]) -> list[Peer]:
+        """Return the first few peers, no two of one group."""
+        chosen: dict[str, Peer] = {}
+        for peer in peers:
+            group = self._network.settings.grouping.group(peer.carrier.host)
+            chosen.setdefault(group or peer.key.text, peer)
+        return list(chosen.values())[:ASKED_AT_ONCE]
+
+    # --- what follows
+    def _judge(self) -> None:
+        network, verdict = self._network, self.verdict
+        client_only = network.settings.client_only or verdict == "unreachable"
+        if client_only == network.client_only:
+            return
+        network.client_only = client_only
+        if client_only:
+            _log.warn("others cannot reach us: we store nothing for them; see streembit doctor")
+        else:
+            _log.info("others can reach us: we store for them")
+        self._changed()
+
+    def _warn(self) -> None:
+        if self._skew.warns() and not self._warned:
+            ahead_s = self._skew.ahead_s() or 0.0
+            _log.warn(
+                "this machine's clock is {ahead_s} s ahead of its peers; set it, or let it be set",
+                ahead_s=round(ahead_s),
+            )
+        self._warned = self._skew.warns()
