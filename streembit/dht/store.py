@@ -233,7 +233,7 @@ class Store:
         """Forget an item, but not how new it was."""
         self._shelf.delete(item.place)
         if item.kind == "record":
-            until_s = max(now_s, item.kept_until_s) + self.limits.floor_s
+            until_s = item.kept_until_s + self.limits.floor_s
             self._shelf.set_floor(item.place, item.seq, until_s)
             self._floors_set += 1
             if self._floors_set % TRIM_EVERY == 0:
