@@ -24,6 +24,14 @@ class MemoryShelf:
         self._places: dict[str, set[int]] = {}
         self._total = Usage()
 
+    @property
+    def trouble(self) -> str:
+        """Never any."""
+        return ""
+
+    def probe(self) -> None:
+        """Do nothing: memory takes what it is given."""
+
     def begin(self) -> None:
         """Do nothing: each change is there at once."""
 

@@ -18,7 +18,7 @@ from streembit.dht.grouping import Grouping
 from streembit.dht.keyspace import K, from_text
 from streembit.dht.lookup import LIMIT_S, MAX_REQUESTS, Wait
 from streembit.dht.peer import Node
-from streembit.dht.shortlist import Entry, Known, Shortlist, State
+from streembit.dht.shortlist import FARTHEST, Entry, Known, Shortlist, State
 from streembit.dht.table import Table
 from streembit.wire.message import MAX_CONTACTS, MAX_RADIUS, Contact
 
@@ -240,15 +240,15 @@ def nearer(
 ) -> list[Contact]:
     """Return the contacts that a publisher missed, for the receipt of the node with this table.
 
-    They are nearer to the place than the farthest of `radius` (the request's, ids as text) and not
-    in it.
+    They are nearer to the place than the farthest of `radius` (the request's, ids as text, nearest
+    first) and not in it.  Where the publisher found fewer than k, all that are known are news.
 
     Raises:
         BadToken: the last of `radius` is no id.
     """
     if not radius:
         return []
-    farthest = from_text(radius[-1]) ^ place
+    farthest = FARTHEST if len(radius) < K else from_text(radius[-1]) ^ place
     asked = set(radius)
     return [
         node.contact

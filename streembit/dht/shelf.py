@@ -64,6 +64,17 @@ class Shelf(Protocol):
     Raises (every method): StoreDegraded: the medium fails; what was committed stays.
     """
 
+    @property
+    def trouble(self) -> str:
+        """Why changes failed lately, "" since they went through; reads may go on meanwhile."""
+
+    def probe(self) -> None:
+        """Find out whether changes are possible again, and end `trouble` if so.
+
+        Raises:
+            StoreDegraded: they are not.
+        """
+
     def begin(self) -> None:
         """Open a batch; does nothing when one is open; `save` and the like do it too."""
 

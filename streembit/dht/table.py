@@ -223,14 +223,6 @@ class Table:
                 return True
         return True
 
-    def within(self, place: int, reach: int) -> list[Node]:
-        """Return the living nodes that may store, nearer to a place than `reach`, in no order."""
-        return [
-            node
-            for node_id, node in self._nodes.items()
-            if node_id ^ place < reach and node.storage and not node.failures
-        ]
-
     def rank(self, place: int) -> int:
         """Return how many nodes that may store are nearer to the place than we are."""
         apart = self.own_id ^ place

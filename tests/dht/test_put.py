@@ -149,12 +149,18 @@ class ReceiptTests(SynchronousTestCase):
         made = table(60)
         place = 99
         known = made.nearest(place, 60)
-        asked = [known[n].id_text for n in (0, 2, 5)]
+        asked = [node.id_text for node in known[4:24]]
         told = nearer(made, place, asked, asker_id=known[1].id)
-        self.assertEqual(told, [known[n].contact for n in (3, 4)])
+        self.assertEqual(told, [known[n].contact for n in (0, 2, 3)])
         self.assertEqual(nearer(made, place, []), [])
         with self.assertRaises(BadToken):
-            nearer(made, place, ["?"])
+            nearer(made, place, ["?"] * K)
+
+    def test_a_publisher_that_found_few_is_told_of_all(self) -> None:
+        """It is new, or was cut off."""
+        made = table(60)
+        told = nearer(made, 99, [made.nearest(99, 1)[0].id_text])
+        self.assertEqual(told, [node.contact for node in made.nearest(99, 21)[1:]])
 
     def test_C7_a_receipt_names_twenty_at_most(self) -> None:
         """However far the radius reaches."""
