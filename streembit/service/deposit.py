@@ -30,7 +30,6 @@ class Deposit:
         self._network = network
         self._clock = clock
         self._heard_s: OrderedDict[int, float] = OrderedDict()
-        self._degraded = ""
 
     # --- serving
     def put(self, text: str, kind: ItemKind, host: str) -> StoredItem:
@@ -81,10 +80,10 @@ class Deposit:
         except StoreDegraded:
             return Usage()
 
-    @property
-    def degraded(self) -> str:
-        """Why nothing can be written now; "" when all is well."""
-        return self._degraded
+    def health(self) -> tuple[bool, str]:
+        """Return whether items can be taken, and if not, why."""
+        trouble = self._store.shelf.trouble
+        return not trouble, trouble
 
     @property
     def evicted(self) -> int:
@@ -93,15 +92,16 @@ class Deposit:
 
     # --- upkeep
     def expire(self) -> None:
-        """Drop what is past its time, and find out whether a failed medium is well again."""
+        """Drop what is past its time, and find out whether a failed medium is well again.
+
+        Raises:
+            StoreDegraded: it is not.
+        """
         shelf = self._store.shelf
-        try:
-            self._store.expire(self._clock.now_s())
-            shelf.commit()
-        except StoreDegraded as error:
-            self._degraded = str(error)
-            raise
-        self._degraded = ""
+        if shelf.trouble:
+            shelf.probe()
+        self._store.expire(self._clock.now_s())
+        shelf.commit()
 
     def pages(self, size: int) -> Iterator[list[StoredItem]]:
         """Yield everything that lies here, `size` items at a time, in order of place."""
@@ -130,20 +130,14 @@ class Deposit:
     def _held(self, place: int) -> StoredItem | None:
         try:
             return self._store.get(place, self._clock.now_s())
-        except StoreDegraded as error:
-            self._degraded = str(error)
+        except StoreDegraded:
             return None
 
     def _take(self, item: Item, host: str) -> StoredItem:
         rank = self._network.table.rank(item.place)
         now_s, now_unix_s = self._clock.now_s(), self._network.now_s()
-        try:
-            stored = self._store.put(item, host, now_s, now_unix_s, rank=rank)
-            self._store.shelf.commit()
-        except StoreDegraded as error:
-            self._degraded = str(error)
-            raise
-        self._degraded = ""
+        stored = self._store.put(item, host, now_s, now_unix_s, rank=rank)
+        self._store.shelf.commit()
         return stored
 
     def _read(self, text: str, kind: ItemKind) -> Item:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from statistics import median
+from collections.abc import Iterator
 from typing import Final
 
 from streembit._version import __version__
@@ -13,18 +12,18 @@ from streembit.dht.peer import Node as Contacted
 from streembit.dht.put import Outcome
 from streembit.dht.record import Record
 from streembit.dht.shortlist import State
-from streembit.errors import BadName, NotFound, StreembitError
+from streembit.errors import BadName, NotFound
 from streembit.jose import fingerprint
 from streembit.jose.keys import PublicKey
+from streembit.rpc.peer import Peer
 from streembit.service.doctor import Doctor
 from streembit.service.facade import (
+    MAX_TTL_S,
+    MIN_TTL_S,
     Check,
     FindResult,
     GetResult,
     HopRow,
-    MAX_NAME_BYTES,
-    MAX_TTL_S,
-    MIN_TTL_S,
     NearRow,
     PeerRow,
     PingResult,
@@ -34,6 +33,7 @@ from streembit.service.facade import (
     Replica,
     Status,
     StoreHealth,
+    check_name,
 )
 from streembit.service.finder import Search
 from streembit.service.node import Node
@@ -89,7 +89,7 @@ class Desk:
 
     # --- records
     async def put_record(self, name: str, value: bytes, ttl_s: int) -> PutResult:
-        _check_name(name)
+        check_name(name)
         if not MIN_TTL_S <= ttl_s <= MAX_TTL_S:
             raise BadName("a record lives from a minute to a day", ttl_s=ttl_s)
         begun_s = self._network.now_s()
@@ -97,7 +97,7 @@ class Desk:
         return self._put_result(name, record, outcome, begun_s)
 
     async def get_record(self, owner: str, name: str) -> GetResult | None:
-        _check_name(name)
+        check_name(name)
         begun_s = self._network.now_s()
         key = await self._key_of(owner)
         search = await self._node.finder.latest(keyspace.record_place(key.point, NAME_KIND, name))
@@ -106,7 +106,7 @@ class Desk:
         return self._get_result(owner, name, search.item, search, begun_s)
 
     async def delete_record(self, name: str) -> PutResult:
-        _check_name(name)
+        check_name(name)
         begun_s = self._network.now_s()
         record, outcome = await self._node.publishing.delete(NAME_KIND, name)
         return self._put_result(name, record, outcome, begun_s)
@@ -172,21 +172,28 @@ class Desk:
 
     # --- whom a reference means
     async def _key_of(self, reference: str) -> PublicKey:
-        """Return the key of a public key, node id or fingerprint, checked against what was given."""
+        """Return the key that is meant by itself, a node id or a fingerprint; it fits to that."""
         text = reference.strip()
         if len(text) == HEX_KEY_CHARS:
             return PublicKey.from_hex(text.lower())
-        locator, fits = _locator(text)
-        own = self._network.identity.public
-        if fits(own):
-            return own
-        for peer in self._network.roster:
-            if fits(peer.key):
-                return peer.key
+        locator = _locator(text)
+        for key, name in self._acquainted():
+            if _fits(locator, key, name):
+                return key
         search = await self._node.finder.first(keyspace.key_place(locator))
-        if not isinstance(search.item, Record) or not fits(search.item.key):
-            raise NotFound("no key record tells the key of this owner", owner=text)
-        return search.item.key
+        record = search.item
+        if isinstance(record, Record):
+            name = record.claims.salt.removeprefix("composite:")
+            if _fits(locator, record.key, name):
+                return record.key
+        raise NotFound("no key record tells the key of this owner", owner=text)
+
+    def _acquainted(self) -> Iterator[tuple[PublicKey, str]]:
+        """Yield our own key and name, then those of the peers that we have links to."""
+        identity = self._network.identity
+        yield identity.public, identity.name
+        for peer in self._network.roster:
+            yield peer.key, peer.carrier.link.peer.name
 
     async def _find_node(self, reference: str) -> Contacted:
         """Return the node that a reference means, looked up where we do not know it."""
@@ -292,14 +299,6 @@ class Desk:
         )
 
 
-def _check_name(name: str) -> None:
-    """Refuse what is no path of a record, such as `BusinessName/Usecase/AppName`."""
-    if not name or len(name.encode()) > MAX_NAME_BYTES or not name.isprintable():
-        raise BadName("a name is 1 to 255 bytes of printable text", size_bytes=len(name.encode()))
-    if any(not part.strip() for part in name.split("/")):
-        raise BadName("a name is a path without empty parts, such as Business/Usecase/App")
-
-
 def _parse_id(text: str) -> int:
     """Return the id of 40 hexadecimal digits."""
     if len(text) != HEX_ID_CHARS:
@@ -310,13 +309,24 @@ def _parse_id(text: str) -> int:
         raise BadName("a node id has 40 hexadecimal digits") from None
 
 
-def _locator(text: str) -> tuple[bytes, Callable[[PublicKey], bool]]:
-    """Return what finds a key record, and the test that its key must pass."""
+def _locator(text: str) -> bytes:
+    """Return what finds a key record: 20 bytes of a node id, or 32 of a fingerprint."""
     if len(text) == HEX_ID_CHARS:
-        node_id = _parse_id(text)
-        return keyspace.to_bytes(node_id), lambda key: keyspace.node_id(key.point) == node_id
-    digest = fingerprint.parse(text)
-    return digest, lambda key: fingerprint.digest_of(key) == digest
+        return keyspace.to_bytes(_parse_id(text))
+    return fingerprint.parse(text)
+
+
+def _fits(locator: bytes, key: PublicKey, name: str) -> bool:
+    """Tell whether a locator is that of this key, or of this key under this name."""
+    if len(locator) == fingerprint.DIGEST_BYTES:
+        return fingerprint.digest_of(key) == locator
+    wanted = int.from_bytes(locator)
+    if keyspace.node_id(key.point) == wanted:
+        return True
+    try:
+        return keyspace.composite_id(key.point, name) == wanted
+    except BadName:
+        return False
 
 
 def _ms(seconds: float) -> float:

@@ -104,6 +104,7 @@ class Membership(MultiService):
         hello = peer.carrier.link.peer
         now_s = self._network.now_s()
         if hello.client_only or not hello.port:
+            self._network.table.remove(peer.node_id)
             return
         if link.initiator:
             node = self._node(hello, link.host, link.port)
@@ -124,6 +125,13 @@ class Membership(MultiService):
             self._errands.start(lambda: self._recheck(node))
         if not len(self._network.roster):
             self._round.soon()
+
+    def renew(self) -> None:
+        """Make our links anew: peers hear what we say of ourselves only when one opens."""
+        for peer in self._network.roster:
+            peer.close(Superseded("what we say of ourselves has changed"))
+        self.joined = False
+        self._round.soon()
 
     def _node(self, hello: Hello, host: str, port: int) -> Node | None:
         contact = Contact(hello.public.text, host, port, hello.scheme, hello.name)

@@ -18,7 +18,7 @@ from streembit.jose.keys import Identity, PublicKey
 from streembit.net.budget import Budgets, Rate
 from streembit.net.dial import Connect, Dialer
 from streembit.net.events import LIMITS as LINK_LIMITS
-from streembit.net.events import LinkLimits, LinkWatch
+from streembit.net.events import LinkEvents, LinkLimits, LinkWatch
 from streembit.net.gate import Gate, GateLimits
 from streembit.net.listen import LinkFactory
 from streembit.net.tcp import LinkProtocol
@@ -28,10 +28,12 @@ from streembit.service.canary import Canary
 from streembit.service.deposit import Deposit
 from streembit.service.errands import Errands
 from streembit.service.finder import Finder
+from streembit.service.limits import in_force
 from streembit.service.log import Refusals
 from streembit.service.membership import Address, Membership
 from streembit.service.metrics import Metrics
 from streembit.service.network import Network
+from streembit.service.probes import PROBE_TIMEOUT_S, Probes, Silent
 from streembit.service.publishing import OwnRecords, Publishing
 from streembit.service.reachability import Reachability
 from streembit.service.replication import Replication
@@ -90,12 +92,17 @@ class Node(MultiService):
         )
         self.started_s = clock.seconds()
         self.listening: list[str] = []
+        self.seeds = tuple(seeds)
         dialler = Dialer(connect, self._outgoing, clock, self.gate)
+        self.prober = Dialer(connect, self._probing, clock, self.gate, PROBE_TIMEOUT_S)
+        self.probes = Probes(self.prober, clock)
         self.network = Network(
             identity, settings, clock, dialler, self, self._wait_s, random.getrandbits(48)
         )
         self.errands = Errands()
         store_clock = store_clock or StoreClock(clock.seconds, clock.seconds())
+        store_limits = store_limits or StoreLimits()
+        self.limits = in_force(settings, gate_limits, link_limits, store_limits)
         store = Store(
             shelf,
             store_limits,
@@ -106,7 +113,6 @@ class Node(MultiService):
         self.finder = Finder(self.network, self.deposit, self.errands)
         self.publishing = Publishing(self.network, self.finder, self.deposit, own)
         self.replication = Replication(self.network, self.finder, self.deposit)
-        self.reachability = Reachability(self.network)
         self.canary = Canary(self.network, self.finder)
         self.membership = Membership(
             self.network,
@@ -118,7 +124,8 @@ class Node(MultiService):
             self.replication.joined,
             self._settled,
         )
-        self._answers = Answers(self.network.table, self.deposit, self.reachability.dial_back)
+        self.reachability = Reachability(self.network, self.membership.renew)
+        self._answers = Answers(self.network.table, self.deposit, self.probes.dial_back)
         self.factory: IProtocolFactory = LinkFactory(
             self._incoming, self.gate, clock, self.refused, self._is_member
         )
@@ -138,6 +145,7 @@ class Node(MultiService):
         self.factory.doStop()
         stopping = as_deferred(super().stopService())
         closed = self.network.roster.close(PeerGone("we are stopping"))
+        self.probes.stop()
         errands = self.errands.stop()
         self.refusals.settle()
         return stopping.addCallback(lambda _: errands).addCallback(lambda _: closed)
@@ -171,14 +179,23 @@ class Node(MultiService):
     def _outgoing(self, expect: PublicKey | None, watch: LinkWatch) -> LinkProtocol:
         return self._link(True, expect, watch)
 
-    def _link(self, initiator: bool, expect: PublicKey | None, watch: LinkWatch) -> LinkProtocol:
+    def _probing(self, expect: PublicKey | None, watch: LinkWatch) -> LinkProtocol:
+        return self._link(True, expect, watch, Silent())
+
+    def _link(
+        self,
+        initiator: bool,
+        expect: PublicKey | None,
+        watch: LinkWatch,
+        events: LinkEvents | None = None,
+    ) -> LinkProtocol:
         network = self.network
         return LinkProtocol(
             self.identity.signing,
             network.hello,
             self.settings.network,
             self.clock,
-            network.roster,
+            events or network.roster,
             initiator=initiator,
             expect=expect,
             watch=watch,

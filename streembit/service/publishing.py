@@ -86,6 +86,11 @@ class Publishing:
         owner = self._network.identity.public.point
         return [kept for kept in self._own.all(owner) if kept.slot.kind == kind]
 
+    @staticmethod
+    def value(kept: Published) -> bytes:
+        """Return the value of a record of ours, empty for a tombstone."""
+        return base64url.decode(parse_record(kept.token)[0].val)
+
     # --- what upkeep does
     async def announce(self) -> None:
         """Publish our key records, so that who holds our id or fingerprint finds our keys."""
@@ -120,10 +125,8 @@ class Publishing:
             else:
                 await self._put_again(kept)
         elif left_s < RENEW_BELOW * kept.ttl_s:
-            value = base64url.decode(parse_record(kept.token)[0].val)
-            await self._publish(
-                kept.slot, self._writer(kept.slot.kind, kept.slot.salt, value), kept.ttl_s
-            )
+            write = self._writer(kept.slot.kind, kept.slot.salt, self.value(kept))
+            await self._publish(kept.slot, write, kept.ttl_s)
         else:
             await self._put_again(kept)
 

@@ -1,0 +1,138 @@
+"""What is wrong with a running node, found by asking, and what to do about it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from twisted.internet.defer import Deferred, gatherResults
+
+from streembit.dht.skew import WARN_S
+from streembit.disk.files import SYSTEM
+from streembit.disk.modes import check_modes
+from streembit.errors import PeerGone, SelfConnect, StreembitError
+from streembit.service.facade import Check
+from streembit.service.membership import Address
+from streembit.service.network import show_address
+from streembit.service.node import Node
+
+MIN_FREE_BYTES: Final = 256 * 1024 * 1024  # four times what the store holds at most by default
+
+
+def free_bytes(path: Path) -> int:
+    """Return how much we may still write where the path lies.
+
+    Raises:
+        OSError: the system does not say.
+    """
+    return shutil.disk_usage(path).free
+
+
+class Doctor:
+    """Examines a node; it asks peers, and changes nothing but what we know of our reachability.
+
+    Args:
+        home: the node's folder, None for a node that has none.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        home: Path | None = None,
+        free_bytes: Callable[[Path], int] = free_bytes,
+    ) -> None:
+        self._node = node
+        self._home = home
+        self._free_bytes = free_bytes
+
+    async def examine(self) -> list[Check]:
+        """Return the findings: clock, port, seeds, peers, reachability, store, disk and home."""
+        dials = [Deferred.fromCoroutine(self._seed(seed)) for seed in self._node.seeds]
+        seeds = await gatherResults(dials)
+        reach = await self._reach()
+        found = [self._clock(), self._port(), *(seeds or [self._no_seeds()]), self._peers(), reach]
+        found.append(self._store())
+        if self._home is not None:
+            found += [self._disk(self._home), _modes(self._home)]
+        return found
+
+    def _clock(self) -> Check:
+        ahead_s = self._node.reachability.clock_skew_s
+        if ahead_s is None:
+            return Check(
+                "clock", True, "not yet compared: fewer than 3 peers in different networks"
+            )
+        side = "ahead of" if ahead_s > 0 else "behind"
+        return Check(
+            "clock",
+            abs(ahead_s) <= WARN_S,
+            f"{abs(ahead_s):,.0f} s {side} the peers",
+            "set this machine's clock, or let it be set: timedatectl set-ntp true",
+        )
+
+    def _port(self) -> Check:
+        shown = ", ".join(self._node.listening)
+        advice = "give it a port where others reach it: --listen tcp:8905"
+        return Check("port", bool(shown), f"listening on {shown}" if shown else "none", advice)
+
+    async def _seed(self, seed: Address) -> Check:
+        """Dial one seed, as a newcomer would."""
+        shown = show_address(seed.host, seed.port)
+        try:
+            link = await self._node.prober.dial(seed.host, seed.port, seed.key)
+        except SelfConnect:
+            return Check("seed", True, f"{shown} is this node")
+        except StreembitError as error:
+            advice = "check its address, and the way there; name other seeds: --seed HOST:PORT"
+            return Check("seed", False, f"{shown}: {error}", advice)
+        link.close(PeerGone("the doctor has seen enough"))
+        return Check("seed", True, f"{shown} answers")
+
+    def _no_seeds(self) -> Check:
+        known = len(self._node.network.table) > 0 or self._node.settings.role == "seed"
+        return Check("seed", known, "none is set", "name one to start from: --seed HOST:PORT")
+
+    def _peers(self) -> Check:
+        table, links = len(self._node.network.table), len(self._node.network.roster)
+        detail = f"{table:,} known, {links:,} linked"
+        first = self._node.settings.role == "seed" and not self._node.seeds
+        advice = "without peers nothing is found: see to the seeds, or name others"
+        return Check("peers", table > 0 or first, detail, advice)
+
+    async def _reach(self) -> Check:
+        """Have other nodes dial us, now."""
+        reachability = self._node.reachability
+        answers = await reachability.ask(self._node.network.roster)
+        reached = sum(answer.reachable for answer in answers)
+        codes = ", ".join(sorted({answer.code for answer in answers if answer.code}))
+        detail = f"{reachability.verdict}; {reached} of {len(answers)} peers reached us just now"
+        return Check(
+            "reachability",
+            self._node.settings.client_only or reachability.verdict != "unreachable",
+            f"{detail} ({codes})" if codes else detail,
+            f"let TCP port {self._node.network.port} in, in this machine's firewall, and have the "
+            "router pass it on; or run with --client-only",
+        )
+
+    def _store(self) -> Check:
+        ok, detail = self._node.deposit.health()
+        advice = "make room on the disk, or see to it that the home can be written"
+        return Check("store", ok, detail or "accepts writes", advice)
+
+    def _disk(self, home: Path) -> Check:
+        try:
+            free = self._free_bytes(home)
+        except OSError as error:
+            return Check("disk", False, str(error), "see to the disk that the home lies on")
+        advice = f"make room: {MIN_FREE_BYTES >> 20} MiB or more"
+        return Check("disk", free >= MIN_FREE_BYTES, f"{free / 2**20:,.0f} MiB free", advice)
+
+
+def _modes(home: Path) -> Check:
+    try:
+        check_modes(home, SYSTEM)
+    except StreembitError as error:
+        return Check("home", False, error.sentence(), error.detail)
+    return Check("home", True, f"{home}, for its owner only")
