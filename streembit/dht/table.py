@@ -73,6 +73,7 @@ class Table:
         "_buckets",
         "_groups",
         "_nodes",
+        "_radius",
         "_touched_s",
         "grouping",
         "k",
@@ -99,6 +100,7 @@ class Table:
         self._buckets: dict[int, Bucket] = {}
         self._groups: dict[str, int] = {}
         self._touched_s: dict[int, float] = {}
+        self._radius: int | None = None  # until somebody comes, goes, fails or recovers
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -144,12 +146,14 @@ class Table:
         if node is None:
             return None
         self._bucket(node_id).pop(node_id)
+        self._radius = None
         self._count(node.group, -1)
         return node
 
     def answered(self, node_id: int, now_s: float, rtt_s: float | None = None) -> None:
         """Note that the node answered; does nothing for one that is not in."""
         if (node := self._nodes.get(node_id)) is not None:
+            self._recovered(node)
             node.answered(now_s, rtt_s)
 
     def failed(self, node_id: int) -> bool:
@@ -161,6 +165,7 @@ class Table:
         if node is None:
             return False
         node.failures += 1
+        self._radius = None
         return node.failures >= MAX_FAILURES and self.remove(node_id) is not None
 
     def wants(self, node: Node) -> bool:
@@ -232,14 +237,17 @@ class Table:
             if apart >> (ID_BITS - 1 - shared) & 1
         )
 
-    def radius(self, n: int = K) -> int:
-        """Return the distance within which `n` nodes lie, judged by how dense it is around us.
+    def radius(self) -> int:
+        """Return the distance within which k nodes lie, judged by how dense it is around us.
 
-        With fewer nodes in the table it is the whole ring.  The estimate is as good as n samples:
+        With fewer nodes in the table it is the whole ring.  The estimate is as good as k samples:
         one part in five for 20.
         """
-        near = self.nearest(self.own_id, n)
-        return near[-1].id ^ self.own_id if len(near) >= n else (1 << ID_BITS) - 1
+        if self._radius is None:
+            near = self.nearest(self.own_id, self.k)
+            full = len(near) >= self.k
+            self._radius = near[-1].id ^ self.own_id if full else (1 << ID_BITS) - 1
+        return self._radius
 
     # --- upkeep
     def touch(self, target: int, now_s: float) -> None:
@@ -313,6 +321,7 @@ class Table:
         return sorted(nodes, key=lambda node: node.id ^ target)[:n]
 
     def _again(self, known: Node, node: Node, now_s: float) -> Known:
+        self._recovered(known)
         known.answered(now_s, node.rtt_s)
         known.storage = node.storage
         if known.contact != node.contact and not self._crowded(node, moving=known.group):
@@ -340,11 +349,16 @@ class Table:
         crowd = max(slots.values(), key=len)
         return None if len(crowd) < 2 or self._is_neighbour(crowd[-1].id) else crowd[-1]
 
+    def _recovered(self, node: Node) -> None:
+        if node.failures:
+            self._radius = None
+
     def _enter(self, node: Node, instead_of: Node | None = None) -> Added:
         if instead_of is not None:
             self.remove(instead_of.id)
         self._nodes[node.id] = node
         self._bucket(node.id)[node.id] = node
+        self._radius = None
         self._count(node.group, 1)
         return Added(instead_of)
 
@@ -352,8 +366,7 @@ class Table:
         return self._buckets.setdefault(shared_bits(node_id, self.own_id), {})
 
     def _is_neighbour(self, node_id: int) -> bool:
-        near = self.nearest(self.own_id, self.k)
-        return len(near) < self.k or node_id ^ self.own_id <= near[-1].id ^ self.own_id
+        return node_id ^ self.own_id <= self.radius()
 
     def _farthest(self, bucket: Bucket) -> Node:
         return bucket[max(bucket, key=self.own_id.__xor__)]
@@ -389,9 +402,7 @@ def slot_of(node_id: int, shared: int) -> int:
 
 def _weakest(held: Collection[Node], newcomer: Node) -> Node | None:
     """Return who gives way: one that left a request unanswered, or one that cannot store."""
-    failing = max(held, key=lambda node: node.failures)
-    if failing.failures:
-        return failing
-    if not newcomer.storage:
-        return None
-    return next((node for node in held if not node.storage), None)
+    for node in held:
+        if node.failures or (newcomer.storage and not node.storage):
+            return node
+    return None
