@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.sources import ROOT, sources
 
 # Import names that differ from the name of what is installed.
-INSTALLED_AS = {"OpenSSL": "pyopenssl", "zope": "zope-interface"}
+INSTALLED_AS = {"OpenSSL": "pyopenssl", "jwt": "pyjwt", "zope": "zope-interface"}
 # Installed with Klein, which cannot do without it and re-exports none of its errors.
 WITH_KLEIN = {"werkzeug"}
 
@@ -92,6 +92,21 @@ class RequirementsTests(SynchronousTestCase):
         missing = {
             f"{source.path}:{line} imports {name}"
             for source in [*sources("streembit"), *sources("twisted")]
+            for name, line in source.imports()
+            if (root := name.partition(".")[0]) not in own
+            and canonicalize_name(INSTALLED_AS.get(root, root)) not in asked
+        }
+        self.assertEqual(missing, set())
+
+    def test_every_import_of_the_tests_is_asked_for(self) -> None:
+        """An environment for work has all that tests, demonstration and examples import."""
+        asked = requirements(setup()["options"]["install_requires"]).keys()
+        asked |= requirements(setup()["options.extras_require"]["dev"]).keys()
+        own = {"streembit", "tests", "demo", "bench", "__future__", *sys.stdlib_module_names}
+        missing = {
+            f"{source.path}:{line} imports {name}"
+            for folder in ("tests", "demo", "examples")
+            for source in sources(folder)
             for name, line in source.imports()
             if (root := name.partition(".")[0]) not in own
             and canonicalize_name(INSTALLED_AS.get(root, root)) not in asked

@@ -140,7 +140,6 @@ class RefusalTests(NodeCase):
             )
             self.assertEqual(await parent.ended, 1)
         self.assertIn(b"ListenFailed", parent.err)
-        self.assertFalse((self.folder / "twistd.pid").exists())
 
 
 class LifeTests(NodeCase):
