@@ -61,8 +61,8 @@ class FindLatest:
         self.without: list[Node] = []
 
     def window(self, alpha: int) -> int:
-        """Return alpha."""
-        return alpha
+        """Return how many answers are still missing: more would be asked in vain."""
+        return max(1, self._distinct - len(self.answers))
 
     def wanted(self, shortlist: Shortlist, now_s: float) -> list[Want]:
         """Return who has not answered yet, the nearest first; nobody once enough were heard."""
