@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from streembit.service.finder import Finder
 from streembit.service.network import Network
 from streembit.service.roster import Superseded
 from streembit.service.upkeep import Upkeep
-from streembit.wire.message import Contact, Ping
+from streembit.wire.message import Contact, Ping, Pong
 
 FIRST_CONTACTS: Final = 8  # dialled at once when joining: seeds and remembered peers
 FILL_ROUNDS: Final = 6  # right after joining: at most so many rounds of handshakes with candidates
@@ -51,6 +52,7 @@ class Membership(MultiService):
         seeds: where newcomers start.
         met: told of each node that is new in the table.
         settled: told when the node has joined.
+        seen: told where a peer that was asked for a sign of life sees us.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Membership(MultiService):
         remembered: Sequence[Address] = (),
         met: Callable[[Node], None] = lambda _node: None,
         settled: Callable[[], None] = lambda: None,
+        seen: Callable[[Peer, str], None] = lambda _peer, _observed: None,
     ) -> None:
         super().__init__()
         self.setName("membership")
@@ -75,6 +78,7 @@ class Membership(MultiService):
         self._remembered = list(remembered)
         self._met = met
         self._settled = settled
+        self._seen = seen
         self._retry_s = 0.0
         settings = network.settings
         chance = random.random
@@ -127,11 +131,10 @@ class Membership(MultiService):
             self._round.soon()
 
     def renew(self) -> None:
-        """Make our links anew: peers hear what we say of ourselves only when one opens."""
+        """Make our links anew, in the next round: peers hear who we are only when one opens."""
         for peer in self._network.roster:
             peer.close(Superseded("what we say of ourselves has changed"))
         self.joined = False
-        self._round.soon()
 
     def _node(self, hello: Hello, host: str, port: int) -> Node | None:
         contact = Contact(hello.public.text, host, port, hello.scheme, hello.name)
@@ -262,7 +265,13 @@ class Membership(MultiService):
                 self._network.table.remove(peer.node_id)
                 peer.abort(PeerGone("no sign of life", silent_s=round(idle_s)))
             elif idle_s >= settings.keepalive_s:
-                self._errands.start(lambda peer=peer: _ping(self._network, peer))
+                self._errands.start(partial(self._ping, peer))
+
+    async def _ping(self, peer: Peer) -> None:
+        self._network.roster.expect_answer()
+        body = (await peer.request(Ping())).claims.body
+        if isinstance(body, Pong):
+            self._seen(peer, body.observed)
 
     def _trim(self) -> None:
         """Close the links used least, beyond those that are kept."""
@@ -274,11 +283,6 @@ class Membership(MultiService):
         idle = [p for p in network.roster if not p.waiting and p.node_id not in near]
         for peer in sorted(idle, key=lambda peer: max(peer.used_s, peer.served_s))[:surplus]:
             peer.close(Superseded("links beyond those that are kept"))
-
-
-async def _ping(network: Network, peer: Peer) -> None:
-    network.roster.expect_answer()
-    await peer.request(Ping())
 
 
 def _is_orderly(reason: StreembitError) -> bool:

@@ -44,7 +44,7 @@ from streembit.wire.message import Answer, Rpc
 
 HAND_OVER_EVERY_S: Final = 10.0  # newcomers of that time are served in one pass over the store
 EXPIRE_EVERY_S: Final = 60.0
-REACH_EVERY_S: Final = 600.0  # as long as a home router may keep another address
+REACH_EVERY_S: Final = 60.0  # a round asks only peers that can tell something new
 GATE_LIMITS: Final = GateLimits()
 
 
@@ -113,6 +113,7 @@ class Node(MultiService):
         self.finder = Finder(self.network, self.deposit, self.errands)
         self.publishing = Publishing(self.network, self.finder, self.deposit, own)
         self.replication = Replication(self.network, self.finder, self.deposit)
+        self.reachability = Reachability(self.network, self._renewed)
         self.canary = Canary(self.network, self.finder)
         self.membership = Membership(
             self.network,
@@ -123,8 +124,8 @@ class Node(MultiService):
             remembered,
             self.replication.joined,
             self._settled,
+            self.reachability.seen,
         )
-        self.reachability = Reachability(self.network, self.membership.renew)
         self._answers = Answers(self.network.table, self.deposit, self.probes.dial_back)
         self.factory: IProtocolFactory = LinkFactory(
             self._incoming, self.gate, clock, self.refused, self._is_member
@@ -171,6 +172,10 @@ class Node(MultiService):
         """We have joined: prove it, tell our keys, and find out who can reach us."""
         for name in ("reachability", "republish", "canary"):
             self._jobs[name].soon()
+
+    def _renewed(self) -> None:
+        """What we say of ourselves has changed."""
+        self.membership.renew()
 
     # --- links
     def _incoming(self, watch: LinkWatch) -> LinkProtocol:

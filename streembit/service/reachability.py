@@ -110,8 +110,6 @@ class Reachability:
         assert isinstance(answer, Dialled)  # Peer lets no other answer through
         now_s, host = self._network.now_s(), peer.carrier.host
         self._reach.dialled(peer.node_id, host, answer.reachable, now_s)
-        if parse(answer.host) is not None:
-            self._reach.observed(peer.node_id, host, answer.host, now_s)
         return answer
 
     def _apart(self, peers: Iterable[Peer]) -> list[Peer]:
