@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from streembit.dht.grouping import Grouping
-from streembit.dht.keyspace import K, from_text
+from streembit.dht.keyspace import REPLICAS, from_text
 from streembit.dht.lookup import LIMIT_S, MAX_REQUESTS, Wait
 from streembit.dht.peer import Node
 from streembit.dht.shortlist import FARTHEST, Entry, Known, Shortlist, State
@@ -23,7 +23,7 @@ from streembit.dht.table import Table
 from streembit.wire.message import MAX_CONTACTS, MAX_RADIUS, Contact
 
 FIRST_WAVE: Final = 3  # asked before the others, where the table may miss some
-FIRST_RECEIPTS: Final = 2  # of them let the others go: tried 1 to 5 of 1 to 5 in bench/lookups.py
+FIRST_RECEIPTS: Final = 2  # of them let the others go, so that one silent node costs no time
 REPLACE_AFTER_S: Final = 0.25  # without an answer the next nearest is asked as well
 
 
@@ -109,7 +109,7 @@ class Put:
         nearest: Iterable[Node],
         *,
         now_s: float,
-        k: int = K,
+        k: int = REPLICAS,
         sure: bool = False,
         own_id: int | None = None,
         grouping: Grouping | None = None,
@@ -248,7 +248,7 @@ def nearer(
     """
     if not radius:
         return []
-    farthest = FARTHEST if len(radius) < K else from_text(radius[-1]) ^ place
+    farthest = FARTHEST if len(radius) < REPLICAS else from_text(radius[-1]) ^ place
     asked = set(radius)
     return [
         node.contact
