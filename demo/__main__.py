@@ -13,7 +13,7 @@ from typing import Final
 
 from rich.console import Console
 from rich.live import Live
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred, DeferredList, FirstError
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.task import deferLater, react
 
@@ -41,16 +41,23 @@ async def main(reactor: PosixReactorBase, arguments: argparse.Namespace) -> None
         network = f"demo-{secrets.token_hex(4)}"
         members = Members(reactor, Path(folder), network, arguments.twistd)
         work = Deferred.fromCoroutine(show(reactor, members, console, once=arguments.once))
-        interrupted_by(reactor, work)
         try:
-            await work
-        except CancelledError:
-            console.print("\nEnding all processes.")
+            await either(work, interruption(reactor))
         except StepFailed as e:
             tell(console, e)
             raise SystemExit(1) from None
         finally:
+            work.cancel()
             await members.end()
+
+
+async def either(work: Deferred[None], interrupted: Deferred[None]) -> None:
+    """Wait for the work or the interruption; raise what the work raises before."""
+    race = DeferredList([work, interrupted], True, True, consumeErrors=True)
+    try:
+        await race
+    except FirstError as e:
+        e.subFailure.raiseException()
 
 
 async def show(
@@ -66,14 +73,17 @@ async def show(
             await deferLater(reactor, REDRAW_EVERY_S)
 
 
-def interrupted_by(reactor: PosixReactorBase, work: Deferred[None]) -> None:
-    """Let Ctrl-C, SIGTERM and a closed terminal cancel the work, so that it cleans up."""
+def interruption(reactor: PosixReactorBase) -> Deferred[None]:
+    """Return what fires at Ctrl-C, SIGTERM, or when the terminal is closed."""
+    interrupted: Deferred[None] = Deferred()
 
-    def cancel(_signal: int, _frame: object) -> None:
-        reactor.callFromThread(work.cancel)
+    def interrupt(_signal: int, _frame: object) -> None:
+        if not interrupted.called:
+            reactor.callFromThread(interrupted.callback, None)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, cancel)
+        signal.signal(number, interrupt)
+    return interrupted
 
 
 def tell(console: Console, failed: StepFailed) -> None:

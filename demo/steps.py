@@ -157,4 +157,6 @@ async def kill(stage: Stage, publisher: Member) -> None:
     """Kill the publisher without notice."""
     publisher.signal(signal.SIGKILL)
     how = await publisher.ended
-    stage.say(f"{publisher.name} is dead: {how} Its record lives on with the others.")
+    if "signal 9" not in how:
+        raise StepFailed(f"{publisher.name} did not die of SIGKILL: {how}", [publisher])
+    stage.say(f"{publisher.name} was killed without notice (signal 9, SIGKILL).")

@@ -89,10 +89,16 @@ class Manager(DatagramProtocol):
 
     def datagramReceived(self, datagram: bytes, addr: object) -> None:
         """Keep the word, and tell who waits for it."""
-        self.words.append(datagram.decode())
-        for word, waiting in self._waiting:
-            if word == self.words[-1] and not waiting.called:
-                waiting.callback(None)
+        said = datagram.decode()
+        self.words.append(said)
+        fired = [waiting for word, waiting in self._waiting if word == said]
+        self._waiting = [(word, waiting) for word, waiting in self._waiting if word != said]
+        for waiting in fired:
+            waiting.callback(None)
+
+    def forget(self, unwanted: Deferred[None]) -> None:
+        """Take note that nobody waits for this any more."""
+        self._waiting = [(word, waiting) for word, waiting in self._waiting if waiting != unwanted]
 
     def heard(self, word: str) -> Deferred[None]:
         """Fire when the word is said, at once if it was."""
@@ -148,6 +154,7 @@ class TwistdCase(TestCase):
 
         def early(status: int) -> int:
             if not heard.called:
+                self.manager.forget(heard)
                 said = (process.out + process.err).decode()
                 heard.errback(AssertionError(f"ended with {status} before it was ready\n{said}"))
             return status
