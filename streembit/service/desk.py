@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from streembit._version import __version__
@@ -45,12 +46,16 @@ HEX_KEY_CHARS: Final = 66
 
 
 class Desk:
-    """Answers for a running node; see `facade.NodeFacade` for what each method promises."""
+    """Answers for a running node; see `facade.NodeFacade` for what each method promises.
 
-    def __init__(self, node: Node) -> None:
+    Args:
+        home: the node's folder, for the doctor; None for a node that has none.
+    """
+
+    def __init__(self, node: Node, home: Path | None = None) -> None:
         self._node = node
         self._network = node.network
-        self._doctor = Doctor(node)
+        self._doctor = Doctor(node, home)
 
     # --- state
     async def ready(self) -> Readiness:

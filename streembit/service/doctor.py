@@ -18,6 +18,7 @@ from streembit.service.membership import Address
 from streembit.service.network import show_address
 from streembit.service.node import Node
 
+AGREED_S: Final = 2.0  # peers state whole seconds, and a handshake takes its time
 MIN_FREE_BYTES: Final = 256 * 1024 * 1024  # four times what the store holds at most by default
 
 
@@ -65,12 +66,10 @@ class Doctor:
                 "clock", True, "not yet compared: fewer than 3 peers in different networks"
             )
         side = "ahead of" if ahead_s > 0 else "behind"
-        return Check(
-            "clock",
-            abs(ahead_s) <= WARN_S,
-            f"{abs(ahead_s):,.0f} s {side} the peers",
-            "set this machine's clock, or let it be set: timedatectl set-ntp true",
-        )
+        apart = f"{abs(ahead_s):,.0f} s {side} the peers"
+        detail = apart if abs(ahead_s) >= AGREED_S else "agrees with the peers"
+        advice = "set this machine's clock, or let it be set: timedatectl set-ntp true"
+        return Check("clock", abs(ahead_s) <= WARN_S, detail, advice)
 
     def _port(self) -> Check:
         shown = ", ".join(self._node.listening)

@@ -62,7 +62,7 @@ class Grower:
         own = PublishedRecords(self.home.published_path)
         held.callback(own.close)
         node = self._node(shelf, own, Random())
-        desk = Desk(node)
+        desk = Desk(node, self.home.path)
         yield node
         yield Listening(
             self.reactor, self.config.listen, node.factory, lambda ports: told(node, ports)
