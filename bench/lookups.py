@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from streembit.dht.disjoint import DisjointLookup
-from streembit.dht.keyspace import K
+from streembit.dht.keyspace import REPLICAS, K
 from streembit.dht.lookup import Ask, Done, Lookup
 from streembit.dht.nodes import FindNodes
 from streembit.dht.put import Ended, Put, Receipt, Send
@@ -67,27 +67,29 @@ def find(network: Network, mode: Callable[[], FindNodes]) -> Tally:
     return tally
 
 
-def put(network: Network, share_killed: float = 0.0) -> Tally:
+def put(network: Network, k: int, share_killed: float = 0.0) -> Tally:
     """Put at random places, and compare the holders with brute force."""
     tally = Tally()
     with network.frozen():
         network.kill(share_killed)
         for _ in range(TARGETS):
             host, place = network.anyone(), network.target()
-            outcome = network.put(host, Thing.at(place), radius=host.table.radius())
+            outcome = network.put(host, Thing.at(place), k, radius=host.table.radius())
             holders = {receipt.node.id for receipt in outcome.receipts}
-            missed = set(network.truth(place, without=host)) - holders
+            missed = set(network.truth(place, k, without=host)) - holders
             tally.add(len(missed), outcome.requests, outcome.rounds)
     return tally
 
 
-def get(network: Network, mode: Callable[[], FindFirst | FindLatest], killed: float) -> Tally:
-    """Read what lies on the true nearest, after a share of all nodes fell silent."""
+def get(
+    network: Network, mode: Callable[[], FindFirst | FindLatest], killed: float, k: int = K
+) -> Tally:
+    """Read what lies on the k true nearest, after a share of all nodes fell silent."""
     tally = Tally()
     with network.frozen():
         places = [network.target() for _ in range(TARGETS)]
         for place in places:
-            for holder in network.truth(place):
+            for holder in network.truth(place, k):
                 network.hosts[holder].items[place] = Thing.at(place)
         network.kill(killed)
         for place in places:
@@ -169,6 +171,7 @@ def _one_put(host: Host, place: int) -> None:
         place,
         table.nearest(place, 2 * K, storage_only=True),
         now_s=0.0,
+        k=K,
         sure=table.knows_all(place),
         own_id=host.id,
         grouping=table.grouping,
@@ -236,15 +239,16 @@ def report(network: Network, failed: list[str]) -> None:
     if found.rounds > ROUNDS_BAR * found.runs:
         failed.append(f"{size} nodes: rounds")
     print(f"    each of them asked      {find(network, lambda: FindNodes(confirm=True))}")
-    stored = put(network)
-    print(f"  put, 20 replicas          {stored}")
-    if stored.exact < 0.99 * stored.runs or (size == 50 and stored.requests > 23 * stored.runs):
-        failed.append(f"{size} nodes: puts")
-    print(f"    30% fallen silent       {put(network, 0.3)}")
-    for killed in (0.0, 0.3, 0.5):
-        name = f"get, {killed:.0%} fallen silent"
-        print(f"  {name:<24}  {get(network, FindFirst, killed)}")
-    print(f"  get the newest of 3       {get(network, FindLatest, 0.0)}")
+    for k in (REPLICAS, K):
+        stored = put(network, k)
+        print(f"  put, {k} replicas          {stored}")
+        if stored.exact < 0.99 * stored.runs or (size == 50 and stored.requests > 23 * stored.runs):
+            failed.append(f"{size} nodes: puts to {k}")
+        print(f"    30% fallen silent       {put(network, k, 0.3)}")
+        for killed in (0.0, 0.3, 0.5):
+            name = f"  get, {killed:.0%} fallen silent"
+            print(f"  {name:<24}  {get(network, FindFirst, killed, k)}")
+        print(f"    get the newest of 3     {get(network, FindLatest, 0.0, k)}")
 
 
 def crowd() -> None:

@@ -223,7 +223,7 @@ class Shortlist:
     def _is_crowded(self, near: list[Entry], n: int) -> bool:
         if len(near) < n or self._radius is None:
             return False
-        return near[-1].node.id ^ self.target < self._radius * CROWDED
+        return near[-1].node.id ^ self.target < self._radius * CROWDED * n / K
 
     def _shell(self, entry: Entry) -> int:
         """Return how often the radius halves before it excludes the entry, -1 beyond it."""

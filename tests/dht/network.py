@@ -147,12 +147,13 @@ class Network:
         assert isinstance(found, Found)
         return found
 
-    def put(self, host: Host, item: Thing, **settings: Any) -> Outcome:
+    def put(self, host: Host, item: Thing, k: int = K, **settings: Any) -> Outcome:
         put = Put(
             item.place,
             host.table.nearest(item.place, 2 * K, storage_only=True),
             now_s=self.now_s,
-            sure=host.table.knows_all(item.place),
+            k=k,
+            sure=host.table.knows_all(item.place, k),
             own_id=host.id,
             grouping=self.grouping,
             known=host.table.get,

@@ -211,7 +211,13 @@ class SybilTests(SynchronousTestCase):
         crowd = [at(PLACE ^ n, n) for n in range(1, 61)]
         honest = [at(PLACE ^ n << ID_BITS - 12, 100 + n) for n in range(1, 61)]
         put = Put(
-            PLACE, crowd + honest, now_s=0.0, sure=True, grouping=OPEN, radius=60 << ID_BITS - 12
+            PLACE,
+            crowd + honest,
+            now_s=0.0,
+            k=K,
+            sure=True,
+            grouping=OPEN,
+            radius=60 << ID_BITS - 12,
         )
         send = sent(put)
         self.assertEqual(len(send.nodes), MAX_REGION)
@@ -226,7 +232,7 @@ def near(count: int) -> list[Node]:
 
 
 def started(nodes: list[Node], *, sure: bool = False) -> Put:
-    return Put(PLACE, nodes, now_s=0.0, sure=sure, grouping=OPEN)
+    return Put(PLACE, nodes, now_s=0.0, k=K, sure=sure, grouping=OPEN)
 
 
 def sent(put: Put, now_s: float = 0.0) -> Send:
