@@ -44,7 +44,7 @@ TTL_S = 3600
 class OurSwarm:
     """Whole nodes in one process."""
 
-    settle_s = 0.5  # a node has joined when its own look-ups are complete
+    settle_s = 12.0  # by then every node has announced its keys and handed over what newcomers lack
 
     def __init__(self, variant: str) -> None:
         """Begin without a node; there is one way only, `plain`."""

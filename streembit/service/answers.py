@@ -7,7 +7,8 @@ from typing import assert_never
 
 from twisted.internet.defer import Deferred
 
-from streembit.dht.keyspace import ID_BITS, K, from_text, to_text
+from streembit.dht.keyspace import from_text, to_text
+from streembit.dht.put import nearer
 from streembit.dht.table import Table
 from streembit.errors import BadMessage
 from streembit.jose import base64url
@@ -33,7 +34,6 @@ from streembit.wire.message import (
 )
 
 MAX_TOLD = 20  # contacts an answer: about 2 KiB, so that nobody is made to send much by asking
-FARTHEST = 1 << ID_BITS  # beyond every distance
 
 
 class Answers:
@@ -52,7 +52,6 @@ class Answers:
         self._table = table
         self._deposit = deposit
         self._dial_back = dial_back
-        self._id_text = to_text(table.own_id)
 
     def serve(self, peer: Peer, request: Verified[Rpc]) -> Answer | Deferred[Answer]:
         """Return the answer to a verified request.
@@ -92,18 +91,5 @@ class Answers:
             base64url.encode(receipt.digest),
             receipt.seq,
             receipt.expires_unix_s,
-            self._nearer(receipt.place, body.radius, peer),
+            nearer(self._table, receipt.place, body.radius, peer.node_id),
         )
-
-    def _nearer(self, place: int, radius: list[str], peer: Peer) -> list[Contact]:
-        """Return who should hold the item as well, but was not asked to.
-
-        The farthest of those asked stands last; who puts another there only misses our advice.
-        """
-        if not radius:
-            return []
-        asked = {peer.id_text, self._id_text, *radius}
-        reach = FARTHEST if len(radius) < K else from_text(radius[-1]) ^ place
-        missed = [n for n in self._table.within(place, reach) if n.id_text not in asked]
-        missed.sort(key=lambda node: node.id ^ place)
-        return [node.contact for node in missed[:MAX_TOLD]]

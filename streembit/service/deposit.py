@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Final
 
-from streembit.dht.keyspace import K
+from streembit.dht.keyspace import REPLICAS
 from streembit.dht.record import Blob, Item, read, read_at
 from streembit.dht.shelf import StoredItem, Usage
 from streembit.dht.store import Store
@@ -65,7 +65,7 @@ class Deposit:
 
     def keep(self, item: Item) -> bool:
         """Keep an item of ours, if we are among the nearest to its place; return whether."""
-        if self._network.client_only or self._network.table.rank(item.place) >= K:
+        if self._network.client_only or self._network.table.rank(item.place) >= REPLICAS:
             return False
         try:
             self._take(item, "")

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from streembit.dht.keyspace import K, from_text, to_text
+from streembit.dht.keyspace import REPLICAS, K, from_text, to_text
 from streembit.dht.lookup import Found, Hop, Lookup, Mode
 from streembit.dht.nodes import FindNodes
 from streembit.dht.peer import Node
-from streembit.dht.refresh import explore
 from streembit.dht.put import Outcome, Put, Receipt, Send
 from streembit.dht.record import Blob, Item, prefer, read_at
+from streembit.dht.refresh import explore
 from streembit.dht.values import FindFirst, FindLatest
 from streembit.errors import BadMessage, RemoteRefusal, StreembitError
 from streembit.jose import base64url
@@ -110,9 +110,9 @@ class Finder:
         table = self._network.table
         put = Put(
             item.place,
-            table.nearest(item.place, 2 * K, storage_only=True),
+            table.nearest(item.place, 2 * REPLICAS, storage_only=True),
             now_s=self._network.now_s(),
-            sure=table.knows_all(item.place),
+            sure=table.knows_all(item.place, REPLICAS),
             own_id=self._network.id,
             grouping=self._network.settings.grouping,
             radius=table.radius(),

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 
-from streembit.dht.keyspace import K
+from streembit.dht.keyspace import REPLICAS
 from streembit.dht.peer import Node
 from streembit.dht.record import Item
 from streembit.service.deposit import Deposit
@@ -65,7 +65,7 @@ class Replication:
             done += 1
 
         def is_due(place: int) -> bool:
-            near = self._network.table.rank(place) < K
+            near = self._network.table.rank(place) < REPLICAS
             return near and not self._deposit.is_fresh(place, every_s)
 
         await self._each(is_due, renew)
@@ -86,7 +86,7 @@ class Replication:
         before = [node.id for node in nearest if node.id ^ place < apart]
         if len(before) == 2 or (before and before[0] not in newcomers):
             return []  # somebody nearer has it to give
-        due = [n for n in table.nearest(place, K, storage_only=True) if n.id in newcomers]
+        due = [n for n in table.nearest(place, REPLICAS, storage_only=True) if n.id in newcomers]
         return [n for n in due if not before or n.id == before[0]]
 
     def _pause(self) -> Deferred[None]:
