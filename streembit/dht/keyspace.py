@@ -16,12 +16,10 @@ if TYPE_CHECKING:
 
 ID_BITS: Final = 160  # SHA-1, as in the Kademlia paper: a place on the ring, never a credential
 ID_BYTES: Final = ID_BITS // 8
-K: Final = 20  # replicas of an item, entries of a bucket, contacts of an answer
+K: Final = 20  # entries of a bucket, contacts of an answer, what a look-up is for
 ALPHA: Final = 3  # requests of one look-up on their way at a time
 # Nodes that hold an item. When half of all nodes go at once, 0.02% of the items go with them.
 REPLICAS: Final = 12
-    12  # nodes that hold an item: half of them may go at once, 0.02% are lost with them
-)
 CACHED_IDS: Final = 8_192  # contacts heard of again and again; about 2 MiB when full
 KEY_KIND: Final = "key"  # the kind of record that tells an actor's public keys
 
