@@ -22,6 +22,7 @@ _STATUS: Final = (
     (errors.RecordTooLarge, 413),
     (errors.StoreDegraded, 503),
     (errors.DiskFull, 503),
+    (errors.DiskFailed, 503),
     (errors.NotReady, 503),
     (errors.NoPeers, 503),
     (errors.PeerGone, 503),

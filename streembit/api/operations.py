@@ -187,6 +187,7 @@ async def _find(node: NodeFacade, ask: Ask) -> facade.FindResult:
     return await node.find(ask.checked(NODE_ID))
 
 
+_OWN_DISK = ("disk-full", "disk-failed")
 _ASKS_PEERS = ("no-peers", "not-ready", "request-timeout")
 
 OPERATIONS: Final = (
@@ -217,7 +218,7 @@ OPERATIONS: Final = (
         _put_record,
         (NAME,),
         PutRecord,
-        ("bad-name", "too-large", "record-refused", "store-degraded", *_ASKS_PEERS),
+        ("bad-name", "too-large", "record-refused", *_OWN_DISK, *_ASKS_PEERS),
     ),
     Operation(
         "delete_record",
@@ -227,7 +228,7 @@ OPERATIONS: Final = (
         facade.PutResult,
         _delete_record,
         (NAME,),
-        errors=("bad-name", "not-found", "record-refused", "store-degraded", *_ASKS_PEERS),
+        errors=("bad-name", "not-found", "record-refused", *_OWN_DISK, *_ASKS_PEERS),
     ),
     Operation(
         "get_record",

@@ -98,6 +98,7 @@ class Town:
         clock: IReactorTime | None = None,
         settings: NetworkSettings | None = None,
         seeds: Sequence[Address] | None = None,
+        own: PublishedRecords | None = None,
         **more: Any,
     ) -> Node:
         """Make a node; without `listen` nobody can connect to it, though it says that it listens.
@@ -110,7 +111,7 @@ class Town:
             Identity.from_seed(bytes([number + 1]) * 32, f"node{number}"),
             settings or NetworkSettings(network=NETWORK),
             MemoryShelf() if shelf is None else shelf,
-            self._own(number),
+            self._own(number) if own is None else own,
             host.connect,
             self.memory.clock if clock is None else clock,
             Random(number),
