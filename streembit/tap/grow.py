@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +18,14 @@ from twisted.logger import Logger
 from streembit.api.late import LateFactory
 from streembit.api.server import ApiService
 from streembit.dht.grouping import Grouping
+from streembit.dht.store import StoreLimits
 from streembit.disk.config import Config, Role, parse_seed
 from streembit.disk.home import Home
 from streembit.disk.limits import Limits
+from streembit.disk.peers import PeersFile
 from streembit.disk.published import PublishedRecords
 from streembit.disk.records import SqliteShelf
-from streembit.errors import BadConfig
+from streembit.errors import BadConfig, StoreDegraded
 from streembit.jose.keys import Identity
 from streembit.net.budget import Rate
 from streembit.net.dial import over_tcp
@@ -33,7 +37,9 @@ from streembit.service.membership import Address
 from streembit.service.network import show_address
 from streembit.service.node import Node
 from streembit.service.notify import Notifier
+from streembit.service.recall import Memory, Recall
 from streembit.service.settings import NetworkSettings
+from streembit.service.storeclock import StoreClock
 from streembit.tap.listening import Listening
 from streembit.tap.watchdog import watchdog
 
@@ -56,16 +62,27 @@ class Grower:
     reactor: Any
 
     def grow(self, held: ExitStack) -> Iterator[IService]:
-        """Yield the services in the order of their start; stack what is closed after them."""
+        """Yield the services in the order of their start; stack what is closed after them.
+
+        Raises:
+            LocalError: a file in the home, or a value of the configuration,
+                cannot be used.
+        """
+        settings = network_settings(self.role, self.config)
+        peers = PeersFile(self.home.peers_path)
+        memory = Memory(peers, settings.grouping)
         shelf = SqliteShelf(self.home.records_path)
         held.callback(shelf.close)
         own = PublishedRecords(self.home.published_path)
         held.callback(own.close)
-        node = self._node(shelf, own, Random())
-        desk = Desk(node, self.home.path)
+        tell_of_damage([*peers.moved_aside, *shelf.moved_aside])
+
+        node = self._node(settings, shelf, own, memory)
+        desk = Desk(node)
         yield node
+        yield Recall(memory, node.network, Random().random)
         yield Listening(
-            self.reactor, self.config.listen, node.factory, lambda ports: told(node, ports)
+            self.reactor, self.config.listen, node.factory, lambda ports: tell(node, ports)
         )
         yield ApiService(self.reactor, self.home.socket_path, desk, node.refusals.refuse)
         if self.config.metrics:
@@ -74,19 +91,24 @@ class Grower:
         if self.notifier.heard:
             yield watchdog(self.notifier, desk, self.reactor, Random().random)
 
-    def _node(self, shelf: SqliteShelf, own: PublishedRecords, chance: Random) -> Node:
-        limits = self.config.limits
+    def _node(
+        self, settings: NetworkSettings, shelf: SqliteShelf, own: PublishedRecords, memory: Memory
+    ) -> Node:
+        limits, now_s = self.config.limits, time.time()
         return Node(
             self.identity,
-            network_settings(self.role, self.config),
+            settings,
             shelf,
             own,
             over_tcp(self.reactor),
             self.reactor,
-            chance,
+            Random(),
             seeds=[seed(text) for text in self.config.seeds],
+            remembered=memory.best(now_s),
             gate_limits=gate_limits(limits, self.config.exempt).within(descriptors()),
             link_limits=LinkLimits(queue_bytes=limits.queue_bytes),
+            store_limits=store_limits(limits),
+            store_clock=StoreClock(time.monotonic, now_s, newest_s(shelf)),
         )
 
 
@@ -116,6 +138,24 @@ def gate_limits(limits: Limits, exempt: Sequence[str]) -> GateLimits:
     )
 
 
+def store_limits(limits: Limits) -> StoreLimits:
+    """Return the limits of the record store as they are configured."""
+    return StoreLimits(
+        total_bytes=limits.store_bytes,
+        owner_items=limits.records_per_owner,
+        address_bytes=limits.bytes_per_address,
+        group_bytes=limits.bytes_per_group,
+    )
+
+
+def newest_s(shelf: SqliteShelf) -> float:
+    """Return how far the store's clock had come; 0.0 where the disk does not tell."""
+    try:
+        return shelf.newest_s()
+    except StoreDegraded:
+        return 0.0
+
+
 def seed(text: str) -> Address:
     """Return a seed of the configuration as the node wants it."""
     parsed = parse_seed(text)
@@ -126,7 +166,7 @@ def seed(text: str) -> Address:
     return Address(parsed.host, parsed.port, PublicKey.from_hex(parsed.key))
 
 
-def told(node: Node, ports: Sequence[IListeningPort]) -> None:
+def tell(node: Node, ports: Sequence[IListeningPort]) -> None:
     """Tell the node where it listens: the first port is the one that others are told."""
     addresses = [address_of(port) for port in ports]
     shown = [show_address(a.host, a.port) for a in addresses]
@@ -140,6 +180,12 @@ def address_of(port: IListeningPort) -> IPv4Address | IPv6Address:
     if not isinstance(address, IPv4Address | IPv6Address):
         raise BadConfig(f"links are accepted on TCP only, not on {address}")
     return address
+
+
+def tell_of_damage(moved: Sequence[Path]) -> None:
+    """Log each damaged file that was moved aside."""
+    for path in moved:
+        _log.error("a damaged file was moved aside: {path}", path=str(path))
 
 
 def figures_site(metrics: Metrics, reactor: Any) -> QuietSite:

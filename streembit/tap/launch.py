@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
-from twisted.logger import ILogObserver
+from twisted.logger import (
+    FilteringLogObserver,
+    ILogObserver,
+    LogLevel,
+    LogLevelFilterPredicate,
+)
 from twisted.python.logfile import LogFile
 
 from streembit.disk.config import Config
@@ -15,6 +20,7 @@ from streembit.disk.home import Home
 from streembit.disk.passcode import Source
 from streembit.errors import HomeMissing, StreembitError
 from streembit.jose.keys import Identity
+from streembit.service.log import JsonLog
 from streembit.service.notify import Notifier
 from streembit.tap.options import RoleOptions
 from streembit.tap.role import Launch, RoleReactor, RoleService, in_one_line
@@ -39,7 +45,8 @@ def launched(options: RoleOptions) -> RoleService:
     reactor = cast(RoleReactor, installed)
     notifier = Notifier.from_environment(os.environ, os.getpid())
     grower = Grower(options.role, config, home, identity, notifier, installed)
-    return RoleService(launch_of(options), home.lock, grower.grow, notifier, reactor)
+    launch = launch_of(options, config.log_level)
+    return RoleService(launch, home.lock, grower.grow, notifier, reactor)
 
 
 def opened(options: RoleOptions) -> Home:
@@ -84,30 +91,29 @@ def passcode(options: RoleOptions, source: Source, account: str, *, new: bool) -
     return None if options["no-passcode"] else source.passcode(account, new=new)
 
 
-def launch_of(options: RoleOptions) -> Launch:
+def launch_of(options: RoleOptions, log_level: str) -> Launch:
     """Return how twistd was told to run; by itself (a test) it runs in the foreground."""
     parent: dict[str, Any] = options.parent or {"nodaemon": True}
     return Launch(
         options.command,
         foreground=bool(parent.get("nodaemon") or parent.get("debug")),
         pidfile=parent.get("pidfile") or "",
-        log=log_of(parent),
+        log=log_of(parent, log_level),
     )
 
 
-def log_of(parent: dict[str, Any]) -> ILogObserver | None:
+def log_of(parent: dict[str, Any], level: str) -> ILogObserver | None:
     """Return the JSON-line log for where twistd was told to log, None where it knows better.
 
-    It knows better with `--logger` and `--syslog`.
+    It knows better with `--logger` and `--syslog`. Events below the level
+    are left out.
     """
-    from streembit.service.log import JsonLog
-
     if parent.get("logger") or parent.get("syslog"):
         return None
     file = parent.get("logfile") or ("" if parent.get("nodaemon") else "twistd.log")
-    if file in ("", "-"):
-        return JsonLog(sys.stdout)
-    return JsonLog(cast(Any, LogFile.fromFullPath(file)))
+    out = sys.stdout if file in ("", "-") else cast(TextIO, LogFile.fromFullPath(file))
+    least = LogLevelFilterPredicate(LogLevel.levelWithName(level))
+    return FilteringLogObserver(JsonLog(out), [least])
 
 
 def _path(text: str | None) -> Path | None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import socket
 import stat
 from pathlib import Path
 
+from twisted.web.client import Agent, readBody
+
 from streembit.disk.home import Home
-from tests.tap.twistd import TWISTD, Process, TwistdCase
+from tests.tap.twistd import TWISTD, Process, TwistdCase, reactor
 
 LOOPBACK = "tcp:0:interface=127.0.0.1"
 PASSCODE = "Canary-Secret-1!"
@@ -223,6 +227,53 @@ class LifeTests(NodeCase):
             pass
         process.signal("TERM")
         self.assertEqual(await process.ended, 0, process.out + process.err)
+
+    async def test_the_log_is_lines_of_json_from_a_level_on(self) -> None:
+        """Each line stands for itself; the configuration says from which level on."""
+        for level, spoken in (("info", True), ("error", False)):
+            home = self.home(level)
+            (home / "node.toml").write_text(f'log_level = "{level}"')
+            process = self.node(home)
+            await self.ready(process)
+            process.signal("TERM")
+            self.assertEqual(await process.ended, 0)
+            events = [json.loads(line) for line in process.out.splitlines()]
+            self.assertEqual(any(e["msg"].startswith("listening on") for e in events), spoken)
+            self.manager.words.clear()
+
+    async def test_a_daemon_logs_to_its_file(self) -> None:
+        """And ends as cleanly as one in the foreground."""
+        command = [TWISTD, "streembit-node", "--home", str(self.home()), "--no-passcode"]
+        command += ["--listen", LOOPBACK, "--network", "test"]
+        # The daemon inherits descriptor 3, so `ended` fires when it is gone, not its parent.
+        parent = self.spawn(command, files={0: "w", 1: "r", 2: "r", 3: "r"})
+        await self.ready(parent)
+        os.kill(int((self.folder / "twistd.pid").read_text()), signal.SIGTERM)
+        self.assertEqual(await parent.ended, 0)
+        self.assertIn("STOPPING=1", self.manager.words)
+        self.assertFalse((self.folder / "twistd.pid").exists())
+        log = (self.folder / "twistd.log").read_text().splitlines()
+        self.assertTrue(any("listening on" in json.loads(line)["msg"] for line in log))
+
+    async def test_figures_for_prometheus(self) -> None:
+        """They are where the option says, and name the refusals by reason."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        metrics = f"tcp:{port}:interface=127.0.0.1"
+        process = self.node(self.home(), "--metrics", metrics)
+        await self.ready(process)
+        page = await self.page(port)
+        self.assertIn("streembit_rejected_total", page)
+        process.signal("TERM")
+        self.assertEqual(await process.ended, 0)
+
+    async def page(self, port: int) -> str:
+        """Return what Prometheus would be told."""
+        agent = Agent(reactor)
+        response = await agent.request(b"GET", f"http://127.0.0.1:{port}/metrics".encode())
+        self.assertEqual(response.code, 200)
+        return (await readBody(response)).decode()
 
     async def test_a_home_in_a_deep_folder(self) -> None:
         """The API's socket has a path longer than a socket address holds."""
