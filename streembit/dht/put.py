@@ -29,13 +29,15 @@ REPLACE_AFTER_S: Final = 0.25  # without an answer the next nearest is asked as 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send one signed store request to these nodes.
+    """Send one signed request to these nodes.
 
-    radius: for the request: the ids of all nodes that this put goes to so far, nearest first.
+    radius: for a store: the ids of all nodes that this put goes to so far, nearest first.
+    about: for a look-up's request: the place to ask about, see `Ask.target`.
     """
 
     nodes: tuple[Node, ...]
     radius: tuple[str, ...]
+    about: int = 0
 
 
 @dataclass(frozen=True, slots=True)

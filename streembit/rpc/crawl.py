@@ -41,18 +41,26 @@ class Plan(Protocol[T_co]):
 
 
 class LookupPlan:
-    """A look-up whose requests of one moment go out together."""
+    """A look-up whose requests of one moment about one place go out together."""
 
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
+        self._ahead: Ask | None = None  # the first one about another place than those before it
 
     def next(self, now_s: float) -> Send | Wait | Over[Found]:
         """See `Plan`."""
         asks: list[Node] = []
-        while isinstance(step := self._lookup.next(now_s), Ask):
+        about: int | None = None
+        while isinstance(step := self._ahead or self._lookup.next(now_s), Ask):
+            self._ahead = None
+            if about not in (None, step.target):
+                self._ahead = step
+                break
+            about = step.target
             asks.append(step.node)
-        if asks:
-            return Send(tuple(asks), ())
+        if about is not None:
+            return Send(tuple(asks), (), about)
+        assert not isinstance(step, Ask)
         return Over(step.found) if isinstance(step, Done) else step
 
     def failed(self, node_id: int, now_s: float) -> None:

@@ -166,8 +166,6 @@ class Finder:
             known=self._network.table.get,
         )
         via: list[Node] = []
-        text = to_text(target)
-        body: Request = FindNode(text) if place is None else FindValue(text)
 
         def take(node: Node, verified: Verified[Rpc]) -> None:
             answer = verified.claims.body
@@ -182,6 +180,8 @@ class Finder:
             self._network.heard(node, verified)
 
         def ask(send: Send) -> Sequence[Reply]:
+            text = to_text(send.about)
+            body: Request = FindNode(text) if place is None else FindValue(text)
             return self._network.ask(send.nodes, body)
 
         crawl = Crawl(LookupPlan(lookup), ask, take, self._network.clock, self._network.unheard)
