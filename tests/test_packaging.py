@@ -100,8 +100,10 @@ class RequirementsTests(SynchronousTestCase):
 
     def test_every_import_of_the_tests_is_asked_for(self) -> None:
         """An environment for work has all that tests, demonstration and examples import."""
-        asked = requirements(setup()["options"]["install_requires"]).keys()
-        asked |= requirements(setup()["options.extras_require"]["dev"]).keys()
+        asked = {
+            *requirements(setup()["options"]["install_requires"]),
+            *requirements(setup()["options.extras_require"]["dev"]),
+        }
         own = {"streembit", "tests", "demo", "bench", "__future__", *sys.stdlib_module_names}
         missing = {
             f"{source.path}:{line} imports {name}"
