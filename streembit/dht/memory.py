@@ -32,6 +32,11 @@ class MemoryShelf:
     def probe(self) -> None:
         """Do nothing: memory takes what it is given."""
 
+    @property
+    def uncommitted(self) -> bool:
+        """Never: each change is there at once."""
+        return False
+
     def begin(self) -> None:
         """Do nothing: each change is there at once."""
 

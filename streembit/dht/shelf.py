@@ -75,6 +75,10 @@ class Shelf(Protocol):
             StoreDegraded: they are not.
         """
 
+    @property
+    def uncommitted(self) -> bool:
+        """Whether there are changes that are not durable before the next `commit`."""
+
     def begin(self) -> None:
         """Open a batch; does nothing when one is open; `save` and the like do it too."""
 

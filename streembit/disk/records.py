@@ -62,6 +62,11 @@ class SqliteShelf:
 
     # --- batches -----------------------------------------------------------------------------
 
+    @property
+    def uncommitted(self) -> bool:
+        """Whether there are changes that the next `commit` makes durable, or reports as lost."""
+        return self._changes > 0 or self._lost
+
     def begin(self) -> None:
         """Open a batch; does nothing when one is open."""
         if self._lost:

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 
 from streembit.dht.keyspace import from_text, to_text
 from streembit.dht.put import nearer
+from streembit.dht.shelf import StoredItem
 from streembit.dht.table import Table
 from streembit.errors import BadMessage
 from streembit.jose import base64url
@@ -84,8 +85,13 @@ class Answers:
         item = self._deposit.answer(place)
         return item if item is not None else Nodes(self._nearest(place, peer))
 
-    def _store(self, body: Store, peer: Peer) -> Answer:
-        receipt = self._deposit.put(body.item, body.kind, peer.carrier.host)
+    def _store(self, body: Store, peer: Peer) -> Answer | Deferred[Answer]:
+        stored = self._deposit.put(body.item, body.kind, peer.carrier.host)
+        if isinstance(stored, Deferred):
+            return stored.addCallback(self._receipt, body, peer)
+        return self._receipt(stored, body, peer)
+
+    def _receipt(self, receipt: StoredItem, body: Store, peer: Peer) -> Answer:
         return Stored(
             to_text(receipt.place),
             base64url.encode(receipt.digest),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
+
+from twisted.internet.defer import Deferred
 
 from streembit.dht.keyspace import REPLICAS
 from streembit.dht.record import Blob, Item, read, read_at
@@ -12,6 +15,7 @@ from streembit.dht.shelf import StoredItem, Usage
 from streembit.dht.store import Store
 from streembit.errors import RecordRefused, RemoteError, StoreDegraded, StreembitError
 from streembit.jose import base64url
+from streembit.service.batch import Batch
 from streembit.service.network import Network
 from streembit.service.storeclock import StoreClock
 from streembit.wire.message import ItemKind, Value
@@ -22,18 +26,19 @@ MAX_HEARD: Final = 65_536  # places whose last store is remembered: as many as a
 class Deposit:
     """Takes, gives and keeps items for one node.
 
-    Everything that it answers is durable: the shelf's batch is committed first.
+    A receipt promises what is durable: it leaves after the commit of the turn's batch.
     """
 
     def __init__(self, store: Store, network: Network, clock: StoreClock) -> None:
         self._store = store
         self._network = network
         self._clock = clock
+        self._batch = Batch(store.shelf, network.clock)
         self._heard_s: OrderedDict[int, float] = OrderedDict()
 
     # --- serving
-    def put(self, text: str, kind: ItemKind, host: str) -> StoredItem:
-        """Verify and take what a peer at this host wants stored.
+    def put(self, text: str, kind: ItemKind, host: str) -> StoredItem | Deferred[StoredItem]:
+        """Verify and take what a peer at this host wants stored; answer when it is durable.
 
         Raises:
             RecordRefused, BadToken, BadHeader, BadJson, BadKey, BadSignature, BadMessage,
@@ -42,7 +47,8 @@ class Deposit:
         item = self._read(text, kind)
         stored = self._take(item, host)
         self._note(item.place)
-        return stored
+        durable = self._batch.durable()
+        return stored if durable is None else durable.addCallback(lambda _: stored)
 
     def answer(self, place: int) -> Value | None:
         """Return what lies at a place, as a peer gets it; None where nothing does."""
@@ -69,6 +75,7 @@ class Deposit:
             return False
         try:
             self._take(item, "")
+            self._batch.commit()
         except RecordRefused:
             return False
         return True
@@ -97,11 +104,18 @@ class Deposit:
         Raises:
             StoreDegraded: it is not.
         """
-        shelf = self._store.shelf
-        if shelf.trouble:
-            shelf.probe()
-        self._store.expire(self._clock.now_s())
-        shelf.commit()
+        self.settle()
+        if self._store.shelf.trouble:
+            self._store.shelf.probe()
+        try:
+            self._store.expire(self._clock.now_s())
+        finally:
+            self._batch.commit()
+
+    def settle(self) -> None:
+        """End the batch: who waits for it hears whether it is durable or lost."""
+        with suppress(StoreDegraded):
+            self._batch.commit()
 
     def pages(self, size: int) -> Iterator[list[StoredItem]]:
         """Yield everything that lies here, `size` items at a time, in order of place."""
@@ -136,9 +150,11 @@ class Deposit:
     def _take(self, item: Item, host: str) -> StoredItem:
         rank = self._network.table.rank(item.place)
         now_s, now_unix_s = self._clock.now_s(), self._network.now_s()
-        stored = self._store.put(item, host, now_s, now_unix_s, rank=rank)
-        self._store.shelf.commit()
-        return stored
+        try:
+            return self._store.put(item, host, now_s, now_unix_s, rank=rank)
+        except StoreDegraded:
+            self.settle()  # what others stored in this turn is lost with it
+            raise
 
     def _read(self, text: str, kind: ItemKind) -> Item:
         if kind == "blob":

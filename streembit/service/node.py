@@ -147,6 +147,7 @@ class Node(MultiService):
         stopping = as_deferred(super().stopService())
         closed = self.network.roster.close(PeerGone("we are stopping"))
         self.probes.stop()
+        self.deposit.settle()
         errands = self.errands.stop()
         self.refusals.settle()
         return stopping.addCallback(lambda _: errands).addCallback(lambda _: closed)

@@ -78,7 +78,7 @@ class Grower:
         tell_of_damage([*peers.moved_aside, *shelf.moved_aside])
 
         node = self._node(settings, shelf, own, memory)
-        desk = Desk(node)
+        desk = Desk(node, self.home.path)
         yield node
         yield Recall(memory, node.network, Random().random)
         yield Listening(

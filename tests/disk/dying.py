@@ -24,6 +24,7 @@ class Trouble:
         self.die_after = False
         self.dead = False
         self.statements = 0
+        self.commits = 0
         self.opened: list[sqlite3.Connection] = []
 
     def connect(self) -> Connect:
@@ -33,6 +34,7 @@ class Trouble:
     def before(self, sql: str) -> None:
         """Fail or die instead of the statement."""
         self.statements += 1
+        self.commits += sql == "COMMIT"
         if self.dead or (self.die_at == self.statements and not self.die_after):
             self.dead = True
             raise PowerCut(sql)
