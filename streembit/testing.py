@@ -54,11 +54,15 @@ class MemoryClock:
         return self._now_s
 
     def callLater(  # noqa: N802 - Twisted's name
-        self, delay: float, function: Callable[..., object], *args: object, **kwargs: object
+        self,
+        delay: float,
+        callable: Callable[..., object],  # noqa: A002 - the interface's name
+        *args: object,
+        **kwargs: object,
     ) -> DelayedCall:
-        """Run a function after so many simulated seconds."""
+        """Run something after so many simulated seconds."""
         call = DelayedCall(
-            self._now_s + delay, function, args, kwargs, _nothing, self._moved, self.seconds
+            self._now_s + delay, callable, args, kwargs, _nothing, self._moved, self.seconds
         )
         self._push(call)
         return call

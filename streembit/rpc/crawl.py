@@ -130,6 +130,9 @@ class Crawl(Generic[T]):
                     )
         finally:
             self._driving = False
+        self._rest(step)
+
+    def _rest(self, step: Wait | Over[T]) -> None:
         if self._over:
             return
         if isinstance(step, Over):

@@ -70,8 +70,6 @@ class Carrier(Protocol):
     """What a conversation needs of the link that carries it."""
 
     @property
-    def link(self) -> Link: ...
-    @property
     def host(self) -> str: ...
     @property
     def port(self) -> int: ...
@@ -121,6 +119,8 @@ class Peer:
         "_stalled",
         "gone",
         "heard_s",
+        "hello",
+        "initiator",
         "key",
         "link_id",
         "node_id",
@@ -130,7 +130,7 @@ class Peer:
         "used_s",
     )
 
-    def __init__(self, carrier: Carrier, rules: Rules) -> None:
+    def __init__(self, carrier: Carrier, link: Link, rules: Rules) -> None:
         self._carrier = carrier
         self._rules = rules
         self._pending = Pending()
@@ -138,9 +138,11 @@ class Peer:
         self._id_text = ""
         self._serving = 0
         self._stalled: IDelayedCall | None = None
-        self.key: PublicKey = carrier.link.peer.public
-        self.link_id: str = carrier.link.id_text
-        self.node_id: int = _place_of(carrier.link.peer)
+        self.hello: Hello = link.peer
+        self.initiator = link.initiator
+        self.key: PublicKey = link.peer.public
+        self.link_id: str = link.id_text
+        self.node_id: int = _place_of(link.peer)
         self.rtt_s: float | None = None
         self.opened_s = self.heard_s = self.used_s = self.served_s = rules.clock.seconds()
         self.gone = False

@@ -198,7 +198,7 @@ class Desk:
         identity = self._network.identity
         yield identity.public, identity.name
         for peer in self._network.roster:
-            yield peer.key, peer.carrier.link.peer.name
+            yield peer.key, peer.hello.name
 
     async def _find_node(self, reference: str) -> Contacted:
         """Return the node that a reference means, looked up where we do not know it."""
@@ -249,7 +249,7 @@ class Desk:
 
     def _row(self, node: Contacted) -> PeerRow:
         peer = self._network.roster.by_text(node.contact.key)
-        hello = peer.carrier.link.peer if peer is not None else None
+        hello = peer.hello if peer is not None else None
         rtt_s = peer.rtt_s if peer is not None and peer.rtt_s is not None else node.rtt_s
         heard_s = max(node.seen_s, peer.heard_s if peer is not None else 0.0)
         return PeerRow(
@@ -266,7 +266,7 @@ class Desk:
         )
 
     def _linked_row(self, peer: Peer) -> PeerRow:
-        hello = peer.carrier.link.peer
+        hello = peer.hello
         return PeerRow(
             node_id=keyspace.to_hex(peer.node_id),
             public_key=peer.key.hex,

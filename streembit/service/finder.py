@@ -21,7 +21,7 @@ from streembit.rpc.crawl import Crawl, LookupPlan, PutPlan
 from streembit.service.deposit import Deposit
 from streembit.service.errands import Errands
 from streembit.service.network import Network, Reply
-from streembit.wire.message import FindNode, FindValue, Nodes, Request, Rpc, Store, Stored, Value
+from streembit.wire.message import FindNode, FindValue, ItemKind, Nodes, Request, Rpc, Store, Stored, Value
 
 MIN_LINKED: Final = 3  # holders with an open link; with fewer a dial costs less than a miss
 MAX_REPAIRS: Final = 8  # copies that one read puts back
@@ -205,7 +205,7 @@ class Finder:
             self._errands.start(lambda: self.copy(item, nodes))
 
 
-def _kind(item: Item) -> str:
+def _kind(item: Item) -> ItemKind:
     return "blob" if isinstance(item, Blob) else "record"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList
@@ -26,7 +26,7 @@ from streembit.service.finder import Finder
 from streembit.service.network import Network
 from streembit.service.roster import Superseded
 from streembit.service.upkeep import Upkeep
-from streembit.wire.message import Contact, Ping, Pong
+from streembit.wire.message import Contact, Ping, Scheme, Pong
 
 FIRST_CONTACTS: Final = 8  # dialled at once when joining: seeds and remembered peers
 FILL_ROUNDS: Final = 6  # right after joining: at most so many rounds of handshakes with candidates
@@ -105,7 +105,7 @@ class Membership(MultiService):
     # --- links that come and go
     def linked(self, peer: Peer, link: LinkProtocol) -> None:
         """Take note of an open link: whom we dialled is met, who dialled us is dialled back."""
-        hello = peer.carrier.link.peer
+        hello = peer.hello
         now_s = self._network.now_s()
         if hello.client_only or not hello.port:
             self._network.table.remove(peer.node_id)
@@ -137,7 +137,7 @@ class Membership(MultiService):
         self.joined = False
 
     def _node(self, hello: Hello, host: str, port: int) -> Node | None:
-        contact = Contact(hello.public.text, host, port, hello.scheme, hello.name)
+        contact = Contact(hello.public.text, host, port, _scheme(hello), hello.name)
         try:
             return Node.of(contact, self._network.settings.grouping)
         except StreembitError:
@@ -162,9 +162,9 @@ class Membership(MultiService):
     async def _dial_back(self, node: Node) -> None:
         key = self._network.keys.get(node.contact.key)
         link = await self._network.dialler.dial(node.contact.host, node.contact.port, key)
-        peer = self._network.roster.get(key)
-        if peer is not None and peer.carrier is not link:
-            link.close(Superseded())
+        peer = self._network.roster.of(link)
+        if peer is not None and self._network.roster.get(key) is not peer:
+            peer.close(Superseded())
 
     async def _test(self, oldest: Node, newcomer: Node) -> None:
         try:
@@ -283,6 +283,11 @@ class Membership(MultiService):
         idle = [p for p in network.roster if not p.waiting and p.node_id not in near]
         for peer in sorted(idle, key=lambda peer: max(peer.used_s, peer.served_s))[:surplus]:
             peer.close(Superseded("links beyond those that are kept"))
+
+
+def _scheme(hello: Hello) -> Scheme:
+    """Return the scheme that a hello states, which the handshake has checked."""
+    return cast("Scheme", hello.scheme)
 
 
 def _is_orderly(reason: StreembitError) -> bool:

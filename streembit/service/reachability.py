@@ -68,7 +68,7 @@ class Reachability:
     # --- what is heard
     def linked(self, peer: Peer) -> None:
         """Take what a peer says of us, and of the time, when its link opens."""
-        hello = peer.carrier.link.peer
+        hello = peer.hello
         self.seen(peer, hello.observed)
         host, now_s = peer.carrier.host, self._network.now_s()
         self._skew.heard(peer.node_id, host, float(hello.clock_s), now_s)

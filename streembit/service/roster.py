@@ -53,7 +53,7 @@ class Roster:
         self._events = events
         self._peers: dict[str, Peer] = {}  # bounded by the gate's connection limit, as all here
         self._by_link: dict[LinkProtocol, Peer] = {}
-        self._graces: dict[LinkProtocol, IDelayedCall] = {}
+        self._graces: dict[Peer, IDelayedCall] = {}
         self._ticking: IDelayedCall | None = None
         self._closed = False
 
@@ -82,13 +82,14 @@ class Roster:
         if self._closed:
             link.abort(PeerGone("we are stopping"))
             return
-        peer = Peer(link, self._rules)
+        assert link.link is not None
+        peer = Peer(link, link.link, self._rules)
         self._by_link[link] = peer
         former = self._peers.get(peer.key.text)
         if former is None or self._takes_over(peer, former):
             self._peers[peer.key.text] = peer
         if former is not None:
-            self._grace(link if self._peers[peer.key.text] is former else self._link_of(former))
+            self._grace(former if self._peers[peer.key.text] is peer else peer)
         self._events.linked(peer, link)
 
     def message(self, link: LinkProtocol, payload: bytes) -> None:
@@ -98,10 +99,10 @@ class Roster:
     def link_lost(self, link: LinkProtocol, reason: StreembitError) -> None:
         """End the conversation of a link that is gone; a spare link takes over."""
         peer = self._by_link.pop(link, None)
-        if (grace := self._graces.pop(link, None)) is not None and grace.active():
-            grace.cancel()
         if peer is None:
             return
+        if (grace := self._graces.pop(peer, None)) is not None:
+            grace.cancel()
         peer.lost()
         if self._peers.get(peer.key.text) is not peer:
             return
@@ -145,8 +146,8 @@ class Roster:
         for link in list(self._by_link):
             link.abort(reason)
         for grace in self._graces.values():
-            if grace.active():
-                grace.cancel()
+            grace.cancel()
+        self._graces.clear()
         return self._when_empty()
 
     def _when_empty(self) -> Deferred[None]:
@@ -167,16 +168,9 @@ class Roster:
         return self._rules.clock
 
     def _takes_over(self, new: Peer, former: Peer) -> bool:
-        ours_new = self._link_of(new).initiator
-        ours_former = self._link_of(former).initiator
-        if ours_new == ours_former:
+        if new.initiator == former.initiator:
             return True
-        return ours_new == (self._own.point < new.key.point)
-
-    def _link_of(self, peer: Peer) -> LinkProtocol:
-        link = peer.carrier
-        assert isinstance(link, LinkProtocol)
-        return link
+        return new.initiator == (self._own.point < new.key.point)
 
     def _spare(self, key_text: str) -> Peer | None:
         for peer in self._by_link.values():
@@ -184,12 +178,11 @@ class Roster:
                 return peer
         return None
 
-    def _grace(self, link: LinkProtocol) -> None:
-        if link not in self._graces:
-            self._graces[link] = self._clock.callLater(DUPLICATE_GRACE_S, self._supersede, link)
+    def _grace(self, peer: Peer) -> None:
+        if peer not in self._graces:
+            self._graces[peer] = self._clock.callLater(DUPLICATE_GRACE_S, self._supersede, peer)
 
-    def _supersede(self, link: LinkProtocol) -> None:
-        self._graces.pop(link, None)
-        peer = self._by_link.get(link)
-        if peer is not None and self._peers.get(peer.key.text) is not peer:
-            link.close(Superseded())
+    def _supersede(self, peer: Peer) -> None:
+        del self._graces[peer]
+        if self._peers.get(peer.key.text) is not peer:
+            peer.close(Superseded())

@@ -57,7 +57,8 @@ class Side:
         signer = Signer(self.identity.signing, self.network, self.clock.seconds, 1)
         rules = Rules(signer, self.clock, self.checks, self.serve, self.wait_s, self.refused)
         self.link = link
-        self.peer = Peer(link, rules)
+        assert link.link is not None
+        self.peer = Peer(link, link.link, rules)
 
     def message(self, link: LinkProtocol, payload: bytes) -> None:
         """Pass on."""
