@@ -7,7 +7,7 @@ from functools import reduce
 from typing import Any, Final
 
 from streembit.dht.keyspace import K
-from streembit.dht.lookup import Ask, Done, Found, Lookup, Mode, Step, Wait
+from streembit.dht.lookup import Ask, Done, Found, Hop, Lookup, Mode, Step, Wait
 from streembit.dht.peer import Node
 from streembit.dht.record import Item, prefer
 from streembit.dht.values import FindLatest
@@ -57,6 +57,11 @@ class DisjointLookup:
     def requests(self) -> int:
         """How many requests were sent on all paths."""
         return sum(path.requests for path in self._paths)
+
+    @property
+    def hops(self) -> tuple[Hop, ...]:
+        """All requests so far, path by path."""
+        return tuple(hop for path in self._paths for hop in path.hops)
 
     def next(self, now_s: float) -> Step:
         """Return what to do now; call it again after each `Ask` and each report."""

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
+from streembit.dht.disjoint import DisjointLookup
 from streembit.dht.lookup import Ask, Done, Found, Lookup, Wait
 from streembit.dht.peer import Node
 from streembit.dht.put import Ended, Outcome, Put, Send
@@ -43,7 +44,7 @@ class Plan(Protocol[T_co]):
 class LookupPlan:
     """A look-up whose requests of one moment about one place go out together."""
 
-    def __init__(self, lookup: Lookup) -> None:
+    def __init__(self, lookup: Lookup | DisjointLookup) -> None:
         self._lookup = lookup
         self._ahead: Ask | None = None  # the first one about another place than those before it
 
@@ -92,6 +93,7 @@ class Crawl(Generic[T]):
         ask: sends the plan's request to all these nodes at once; one reply for each.
         take: reports an answer to the plan; a StreembitError that it raises counts as a failure.
         failed: told of each node that gave no answer of use, before the plan is.
+        refused: told of each answer that `take` did not take, before `failed` is.
     """
 
     def __init__(
@@ -101,12 +103,14 @@ class Crawl(Generic[T]):
         take: Callable[[Node, Verified[Rpc]], None],
         clock: IReactorTime,
         failed: Callable[[Node, StreembitError], None],
+        refused: Callable[[Node, StreembitError], None],
     ) -> None:
         self._plan = plan
         self._ask = ask
         self._take = take
         self._clock = clock
         self._note_failure = failed
+        self._note_refusal = refused
         self._timer: IDelayedCall | None = None
         self._driving = False
         self._over = False
@@ -158,6 +162,7 @@ class Crawl(Generic[T]):
         try:
             self._take(node, verified)
         except StreembitError as error:
+            self._note_refusal(node, error)
             self._give_up(node, error)
         self._drive()
 

@@ -105,7 +105,7 @@ class Desk:
         check_name(name)
         begun_s = self._network.now_s()
         key = await self._key_of(owner)
-        search = await self._node.finder.latest(keyspace.record_place(key.point, NAME_KIND, name))
+        search = await self._node.finder.surely(keyspace.record_place(key.point, NAME_KIND, name))
         if not isinstance(search.item, Record) or search.item.tombstone:
             return None
         return self._get_result(owner, name, search.item, search, begun_s)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from streembit.dht.disjoint import DisjointLookup
 from streembit.dht.keyspace import REPLICAS, K, from_text, to_text
 from streembit.dht.lookup import Found, Hop, Lookup, Mode
 from streembit.dht.nodes import FindNodes
@@ -21,7 +22,17 @@ from streembit.rpc.crawl import Crawl, LookupPlan, PutPlan
 from streembit.service.deposit import Deposit
 from streembit.service.errands import Errands
 from streembit.service.network import Network, Reply
-from streembit.wire.message import FindNode, FindValue, ItemKind, Nodes, Request, Rpc, Store, Stored, Value
+from streembit.wire.message import (
+    FindNode,
+    FindValue,
+    ItemKind,
+    Nodes,
+    Request,
+    Rpc,
+    Store,
+    Stored,
+    Value,
+)
 
 MIN_LINKED: Final = 3  # holders with an open link; with fewer a dial costs less than a miss
 MAX_REPAIRS: Final = 8  # copies that one read puts back
@@ -92,7 +103,27 @@ class Finder:
     async def latest(self, place: int) -> Search:
         """Find the newest of several valid items at a place, and bring the others up to it."""
         start = self._network.table.nearest(place, 2 * K)
-        search = await self._lookup(place, start, FindLatest(), place)
+        return self._settled(place, await self._lookup(place, start, FindLatest(), place))
+
+    async def surely(self, place: int) -> Search:
+        """Find the newest item on four disjoint paths, so that no liar is on more than one.
+
+        For reads that matter: twice to three times the requests of `latest` (S/Kademlia, 4.2).
+        """
+        network = self._network
+        lookup = DisjointLookup(
+            place,
+            network.table.nearest(place, 2 * K),
+            now_s=network.now_s(),
+            own_id=network.id,
+            grouping=network.settings.grouping,
+            radius=network.table.radius(),
+            known=network.table.get,
+        )
+        return self._settled(place, await self._run(lookup, place))
+
+    def _settled(self, place: int, search: Search) -> Search:
+        """Count our own store's item in, and bring those up to date that lacked the newest."""
         own = self._deposit.item(place)
         if own is not None and (search.item is None or prefer(own, search.item) is own):
             search = Search(own, search.found, search.hops, search.via, local=True)
@@ -136,7 +167,8 @@ class Finder:
             if isinstance(error, RemoteRefusal):
                 put.refused(node.id, error.code, self._network.now_s())
 
-        crawl = Crawl(PutPlan(put), ask, take, self._network.clock, failed)
+        network = self._network
+        crawl = Crawl(PutPlan(put), ask, take, network.clock, failed, network.refused)
         return await crawl.start()
 
     async def copy(self, item: Item, nodes: Sequence[Node]) -> int:
@@ -165,6 +197,9 @@ class Finder:
             radius=self._network.table.radius() if place is not None else None,
             known=self._network.table.get,
         )
+        return await self._run(lookup, place)
+
+    async def _run(self, lookup: Lookup | DisjointLookup, place: int | None) -> Search:
         via: list[Node] = []
 
         def take(node: Node, verified: Verified[Rpc]) -> None:
@@ -184,7 +219,8 @@ class Finder:
             body: Request = FindNode(text) if place is None else FindValue(text)
             return self._network.ask(send.nodes, body)
 
-        crawl = Crawl(LookupPlan(lookup), ask, take, self._network.clock, self._network.unheard)
+        network, plan = self._network, LookupPlan(lookup)
+        crawl = Crawl(plan, ask, take, network.clock, network.unheard, network.refused)
         found = await crawl.start()
         return Search(found.item, found, lookup.hops, tuple(via))
 
