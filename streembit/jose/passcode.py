@@ -32,7 +32,7 @@ class KdfParams(Struct, frozen=True):
     """The work that one guess costs: memory in KiB, passes over it, lanes."""
 
     memory_kib: _Bounded = 64 * 1024
-    passes: _Bounded = 3
+    passes: _Bounded = 8  # with the memory: a third of a second of one core
     lanes: _Bounded = 4
 
 
