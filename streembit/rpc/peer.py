@@ -251,7 +251,9 @@ class Peer:
         ):
             waiting.done.callback(verified)
         else:
-            waiting.done.errback(BadMessage("an answer of another type than the request's"))
+            error = BadMessage("an answer of another type than the request's")
+            self._rules.refused(self._carrier.host, error)
+            waiting.done.errback(error)
 
     def _measure(self, waiting: Waiting) -> None:
         sample_s = max(0.0, self.heard_s - waiting.sent_s)

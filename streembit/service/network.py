@@ -102,6 +102,7 @@ class Network:
             settings.request_timeout_s,
         )
         self.roster = Roster(rules, identity.public, watcher)
+        self._watcher = watcher
 
     def now_s(self) -> float:
         """Return the clock's time, which is Unix time in a process."""
@@ -186,6 +187,10 @@ class Network:
                 self.candidates.unreached(node.id, self.now_s())
         elif isinstance(error, RequestTimeout):
             self.table.failed(node.id)
+
+    def refused(self, node: Node, error: StreembitError) -> None:
+        """Take note that a node's answer was well signed, and its contents were not taken."""
+        self._watcher.refused(node.contact.host, error)
 
     def _dial_and_ask(self, node: Node, body: Request) -> Reply:
         return self.reach(node).addCallback(lambda peer: peer.request(body))

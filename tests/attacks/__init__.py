@@ -1,0 +1,1 @@
+"""Whole nodes in memory, attacked by a hostile peer."""
