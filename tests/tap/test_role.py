@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import cast
 
 from twisted.application.service import Application, IService, Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import ILogObserver
 from twisted.trial.unittest import SynchronousTestCase
@@ -139,10 +139,11 @@ class RoleTests(SynchronousTestCase):
 
     def test_S5_an_end_that_hangs_is_cut_off(self) -> None:
         """A service that does not stop holds nobody up for more than the time."""
-        role = self.started(Part(self.notes))
-        done = role.stopService()
+        part = Part(self.notes)
+        done = self.started(part).stopService()
         self.reactor.advance(STOP_WITHIN_S)
         self.successResultOf(done)
+        self.failureResultOf(part.stopping, CancelledError)
         self.assertFalse(self.lock.held)
         self.assertEqual(len(self.flushLoggedErrors()), 1)
 
