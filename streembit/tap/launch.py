@@ -52,13 +52,15 @@ def launched(options: RoleOptions) -> RoleService:
 def opened(options: RoleOptions) -> Home:
     """Open the home; an empty folder is taken into use when an account may be made.
 
+    With `--create` the folder itself is made as well.
+
     Raises:
         LocalError: as `Home.open`.
     """
     try:
         return Home.open(options.home)
     except HomeMissing:
-        if may_create(options) and options.home.is_dir():
+        if options["create"] or (may_create(options) and options.home.is_dir()):
             return Home.create(options.home)
         raise
 

@@ -38,7 +38,7 @@ class RoleOptions(usage.Options):
     ]
     optFlags: ClassVar[list[list[Any]]] = [
         ["no-passcode", None, "Use a key file without a passcode; one is made if there is none."],
-        ["create", None, "Make the account if the home has none."],
+        ["create", None, "Make the home and the account where they are missing."],
     ]
 
     def __init__(self) -> None:
