@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 
 from streembit.dht import refresh
+from streembit.dht.backoff import Backoff
 from streembit.dht.keyspace import ID_BITS, K
 from streembit.dht.peer import Node
 from streembit.dht.table import Added, Full
@@ -26,9 +27,10 @@ from streembit.service.finder import Finder
 from streembit.service.network import Network
 from streembit.service.roster import Superseded
 from streembit.service.upkeep import Upkeep
-from streembit.wire.message import Contact, Ping, Scheme, Pong
+from streembit.wire.message import Contact, Ping, Pong, Scheme
 
 FIRST_CONTACTS: Final = 8  # dialled at once when joining: seeds and remembered peers
+STAGGER_S: Final = 1.0  # then the next of them are dialled as well
 FILL_ROUNDS: Final = 6  # right after joining: at most so many rounds of handshakes with candidates
 TEST_AFTER_S: Final = 60.0  # a full bucket's oldest is asked whether it lives, if not heard since
 
@@ -79,7 +81,7 @@ class Membership(MultiService):
         self._met = met
         self._settled = settled
         self._seen = seen
-        self._retry_s = 0.0
+        self._backoff = Backoff(random.random)
         settings = network.settings
         chance = random.random
         self._round = Upkeep(
@@ -128,13 +130,14 @@ class Membership(MultiService):
             self._network.table.failed(node.id)
             self._errands.start(lambda: self._recheck(node))
         if not len(self._network.roster):
-            self._round.soon()
+            self._round.next_in(self._backoff.next_s())
 
     def renew(self) -> None:
-        """Make our links anew, in the next round: peers hear who we are only when one opens."""
+        """Make our links anew: peers hear what we say of ourselves only when one opens."""
         for peer in self._network.roster:
             peer.close(Superseded("what we say of ourselves has changed"))
         self.joined = False
+        self._round.next_in(STAGGER_S)
 
     def _node(self, hello: Hello, host: str, port: int) -> Node | None:
         contact = Contact(hello.public.text, host, port, _scheme(hello), hello.name)
@@ -189,27 +192,50 @@ class Membership(MultiService):
             self._trim()
 
     async def _join(self) -> None:
-        now_s = self._network.now_s()
-        if now_s < self._retry_s:
-            return
         if not len(self._network.roster):
             await self._first_contacts()
-        if not len(self._network.roster):
-            self._retry_s = now_s + 1
-            return
-        await self._settle()
+        if len(self._network.roster):
+            self._backoff.reset()
+            await self._settle()
+        elif self._remembered or self._seeds:
+            self._round.next_in(self._backoff.next_s())
 
     async def _first_contacts(self) -> None:
-        """Dial remembered peers, then seeds, a few at a time, until links are open."""
-        for addresses in (self._remembered, self._seeds):
-            line = [address for address in addresses if not self._is_own(address)]
-            self._random.shuffle(line)
-            while line and len(self._network.roster) < FIRST_CONTACTS:
-                some, line = line[:FIRST_CONTACTS], line[FIRST_CONTACTS:]
-                await all_of([self._dial(address) for address in some])
+        """Dial remembered peers, the best first, then seeds: a few at a time, until links open.
+
+        Who does not answer is not waited for: the next few are dialled beside.
+        """
+        seeds = list(self._seeds)
+        self._random.shuffle(seeds)
+        line = [a for a in (*self._remembered, *seeds) if not self._is_own(a)]
+        dials: list[Deferred[LinkProtocol]] = []
+        while line and len(self._network.roster) < FIRST_CONTACTS:
+            dials += [self._dial(address) for address in line[:FIRST_CONTACTS]]
+            line = line[FIRST_CONTACTS:]
+            await self._a_moment(dials)
+        if not len(self._network.roster):
+            await all_of(dials)
 
     def _dial(self, address: Address) -> Deferred[LinkProtocol]:
         return self._network.dialler.dial(address.host, address.port, address.key)
+
+    def _a_moment(self, dials: Sequence[Deferred[LinkProtocol]]) -> Deferred[None]:
+        """Fire when all these have ended, at the latest after `STAGGER_S`; cancelling ends them."""
+
+        def ended(_: object) -> None:
+            if timer.active():
+                timer.cancel()
+                done.callback(None)
+
+        def give_up(_: object) -> None:
+            timer.cancel()
+            for dial in dials:
+                dial.cancel()
+
+        done: Deferred[None] = Deferred(give_up)
+        timer = self._network.clock.callLater(STAGGER_S, done.callback, None)
+        DeferredList(dials, consumeErrors=True).addCallback(ended)
+        return done
 
     def _is_own(self, address: Address) -> bool:
         return address.key == self._network.identity.public
@@ -294,8 +320,23 @@ def _is_orderly(reason: StreembitError) -> bool:
     return isinstance(reason, PeerGone) and reason.fields.get("clean") is True
 
 
-async def all_of(work: Iterable[Deferred[Any] | Coroutine[Deferred[Any], Any, Any]]) -> int:
-    """Wait for all, whatever becomes of each; return how many succeeded."""
+def all_of(
+    work: Iterable[Deferred[Any] | Coroutine[Deferred[Any], Any, Any]],
+) -> Deferred[int]:
+    """Fire when all have ended, with how many succeeded; cancelling cancels them all."""
     started = [w if isinstance(w, Deferred) else Deferred.fromCoroutine(w) for w in work]
-    results = await DeferredList(started, consumeErrors=True)
-    return sum(1 for success, _ in results if success)
+    cancelled = False
+
+    def ended(results: list[tuple[bool, Any]]) -> None:
+        if not cancelled:
+            done.callback(sum(1 for success, _ in results if success))
+
+    def cancel(_: object) -> None:
+        nonlocal cancelled
+        cancelled = True
+        for each in started:
+            each.cancel()
+
+    done: Deferred[int] = Deferred(cancel)
+    DeferredList(started, consumeErrors=True).addCallback(ended)
+    return done

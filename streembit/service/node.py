@@ -131,6 +131,7 @@ class Node(MultiService):
             self._incoming, self.gate, clock, self.refused, self._is_member
         )
         self.membership.setServiceParent(self)
+        self._chance = random.random
         self._jobs = self._upkeep(random.random)
         for job in self._jobs.values():
             job.setServiceParent(self)
@@ -170,9 +171,15 @@ class Node(MultiService):
         }
 
     def _settled(self) -> None:
-        """We have joined: prove it, tell our keys, and find out who can reach us."""
-        for name in ("reachability", "republish", "canary"):
+        """We have joined: prove it, find out who can reach us, and tell our keys.
+
+        If they were told before, they lie in the network still and are told again in a while, so
+        that a whole network that was started again does not do it all at once.
+        """
+        for name in ("reachability", "canary"):
             self._jobs[name].soon()
+        spread_s = self.settings.replicate_jitter_s if self.publishing.announced else 0.0
+        self._jobs["republish"].next_in(self._chance() * spread_s)
 
     def _renewed(self) -> None:
         """What we say of ourselves has changed."""

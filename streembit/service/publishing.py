@@ -92,13 +92,20 @@ class Publishing:
         return base64url.decode(parse_record(kept.token)[0].val)
 
     # --- what upkeep does
+    @property
+    def announced(self) -> bool:
+        """Whether our key records have been published, in this run or an earlier one."""
+        return all(self._own.get(self._slot(KEY_KIND, salt)) for salt in self._key_salts())
+
     async def announce(self) -> None:
         """Publish our key records, so that who holds our id or fingerprint finds our keys."""
-        salts = ["id", "fingerprint"]
-        if self._network.settings.scheme == "composite":
-            salts.append(f"composite:{self._network.identity.name}")
-        for salt in salts:
+        for salt in self._key_salts():
             await self._keep_alive_key(salt)
+
+    def _key_salts(self) -> tuple[str, ...]:
+        if self._network.settings.scheme == "composite":
+            return "id", "fingerprint", f"composite:{self._network.identity.name}"
+        return "id", "fingerprint"
 
     async def republish(self) -> None:
         """Put every record of ours again, signed anew where its life runs out."""

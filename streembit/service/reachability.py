@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from streembit.dht.grouping import parse
@@ -96,7 +96,8 @@ class Reachability:
         """Ask some of these peers, of different groups, to connect to us; return what they say."""
         asked = self._apart(peers) if self._network.port else []
         self._network.roster.expect_answer()
-        answers = await gatherResults([Deferred.fromCoroutine(self._ask(peer)) for peer in asked])
+        replies = [Deferred.fromCoroutine(self._ask(peer)) for peer in asked]
+        answers = [await reply for reply in replies]
         self._judge()
         return [answer for answer in answers if answer is not None]
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import cast
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -22,7 +22,7 @@ class Upkeep(Service):
     """Runs `work` every `every_s` seconds, give or take `jitter_s`, while the service runs.
 
     A round that fails is logged and skipped; the next one comes all the same.  A round that takes
-    long delays the next.  `stopService` cancels the wait, or waits for the round.
+    long delays the next.  `stopService` cancels the wait, or the round and waits for its end.
 
     Args:
         first_s: the wait before the first round; by default a jittered whole one.
@@ -50,6 +50,7 @@ class Upkeep(Service):
         self._first_s = first_s
         self._next: IDelayedCall | None = None
         self._round: Deferred[None] | None = None
+        self._next_in_s: float | None = None
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         super().startService()
@@ -64,6 +65,7 @@ class Upkeep(Service):
             return None
         done: Deferred[None] = Deferred()
         self._round.addBoth(lambda _: done.callback(None))
+        self._round.cancel()
         return done
 
     def soon(self) -> None:
@@ -71,7 +73,17 @@ class Upkeep(Service):
         if self.running and self._round is None and self._next is not None:
             self._next.reset(0)
 
+    def next_in(self, delay_s: float) -> None:
+        """Let the next round come in so many seconds, this once; a round that runs ends first."""
+        if self._next is not None:
+            self._next.reset(delay_s)
+        else:
+            self._next_in_s = delay_s
+
     def _delay_s(self) -> float:
+        delay_s, self._next_in_s = self._next_in_s, None
+        if delay_s is not None:
+            return delay_s
         return max(0.0, self.every_s + (2 * self._random() - 1) * self.jitter_s)
 
     def _schedule(self, delay_s: float) -> None:
@@ -96,6 +108,8 @@ class Upkeep(Service):
             result = self._work()
             if result is not None:
                 await result
+        except CancelledError:
+            pass
         except StreembitError as error:
             _log.info("{job} skipped a round: {error}", job=self.name, error=str(error))
         except Exception:
