@@ -20,19 +20,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.disk.lock import Lock
 from streembit.errors import HomeLocked, ListenFailed, StreembitError
-from streembit.service.notify import Notifier
 from streembit.tap.role import STOP_WITHIN_S, Launch, RoleReactor, RoleService, in_one_line
-
-
-class Heard(Notifier):
-    """A notifier that keeps what it says."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.words: list[str] = []
-
-    def _send(self, message: str) -> None:
-        self.words.append(message)
+from tests.tap.heard import Heard
 
 
 class Reactor(MemoryReactorClock):

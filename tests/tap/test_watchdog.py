@@ -1,0 +1,93 @@
+"""The watchdog is fed while a restart would better nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from streembit.service.facade import NodeFacade, Readiness
+from streembit.tap.watchdog import STATUS_EVERY_S, Watchdog, watchdog
+from tests.tap.heard import Heard
+
+
+@dataclass
+class Links:
+    """As much of a status as the watchdog reads."""
+
+    links: int
+
+
+@dataclass
+class Ill:
+    """A node whose health the test sets."""
+
+    is_ready: bool = True
+    links: int = 5
+    asked: int = 0
+
+    async def ready(self) -> Readiness:
+        """Return the canary's word."""
+        self.asked += 1
+        return Readiness(self.is_ready, 1.0, "as the test says")
+
+    async def status(self) -> Links:
+        """Return the number of links."""
+        return Links(self.links)
+
+
+class WatchdogTests(SynchronousTestCase):
+    """One look, and the service that looks again and again."""
+
+    def fed(self, *, ready: bool, links: int) -> bool:
+        """Say whether one look feeds."""
+        heard = Heard()
+        dog = Watchdog(heard, cast(NodeFacade, Ill(ready, links)))
+        self.successResultOf(dog.round())
+        return heard.feeds == 1
+
+    def test_who_is_fed(self) -> None:
+        """All but the one that has peers and can do nothing with them."""
+        self.assertTrue(self.fed(ready=True, links=5))
+        self.assertTrue(self.fed(ready=True, links=0))
+        self.assertTrue(self.fed(ready=False, links=0))
+        self.assertFalse(self.fed(ready=False, links=5))
+
+    def test_the_status_is_one_line_about_both(self) -> None:
+        """What `systemctl status` shows."""
+        heard = Heard()
+        self.successResultOf(Watchdog(heard, cast(NodeFacade, Ill(False, 5))).round())
+        self.assertEqual(heard.words, ["STATUS=not ready, 5 links; as the test says"])
+
+    def test_it_is_fed_more_than_twice_a_period(self) -> None:
+        """Whatever the jitter, and from the start on; it stops when the service does."""
+        heard, clock = Heard(watchdog_s=30), Clock()
+        service = watchdog(heard, cast(NodeFacade, Ill()), clock, lambda: 0.999)
+        service.startService()
+        clock.pump([0.0] + [1.0] * 60)
+        self.assertGreaterEqual(heard.feeds, 6)
+        service.stopService()
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+    def test_without_a_watchdog_the_status_is_told_all_the_same(self) -> None:
+        """Now and then."""
+        node, clock = Ill(), Clock()
+        service = watchdog(Heard(), cast(NodeFacade, node), clock, lambda: 0.5)
+        service.startService()
+        clock.pump([0.0] + [1.0] * int(2 * STATUS_EVERY_S + 1))
+        self.assertEqual(node.asked, 3)
+        service.stopService()
+
+    def test_it_recovers(self) -> None:
+        """A node that is well again is fed again."""
+        heard, clock, node = Heard(watchdog_s=30), Clock(), Ill(is_ready=False)
+        service = watchdog(heard, cast(NodeFacade, node), clock, lambda: 0.5)
+        service.startService()
+        clock.pump([0.0] + [1.0] * 60)
+        self.assertEqual(heard.feeds, 0)
+        node.is_ready = True
+        clock.pump([1.0] * 11)
+        self.assertGreaterEqual(heard.feeds, 1)
+        service.stopService()
