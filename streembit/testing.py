@@ -97,7 +97,10 @@ class MemoryClock:
 
     def _run_next(self) -> None:
         due_s, _, call = heapq.heappop(self._heap)
-        if not call.active() or call.getTime() > due_s:
+        if not call.active():
+            return
+        if call.getTime() > due_s:  # it was put off
+            self._push(call)
             return
         self._now_s = max(self._now_s, due_s)
         call.called = 1

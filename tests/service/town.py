@@ -86,7 +86,9 @@ class Town:
         self.nodes: list[Node] = []
         self._test = test
         self._folder: Path = a_folder(test)
-        self._owns: list[PublishedRecords] = []
+        self._owns: dict[int, PublishedRecords] = {}
+        self._shelves: dict[int, Shelf] = {}
+        self._numbers: dict[Node, int] = {}
         test.addCleanup(self._end)
 
     def add(
@@ -98,21 +100,23 @@ class Town:
         clock: IReactorTime | None = None,
         settings: NetworkSettings | None = None,
         seeds: Sequence[Address] | None = None,
+        kind: type[Node] = Node,
         own: PublishedRecords | None = None,
+        number: int | None = None,
         **more: Any,
     ) -> Node:
         """Make a node; without `listen` nobody can connect to it, though it says that it listens.
 
         Its seed is the first node, unless other `seeds` are given; `more` is for `Node`.
         """
-        number = len(self.nodes)
+        number = len(self.nodes) if number is None else number
         host = self.memory.host(address)
-        node = Node(
+        node = kind(
             Identity.from_seed(bytes([number + 1]) * 32, f"node{number}"),
             settings or NetworkSettings(network=NETWORK),
-            MemoryShelf() if shelf is None else shelf,
+            self._shelf(number, shelf),
             self._own(number) if own is None else own,
-            host.connect,
+            more.pop("connect", host.connect),
             self.memory.clock if clock is None else clock,
             Random(number),
             seeds=self._first() if seeds is None else seeds,
@@ -122,7 +126,20 @@ class Town:
             host.listen(PORT, node.factory)
         node.listening_on(PORT, [f"{address}:{PORT}"])
         self.nodes.append(node)
+        self._numbers[node] = number
         return node
+
+    def again(self, node: Node, **more: Any) -> Node:
+        """Make a node anew that has ended: the same key, records and address; `more` as `add`."""
+        address = self.host(node).address
+        self.memory.revive(address)
+        return self.add(address, number=self._numbers[node], **more)
+
+    def end(self, *nodes: Node) -> None:
+        """Kill the hosts of these nodes: nothing leaves them any more."""
+        for node in nodes:
+            self.memory.kill(self.host(node).address)
+            node.stopService()
 
     def grow(self, count: int) -> list[Node]:
         """Add so many nodes, each in a network of its own."""
@@ -169,11 +186,16 @@ class Town:
             return []
         return [Address(self.host(self.nodes[0]).address, PORT)]
 
+    def _shelf(self, number: int, shelf: Shelf | None) -> Shelf:
+        if shelf is not None or number not in self._shelves:
+            self._shelves[number] = MemoryShelf() if shelf is None else shelf
+        return self._shelves[number]
+
     def _own(self, number: int) -> PublishedRecords:
-        path = self._folder / f"{number}.sqlite"
-        own = PublishedRecords(path, unix_s=self.memory.clock.seconds)
-        self._owns.append(own)
-        return own
+        if number not in self._owns:
+            path = self._folder / f"{number}.sqlite"
+            self._owns[number] = PublishedRecords(path, unix_s=self.memory.clock.seconds)
+        return self._owns[number]
 
     def _end(self) -> None:
         """Stop all nodes; nothing of theirs is left on the clock."""
@@ -181,6 +203,6 @@ class Town:
             if node.running:
                 node.stopService()
         self.run(30)
-        for own in self._owns:
+        for own in self._owns.values():
             own.close()
         self._test.assertEqual([str(c) for c in self.memory.clock.getDelayedCalls()], [])
