@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import assert_never
+from typing import Final, assert_never
 
 from twisted.internet.defer import Deferred
 
@@ -16,9 +16,11 @@ from streembit.jose import base64url
 from streembit.jose.envelope import Verified
 from streembit.rpc.peer import Peer
 from streembit.service.deposit import Deposit
+from streembit.service.metrics import OTHER, Tally
 from streembit.service.network import show_address
 from streembit.wire.message import (
     Answer,
+    Body,
     Contact,
     DialBack,
     Dialled,
@@ -34,7 +36,16 @@ from streembit.wire.message import (
     Value,
 )
 
-MAX_TOLD = 20  # contacts an answer: about 2 KiB, so that nobody is made to send much by asking
+KINDS: Final[dict[type[Body], str]] = {
+    Ping: "ping",
+    FindNode: "find_node",
+    FindValue: "find_value",
+    Store: "store",
+    DialBack: "dial_back",
+}
+MAX_TOLD: Final = (
+    20  # contacts an answer: about 2 KiB, so that nobody is made to send much by asking
+)
 
 
 class Answers:
@@ -42,6 +53,7 @@ class Answers:
 
     Args:
         dial_back: connects to a peer's own host at a port, and answers whether that peer was there.
+        asked: counts the requests by their kind.
     """
 
     def __init__(
@@ -49,10 +61,12 @@ class Answers:
         table: Table,
         deposit: Deposit,
         dial_back: Callable[[Peer, int], Deferred[Answer]],
+        asked: Tally,
     ) -> None:
         self._table = table
         self._deposit = deposit
         self._dial_back = dial_back
+        self._asked = asked
 
     def serve(self, peer: Peer, request: Verified[Rpc]) -> Answer | Deferred[Answer]:
         """Return the answer to a verified request.
@@ -61,6 +75,7 @@ class Answers:
             RecordRefused, BadMessage: it is refused; nothing has changed.
         """
         body = request.claims.body
+        self._asked.add(KINDS.get(type(body), OTHER))
         match body:
             case Ping():
                 return Pong(show_address(peer.carrier.host, peer.carrier.port))

@@ -97,6 +97,11 @@ class Deposit:
         """How many items gave way to others."""
         return self._store.evicted
 
+    @property
+    def conflicts(self) -> int:
+        """How many records came with a number that another version has."""
+        return self._store.conflicts
+
     # --- upkeep
     def expire(self) -> None:
         """Drop what is past its time, and find out whether a failed medium is well again.

@@ -23,6 +23,7 @@ from streembit.net.gate import Gate, GateLimits
 from streembit.net.listen import LinkFactory
 from streembit.net.tcp import LinkProtocol
 from streembit.rpc.peer import Peer
+from streembit.service import figures
 from streembit.service.answers import Answers
 from streembit.service.canary import Canary
 from streembit.service.deposit import Deposit
@@ -126,7 +127,8 @@ class Node(MultiService):
             self._settled,
             self.reachability.seen,
         )
-        self._answers = Answers(self.network.table, self.deposit, self.probes.dial_back)
+        asked = self.metrics.tally("streembit_requests", "Requests of peers, by kind.", "kind")
+        self._answers = Answers(self.network.table, self.deposit, self.probes.dial_back, asked)
         self.factory: IProtocolFactory = LinkFactory(
             self._incoming, self.gate, clock, self.refused, self._is_member
         )
@@ -135,6 +137,7 @@ class Node(MultiService):
         self._jobs = self._upkeep(random.random)
         for job in self._jobs.values():
             job.setServiceParent(self)
+        figures.show(self, self.metrics)
 
     # --- the tree
     def listening_on(self, port: int, shown: Sequence[str]) -> None:

@@ -1,0 +1,76 @@
+"""What a node tells Prometheus of itself: each figure is read when it is shown."""
+
+from __future__ import annotations
+
+from math import inf, nan
+from typing import TYPE_CHECKING
+
+from streembit.service.metrics import Metrics
+
+if TYPE_CHECKING:
+    from streembit.service.node import Node
+
+
+def show(node: Node, metrics: Metrics) -> None:
+    """Register the figures of a node."""
+    _show_links(node, metrics)
+    _show_store(node, metrics)
+    _show_health(node, metrics)
+
+
+def _show_links(node: Node, metrics: Metrics) -> None:
+    network, gate, checks = node.network, node.gate, node.network.checks
+    metrics.gauge("streembit_links", "Open links.", lambda: len(network.roster))
+    metrics.gauge("streembit_connections", "Connections of all kinds.", lambda: gate.total)
+    metrics.gauge(
+        "streembit_connections_unknown", "That have not said who they are.", lambda: gate.strangers
+    )
+    metrics.gauge("streembit_peers", "Nodes in the table.", lambda: len(network.table))
+    metrics.counter("streembit_signatures_good", "Signatures that verified.", lambda: checks.good)
+    metrics.counter("streembit_signatures_bad", "Signatures that did not.", lambda: checks.bad)
+
+
+def _show_store(node: Node, metrics: Metrics) -> None:
+    deposit = node.deposit
+    metrics.gauge("streembit_records", "Items kept for the network.", lambda: deposit.usage().items)
+    metrics.gauge(
+        "streembit_record_bytes", "What they take of the quota.", lambda: deposit.usage().size_bytes
+    )
+    metrics.counter(
+        "streembit_evicted", "Items that gave way when the store was full.", lambda: deposit.evicted
+    )
+    metrics.counter(
+        "streembit_conflicts",
+        "Two versions of one number: the second was refused.",
+        lambda: deposit.conflicts,
+    )
+    metrics.gauge(
+        "streembit_store_ok", "1 while the disk takes changes.", lambda: deposit.health()[0]
+    )
+
+
+def _show_health(node: Node, metrics: Metrics) -> None:
+    canary, reachability = node.canary, node.reachability
+    metrics.gauge(
+        "streembit_ready",
+        "1 if a put and a get through others succeeded lately.",
+        lambda: canary.readiness().ready,
+    )
+    metrics.gauge(
+        "streembit_canary_age_seconds",
+        "Since the last such success; infinite before the first.",
+        lambda: inf if canary.age_s is None else canary.age_s,
+    )
+    metrics.gauge(
+        "streembit_clock_ahead_seconds",
+        "Of the median peer; not a number while fewer than three told.",
+        lambda: nan if reachability.clock_skew_s is None else reachability.clock_skew_s,
+    )
+    metrics.gauge(
+        "streembit_client_only",
+        "1 while others are not asked to store here.",
+        lambda: node.network.client_only,
+    )
+    metrics.gauge(
+        "streembit_start_time_seconds", "When the node started (Unix).", lambda: node.started_s
+    )
