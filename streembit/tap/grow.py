@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +39,7 @@ from streembit.service.notify import Notifier
 from streembit.service.recall import Memory, Recall
 from streembit.service.settings import NetworkSettings
 from streembit.service.storeclock import StoreClock
+from streembit.tap.aside import Aside
 from streembit.tap.listening import Listening
 from streembit.tap.watchdog import watchdog
 
@@ -75,10 +75,12 @@ class Grower:
         held.callback(shelf.close)
         own = PublishedRecords(self.home.published_path)
         held.callback(own.close)
-        tell_of_damage([*peers.moved_aside, *shelf.moved_aside])
+        tell_of_migration(self.home)
+        aside = Aside(peers.moved_aside, shelf.moved_aside, own.moved_aside)
 
         node = self._node(settings, shelf, own, memory)
         desk = Desk(node, self.home.path)
+        yield aside.watch(self.reactor, Random().random)
         yield node
         yield Recall(memory, node.network, Random().random)
         yield Listening(
@@ -182,10 +184,13 @@ def address_of(port: IListeningPort) -> IPv4Address | IPv6Address:
     return address
 
 
-def tell_of_damage(moved: Sequence[Path]) -> None:
-    """Log each damaged file that was moved aside."""
-    for path in moved:
-        _log.error("a damaged file was moved aside: {path}", path=str(path))
+def tell_of_migration(home: Home) -> None:
+    """Log where the copy of a home is that was brought forward, if it was."""
+    if home.migrated_from is not None:
+        _log.info(
+            "the home is of a newer schema now; the old one is kept in {path}",
+            path=str(home.migrated_from),
+        )
 
 
 def figures_site(metrics: Metrics, reactor: Any) -> QuietSite:
