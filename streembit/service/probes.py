@@ -8,7 +8,14 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from streembit.errors import PeerGone, RateLimited, StreembitError, TooManyConnections
+from streembit.dht.grouping import parse
+from streembit.errors import (
+    PeerGone,
+    PrivateAddress,
+    RateLimited,
+    StreembitError,
+    TooManyConnections,
+)
 from streembit.net.budget import Buckets, Rate
 from streembit.net.tcp import LinkProtocol
 from streembit.rpc.peer import Peer
@@ -56,6 +63,7 @@ class Probes:
         """Answer whether the peer, and nobody else, accepts links at its host and this port.
 
         Raises:
+            PrivateAddress: its link comes from no IP address.
             RateLimited: one is under way for this peer, or it asks too often.
             TooManyConnections: we do this for too many others just now.
         """
@@ -74,6 +82,8 @@ class Probes:
             attempt.cancel()
 
     def _admit(self, peer: Peer) -> None:
+        if parse(peer.carrier.host) is None:
+            raise PrivateAddress("your link comes from no IP address")
         if peer.key.text in self._under_way:
             raise RateLimited("a dial-back is under way")
         if len(self._under_way) >= MAX_PROBES:

@@ -150,6 +150,16 @@ class ReachabilityTests(SynchronousTestCase):
         self.town.result(probe)
         self.assertLess(self.town.memory.clock.seconds() - begun_s, 4)
 
+    def test_D10_a_link_without_an_address_is_not_dialled_back(self) -> None:
+        """A name would be looked up by us, and lead anywhere."""
+        self.town.grow(2)
+        named = self.town.add("localhost")
+        self.town.join()
+        with self.assertRaises(StreembitError) as caught:
+            self.dialled(named, self.town.nodes[0], PORT)
+        self.assertEqual(caught.exception.code, "private-address")
+        self.assertEqual(named.reachability.verdict, "unknown")
+
     def test_a_dial_back_leaves_the_link_as_it_was(self) -> None:
         """It comes over a connection of its own, which is closed at once; the old one serves on."""
         self.town.grow(2)
