@@ -7,10 +7,12 @@ from itertools import pairwise
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IProtocolFactory
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.dht.keyspace import key_place, to_bytes
 from streembit.dht.memory import MemoryShelf
+from streembit.errors import StreembitError
 from streembit.net.dial import Connect
 from streembit.service.membership import Address
 from streembit.service.node import Node
@@ -207,3 +209,30 @@ class SeedsGoneTests(SynchronousTestCase):
         """Return of how many nodes the key record lies somewhere."""
         places = [key_place(to_bytes(node.network.id)) for node in nodes]
         return sum(any(node.deposit.answer(place) for node in nodes) for place in places)
+
+
+class EndTests(SynchronousTestCase):
+    def test_S5_an_end_amid_work_is_quick(self) -> None:
+        """Puts and reads under way end, one way or another; nothing is left after a moment."""
+        town = Town(self)
+        town.grow(6)
+        town.join()
+        node = town.nodes[2]
+        desk = town.desk(node)
+        ended: list[object] = []
+        for number in range(10):
+            for work in (
+                desk.put_record(f"name/{number}", b"v", TTL_S),
+                desk.get_record(town.nodes[1].identity.public.hex, "name"),
+                desk.find(f"{number:040x}"),
+            ):
+                Deferred.fromCoroutine(work).addBoth(ended.append)
+        town.run(0.004)
+        self.assertLess(len(ended), 30)
+        stopped = node.stopService()
+        town.run(1)
+        self.successResultOf(stopped)
+        self.assertEqual(len(ended), 30)
+        self.assertEqual((len(node.network.roster), node.gate.total), (0, 0))
+        defects = [e for e in ended if isinstance(e, Failure) and not e.check(StreembitError)]
+        self.assertEqual(defects, [])
