@@ -53,7 +53,7 @@ class OurSwarm:
         self._ports: list[Any] = []
         self._owners: dict[str, int] = {}
         nodes = int(sys.argv[sys.argv.index("--nodes") + 1]) if "--nodes" in sys.argv else 50
-        self._links = min(MOST_LINKS, DESCRIPTORS // nodes)
+        self._links = min(MOST_LINKS, DESCRIPTORS // (2 * nodes))
 
     async def join(self, seed_port: int | None) -> int:
         """Start one more node and wait until it has joined."""

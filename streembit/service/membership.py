@@ -300,13 +300,17 @@ class Membership(MultiService):
             self._seen(peer, body.observed)
 
     def _trim(self) -> None:
-        """Close the links used least, beyond those that are kept."""
+        """Close the links used least of those that we opened, beyond those that are kept.
+
+        Who came to us may stay as long as the gate has room: a seed serves many who keep few.
+        """
         network = self._network
-        surplus = len(network.roster) - network.settings.kept_links
+        ours = [peer for peer in network.roster if peer.initiator]
+        surplus = len(ours) - network.settings.kept_links
         if surplus <= 0:
             return
         near = {node.id for node in network.table.nearest(network.id, K)}
-        idle = [p for p in network.roster if not p.waiting and p.node_id not in near]
+        idle = [peer for peer in ours if not peer.waiting and peer.node_id not in near]
         for peer in sorted(idle, key=lambda peer: max(peer.used_s, peer.served_s))[:surplus]:
             peer.close(Superseded("links beyond those that are kept"))
 

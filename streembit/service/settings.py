@@ -22,7 +22,7 @@ class NetworkSettings:
         client_only: use the network without being a storage target.
         scheme: how the node id is made; "address" is for nodes in a seed list, which never store.
         grouping: which addresses count as one hand; the exempt ones are a setting of the network.
-        kept_links: open links that are kept; beyond it the least used are closed.
+        kept_links: links opened by us that are kept; beyond it the least used are closed.
         checks_per_peer_per_s, checks_per_node_per_s: signatures of requests that are verified; a
             peer above it is read more slowly.
     """
