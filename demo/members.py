@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -19,6 +19,8 @@ from streembit.disk.home import Home
 
 END_WITHIN_S: Final = 8.0  # a node ends within 5 s of SIGTERM
 LOOPBACK: Final = "127.0.0.0/8"
+FREE_PORT: Final = "tcp:0:interface=127.0.0.1"
+OPEN: Final = ("--no-passcode", "--exempt", LOOPBACK)
 
 Role = Literal["seed", "node"]
 
@@ -33,6 +35,7 @@ class Member:
     log: Path
     public_key: str
     api: Api
+    command: list[str]
     ended: Deferred[str] = field(default_factory=Deferred)
     transport: IProcessTransport | None = None
 
@@ -45,6 +48,12 @@ class Member:
         """Send a signal to the process, if it runs."""
         if self.transport is not None and self.runs:
             self.transport.signalProcess(number.name.removeprefix("SIG"))
+
+    @property
+    def pid(self) -> int:
+        """The id of its process, which runs."""
+        assert self.transport is not None and self.transport.pid is not None
+        return int(self.transport.pid)
 
     def log_tail(self, lines: int) -> list[str]:
         """Return the last lines that the process wrote."""
@@ -72,10 +81,18 @@ class Members:
         self._network = network
         self._twistd = twistd
 
-    def start(self, name: str, role: Role, seeds: Sequence[str] = ()) -> Member:
+    def start(
+        self,
+        name: str,
+        role: Role,
+        seeds: Sequence[str] = (),
+        *,
+        options: Sequence[str] = OPEN,
+        passcode: str | None = None,
+    ) -> Member:
         """Make a home with a key of its own and start its twistd on a free loopback port."""
         home = Home.create(self._folder / name)
-        identity = home.accounts.create(name, None)
+        identity = home.accounts.create(name, passcode)
         member = Member(
             name,
             role,
@@ -83,31 +100,52 @@ class Members:
             self._folder / f"{name}.log",
             identity.public.hex,
             Api(self._reactor, home.socket_path),
+            self._command(role, home, [*options, *_each("--seed", seeds)]),
         )
-        self.all.append(member)
-        self._spawn(member, seeds)
+        self.run(member)
         return member
 
-    async def end(self) -> None:
-        """End every process: asked first, killed when it does not listen."""
-        for member in self.all:
-            member.signal(signal.SIGTERM)
-        late = self._reactor.callLater(END_WITHIN_S, self._kill, list(self.all))
-        await DeferredList([member.ended for member in self.all if member.runs])
-        if late.active():
-            late.cancel()
-
-    def _kill(self, members: Iterable[Member]) -> None:
-        for member in members:
-            member.signal(signal.SIGKILL)
-
-    def _spawn(self, member: Member, seeds: Sequence[str]) -> None:
-        command = [self._twistd, "--nodaemon", "--pidfile=", f"streembit-{member.role}"]
-        command += ["--home", str(member.home), "--no-passcode", "--network", self._network]
-        command += ["--listen", "tcp:0:interface=127.0.0.1", "--exempt", LOOPBACK]
-        command += [word for seed in seeds for word in ("--seed", seed)]
+    def run(self, member: Member, *more: str) -> None:
+        """Start the process of a member that does not run, with more options than before."""
+        if member not in self.all:
+            self.all.append(member)
+        member.ended = Deferred()
+        command = member.command + list(more)
         with member.log.open("ab") as log, Path("/dev/null").open("rb") as nothing:
             files = {0: nothing.fileno(), 1: log.fileno(), 2: log.fileno()}
             member.transport = self._reactor.spawnProcess(
                 _Watched(member), command[0], command, env=None, path=None, childFDs=files
             )
+
+    async def end(self) -> None:
+        """End every process: asked first, killed when it does not listen."""
+        for member in self.all:
+            member.signal(signal.SIGTERM)
+        late = self._reactor.callLater(END_WITHIN_S, self.kill)
+        await self.ended()
+        if late.active():
+            late.cancel()
+
+    def kill(self) -> None:
+        """Kill every process."""
+        for member in self.all:
+            member.signal(signal.SIGKILL)
+
+    def ended(self) -> Deferred[None]:
+        """Fire when no process runs any more."""
+        running = [member.ended for member in self.all if member.runs]
+        return DeferredList(running).addCallback(lambda _: None)
+
+    def _command(self, role: Role, home: Home, options: Sequence[str]) -> list[str]:
+        command = [self._twistd, "--nodaemon", "--pidfile=", f"streembit-{role}"]
+        command += ["--home", str(home.path), "--network", self._network]
+        return [*command, *_listening(options), *options]
+
+
+def _listening(options: Sequence[str]) -> list[str]:
+    """Return where to listen, unless the options say so."""
+    return [] if "--listen" in options else ["--listen", FREE_PORT]
+
+
+def _each(option: str, values: Sequence[str]) -> list[str]:
+    return [word for value in values for word in (option, value)]

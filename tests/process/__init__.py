@@ -1,0 +1,1 @@
+"""Real processes, attacked, killed and restarted."""

@@ -1,0 +1,239 @@
+"""Networks of real processes for tests: started, watched, attacked, killed; none is left."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import tempfile
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Final, TypeVar
+
+from twisted.internet import reactor as installed
+from twisted.internet.defer import DeferredList
+from twisted.internet.error import ConnectError
+from twisted.internet.posixbase import PosixReactorBase
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import TestCase
+from twisted.web.client import ResponseFailed
+
+from demo.api import Refused
+from demo.members import OPEN, Member, Members, Role
+from demo.steps import Stage, address
+from streembit.net.dial import over_tcp
+from streembit.service.facade import PutResult
+from tests.rig.evil import EvilLink, EvilPeer
+from tests.tap.twistd import TWISTD
+
+NETWORK: Final = "test"
+LOOK_EVERY_S: Final = 0.05
+TTL_S: Final = 3600
+
+reactor: PosixReactorBase = installed  # type: ignore[assignment]
+
+T = TypeVar("T")
+
+
+class Net:
+    """Processes of one network in one folder.
+
+    Attributes:
+        places: where each member listened last, by its name.
+    """
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="streembit-"))
+        self.members = Members(reactor, self.folder, NETWORK, TWISTD)
+        self.places: dict[str, str] = {}
+        self._stage = Stage(self.members, reactor, lambda _: None)
+
+    async def start(
+        self,
+        name: str,
+        role: Role = "node",
+        seeds: Sequence[str] = (),
+        options: Sequence[str] = OPEN,
+    ) -> Member:
+        """Start a member with a new home and wait until its API answers."""
+        member = self.members.start(name, role, seeds, options=options)
+        await self.answers(member)
+        return member
+
+    async def again(self, member: Member, *, same_port: bool = True) -> None:
+        """Start a member that has ended, with its home, and wait until its API answers."""
+        more = []
+        if same_port:
+            host, port = self.place(member)
+            more = ["--listen", f"tcp:{port}:interface={host}"]
+        self.members.run(member, *more)
+        await self.answers(member)
+
+    async def answers(self, member: Member) -> None:
+        """Wait until the member's API answers; note where it listens."""
+        self.places[member.name] = await address(self._stage, member)
+
+    async def kill(self, member: Member) -> None:
+        """Kill a member without notice."""
+        member.signal(signal.SIGKILL)
+        await member.ended
+
+    def place(self, member: Member) -> tuple[str, int]:
+        """Return where it listens."""
+        host, _, port = self.places[member.name].rpartition(":")
+        return host, int(port)
+
+    def defects(self) -> list[str]:
+        """Return the lines of all logs that tell of a defect in the program."""
+        marks = ("Traceback", '"trace"', '"level":"critical"')
+        lines = [line for path in self.folder.glob("*.log") for line in read_lines(path)]
+        return [line for line in lines if any(mark in line for mark in marks)]
+
+
+class ProcessCase(TestCase):
+    """Tests of real processes; whatever happens, none of them outlives its test.
+
+    No log may tell of a defect when a test ends.
+    """
+
+    timeout = 90
+    net: Net
+
+    def setUp(self) -> None:
+        self.net = Net()
+        self.addCleanup(shutil.rmtree, self.net.folder)
+        self.addCleanup(self._end)
+
+    async def _end(self) -> None:
+        self.net.members.kill()
+        await self.net.members.ended()
+        self.assertEqual(self.net.defects(), [])
+
+    # --- attackers
+    def evil(self, **more: Any) -> EvilPeer:
+        """Return a hostile peer on TCP that leaves when the test ends."""
+        evil = EvilPeer(over_tcp(reactor), reactor, NETWORK, **more)
+        self.addCleanup(self._leave, evil)
+        return evil
+
+    async def link(self, member: Member, **more: Any) -> EvilLink:
+        """Return an open link of a new hostile peer to a member."""
+        return await self.evil(**more).open(*self.net.place(member))
+
+    async def dial(self, member: Member, **more: Any) -> EvilLink:
+        """Return a connection of a new hostile peer that has said nothing yet."""
+        return await self.evil(**more).dial(*self.net.place(member))
+
+    async def _leave(self, evil: EvilPeer) -> None:
+        gone = [link.when_gone() for link in evil.links]
+        evil.leave()
+        await DeferredList(gone)
+
+    # --- waiting
+    async def until(
+        self, look: Callable[[], Awaitable[bool] | bool], within_s: float, what: str = ""
+    ) -> None:
+        """Look again and again until it is so; too late is a failure."""
+        until_s = reactor.seconds() + within_s
+        while True:
+            found = look()
+            if found if isinstance(found, bool) else await found:
+                return
+            if reactor.seconds() > until_s:
+                self.fail(f"not within {within_s} s: {what or look}")
+            await pause(LOOK_EVERY_S)
+
+    async def gone(self, link: EvilLink, within_s: float = 10.0) -> None:
+        """Wait until the member has ended a link."""
+        await self.until(lambda: link.gone, within_s, "the end of a link")
+
+    async def put(self, member: Member, name: str, value: bytes = b"value") -> PutResult:
+        """Publish, again and again until somebody gave a receipt."""
+        until_s = reactor.seconds() + 30
+        while True:
+            found = await tried(member.api.put(name, value, TTL_S))
+            if found is not None and found.replicas:
+                return found
+            self.assertLess(reactor.seconds(), until_s, f"{member.name} cannot put {name}")
+            await pause(LOOK_EVERY_S)
+
+    async def refusals(self, member: Member) -> Counter[str]:
+        """Return what the member refused since its start, by reason."""
+        return Counter((await member.api.status()).refusals)
+
+    async def rejected(self, member: Member, before: Counter[str], count: int) -> Counter[str]:
+        """Wait until so many more refusals are counted; return them by reason."""
+
+        async def enough() -> bool:
+            return (await self.refusals(member) - before).total() >= count
+
+        await self.until(enough, 10, f"{count} refusals")
+        return await self.refusals(member) - before
+
+
+class SharedCase(ProcessCase):
+    """Tests that attack one and the same member, `target`, one after the other."""
+
+    _shared: ClassVar[tuple[type[SharedCase], Net] | None] = None
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        """Start the target for the class's first test; it lives through all of them."""
+        if SharedCase._shared is None or SharedCase._shared[0] is not type(self):
+            SharedCase._end_shared()
+            SharedCase._shared = type(self), Net()
+            await SharedCase._shared[1].start("target", options=self.options())
+        self.net = SharedCase._shared[1]
+        (self.target,) = self.net.members.all
+        self.addCleanup(self._unharmed)
+
+    def options(self) -> Sequence[str]:
+        """Return how the target is started."""
+        return OPEN
+
+    @staticmethod
+    def _end_shared() -> None:
+        if SharedCase._shared is not None:
+            net = SharedCase._shared[1]
+            net.members.kill()
+            shutil.rmtree(net.folder, ignore_errors=True)
+            SharedCase._shared = None
+
+    async def _unharmed(self) -> None:
+        self.assertTrue(self.target.runs, "the target has ended")
+        self.assertEqual(self.net.defects(), [])
+        await self.target.api.status()
+
+
+reactor.addSystemEventTrigger("during", "shutdown", SharedCase._end_shared)
+
+
+async def tried(work: Awaitable[T]) -> T | None:
+    """Return what the API answers, None where it refuses or is gone."""
+    try:
+        return await work
+    except (Refused, ConnectError, ResponseFailed):
+        return None
+
+
+async def pause(seconds: float) -> None:
+    """Let the others work."""
+    await deferLater(reactor, seconds)
+
+
+def memory_bytes(member: Member) -> int:
+    """Return how much memory the member's process has now."""
+    status = Path(f"/proc/{member.pid}/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) * 1024
+
+
+def events(member: Member) -> list[dict[str, Any]]:
+    """Return the member's log."""
+    return [json.loads(line) for line in read_lines(member.log)]
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a log, of which the last one may be half written."""
+    text = path.read_bytes()
+    return text[: text.rfind(b"\n") + 1].decode().split("\n")[:-1]
