@@ -20,6 +20,8 @@ from streembit.wire.message import DialBack, Dialled
 
 ASKED_AT_ONCE: Final = 4  # peers of one round; two of them have to agree
 
+HALF_S: Final = 0.5  # a hello states whole seconds: on average it was so much later
+
 VERDICTS: Final[dict[State, facade.Reachability]] = {
     State.UNKNOWN: "unknown",
     State.REACHABLE: "reachable",
@@ -71,7 +73,7 @@ class Reachability:
         hello = peer.hello
         self.seen(peer, hello.observed)
         host, now_s = peer.carrier.host, self._network.now_s()
-        self._skew.heard(peer.node_id, host, float(hello.clock_s), now_s)
+        self._skew.heard(peer.node_id, host, hello.clock_s + HALF_S, now_s)
         self._warn()
 
     def seen(self, peer: Peer, observed: str) -> None:
