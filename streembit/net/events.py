@@ -36,6 +36,14 @@ class LinkLimits:
 LIMITS: Final = LinkLimits()
 
 
+@dataclass(slots=True)
+class Traffic:
+    """The bytes of all links that share it, handshakes included, as they lie in the streams."""
+
+    received_bytes: int = 0
+    sent_bytes: int = 0
+
+
 class LinkEvents(Protocol):
     """What the owner of links is told.
 

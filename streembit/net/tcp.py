@@ -26,8 +26,15 @@ from streembit.jose.keys import PrivateKey, PublicKey
 from streembit.link.channel import OVERHEAD_BYTES, Channel
 from streembit.link.handshake import Initiator, Link, Responder
 from streembit.link.hello import Hello
-from streembit.net.events import LIMITS, CallbackFailed, LinkEvents, LinkLimits, LinkWatch
-from streembit.wire.frame import MAX_FRAME_PEER, MAX_FRAME_STRANGER, FrameReader, pack
+from streembit.net.events import (
+    LIMITS,
+    CallbackFailed,
+    LinkEvents,
+    LinkLimits,
+    LinkWatch,
+    Traffic,
+)
+from streembit.wire.frame import HEADER_BYTES, MAX_FRAME_PEER, MAX_FRAME_STRANGER, FrameReader, pack
 
 TCP_USER_TIMEOUT_MS: Final = 60_000  # the kernel gives up when an unanswered ping would
 MAX_PAYLOAD_BYTES: Final = MAX_FRAME_PEER - OVERHEAD_BYTES
@@ -80,6 +87,7 @@ class LinkProtocol(ByteProtocol):
         expect: PublicKey | None = None,
         watch: LinkWatch | None = None,
         limits: LinkLimits = LIMITS,
+        traffic: Traffic | None = None,
     ) -> None:
         self.initiator = initiator
         self._identity = identity
@@ -90,6 +98,7 @@ class LinkProtocol(ByteProtocol):
         self._expect = expect
         self._watch = watch
         self._limits = limits
+        self._traffic = Traffic() if traffic is None else traffic
 
     # --- what the owner does
 
@@ -165,6 +174,7 @@ class LinkProtocol(ByteProtocol):
         if self._step is None:
             return
         self.last_received_s = self._clock.seconds()
+        self._traffic.received_bytes += len(data)
         self._reader.receive(data)
         if not self._busy:
             self._drain()
@@ -227,6 +237,7 @@ class LinkProtocol(ByteProtocol):
     def _write(self, frame: bytes) -> None:
         if self._queued_bytes >= 0 and not self._queue(len(frame)):
             return
+        self._traffic.sent_bytes += HEADER_BYTES + len(frame)
         self.transport.write(pack(frame))
 
     # --- a peer that reads slowly, an owner that pauses

@@ -25,6 +25,11 @@ def _show_links(node: Node, metrics: Metrics) -> None:
     metrics.gauge(
         "streembit_connections_unknown", "That have not said who they are.", lambda: gate.strangers
     )
+    traffic = node.traffic
+    metrics.counter(
+        "streembit_received_bytes", "Bytes that links received.", lambda: traffic.received_bytes
+    )
+    metrics.counter("streembit_sent_bytes", "Bytes that links sent.", lambda: traffic.sent_bytes)
     metrics.gauge("streembit_peers", "Nodes in the table.", lambda: len(network.table))
     metrics.counter("streembit_signatures_good", "Signatures that verified.", lambda: checks.good)
     metrics.counter("streembit_signatures_bad", "Signatures that did not.", lambda: checks.bad)

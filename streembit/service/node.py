@@ -18,7 +18,7 @@ from streembit.jose.keys import Identity, PublicKey
 from streembit.net.budget import Budgets, Rate
 from streembit.net.dial import Connect, Dialer
 from streembit.net.events import LIMITS as LINK_LIMITS
-from streembit.net.events import LinkEvents, LinkLimits, LinkWatch
+from streembit.net.events import LinkEvents, LinkLimits, LinkWatch, Traffic
 from streembit.net.gate import Gate, GateLimits
 from streembit.net.listen import LinkFactory
 from streembit.net.tcp import LinkProtocol
@@ -86,6 +86,7 @@ class Node(MultiService):
         self.metrics = metrics or Metrics()
         self.refusals = Refusals(self.metrics, clock.seconds)
         self.gate = Gate(gate_limits)
+        self.traffic = Traffic()
         self._link_limits = link_limits
         self._budgets = Budgets(
             Rate(settings.checks_per_peer_per_s, settings.checks_per_peer_per_s),
@@ -216,6 +217,7 @@ class Node(MultiService):
             expect=expect,
             watch=watch,
             limits=self._link_limits,
+            traffic=self.traffic,
         )
 
     def _is_member(self, key: PublicKey) -> bool:

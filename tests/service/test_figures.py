@@ -56,6 +56,20 @@ class FigureTests(SynchronousTestCase):
         for kind in ("ping", "find_node", "store", "dial_back"):
             self.assertGreaterEqual(figures[f"streembit_requests_total[{kind}]"], 1, kind)
 
+    def test_the_bytes_of_a_whole_network_are_those_that_it_carried(self) -> None:
+        """What all nodes sent is what the network saw, and what all received."""
+        self.town.grow(4)
+        self.town.join()
+        self.town.run(100)
+        for node in self.town.nodes:
+            node.stopService()
+        self.town.run(1)
+        figures = [shown(node.metrics) for node in self.town.nodes]
+        sent = sum(figure["streembit_sent_bytes_total"] for figure in figures)
+        received = sum(figure["streembit_received_bytes_total"] for figure in figures)
+        self.assertEqual(sent, self.town.memory.bytes_sent)
+        self.assertApproximates(received, sent, 0.02 * sent)
+
     def test_C5_what_gives_way_is_counted(self) -> None:
         """A full store shows its evictions."""
         self.town.grow(3)
