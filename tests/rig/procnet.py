@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, TypeVar
 
 from twisted.internet import reactor as installed
-from twisted.internet.defer import DeferredList
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.error import ConnectError
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.task import deferLater
@@ -79,6 +79,12 @@ class Net:
         member.signal(signal.SIGKILL)
         await member.ended
 
+    async def end(self) -> None:
+        """Kill every member and leave nothing on the disk."""
+        self.members.kill()
+        await self.members.ended()
+        shutil.rmtree(self.folder)
+
     def place(self, member: Member) -> tuple[str, int]:
         """Return where it listens."""
         host, _, port = self.places[member.name].rpartition(":")
@@ -102,12 +108,10 @@ class ProcessCase(TestCase):
 
     def setUp(self) -> None:
         self.net = Net()
-        self.addCleanup(shutil.rmtree, self.net.folder)
-        self.addCleanup(self._end)
+        self.addCleanup(self.net.end)
+        self.addCleanup(self._no_defects)
 
-    async def _end(self) -> None:
-        self.net.members.kill()
-        await self.net.members.ended()
+    def _no_defects(self) -> None:
         self.assertEqual(self.net.defects(), [])
 
     # --- attackers
@@ -180,7 +184,7 @@ class SharedCase(ProcessCase):
     async def setUp(self) -> None:  # type: ignore[override]
         """Start the target for the class's first test; it lives through all of them."""
         if SharedCase._shared is None or SharedCase._shared[0] is not type(self):
-            SharedCase._end_shared()
+            await SharedCase.end_shared()
             SharedCase._shared = type(self), Net()
             await SharedCase._shared[1].start("target", options=self.options())
         self.net = SharedCase._shared[1]
@@ -192,20 +196,21 @@ class SharedCase(ProcessCase):
         return OPEN
 
     @staticmethod
-    def _end_shared() -> None:
-        if SharedCase._shared is not None:
-            net = SharedCase._shared[1]
-            net.members.kill()
-            shutil.rmtree(net.folder, ignore_errors=True)
-            SharedCase._shared = None
+    async def end_shared() -> None:
+        """End the target of the class that had one last."""
+        shared, SharedCase._shared = SharedCase._shared, None
+        if shared is not None:
+            await shared[1].end()
 
     async def _unharmed(self) -> None:
         self.assertTrue(self.target.runs, "the target has ended")
-        self.assertEqual(self.net.defects(), [])
+        self._no_defects()
         await self.target.api.status()
 
 
-reactor.addSystemEventTrigger("during", "shutdown", SharedCase._end_shared)
+reactor.addSystemEventTrigger(
+    "before", "shutdown", lambda: Deferred.fromCoroutine(SharedCase.end_shared())
+)
 
 
 async def tried(work: Awaitable[T]) -> T | None:
