@@ -10,6 +10,7 @@ from typing import Final
 MAX_PEERS: Final = 4096  # twice the connections of a node
 
 _GRAIN: Final = 1e-6  # of a token: what sums of fractions may be off
+_LEAST_WAIT_S: Final = 1e-4  # a clock that counts from 1970 does not see what is far shorter
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class TokenBucket:
         """Return 0.0 if the tokens are there, else in how many seconds they will be."""
         self._fill(now_s)
         lacking = self._missing + tokens - self._rate.burst
-        return lacking / self._rate.per_s if lacking > _GRAIN else 0.0
+        return max(_LEAST_WAIT_S, lacking / self._rate.per_s) if lacking > _GRAIN else 0.0
 
     def take(self, now_s: float, tokens: float = 1.0) -> bool:
         """Take the tokens if they are there; return whether they were."""

@@ -167,7 +167,7 @@ class LinkProtocol(ByteProtocol):
         _tune(self.transport)
         _call(self.transport, "registerProducer", self, True)
         self._set_timer(self._limits.hello_s, self._late, "hello")
-        self._guard(self._begin)
+        self.guard(self._begin)
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes, cut anywhere."""
@@ -187,9 +187,9 @@ class LinkProtocol(ByteProtocol):
         why = self._reason or PeerGone()
         watch, self._watch = self._watch, None
         if watch is not None:
-            self._guard(watch.closed, self, why)
+            self.guard(watch.closed, self, why)
         if self._announced:
-            self._guard(self._events.link_lost, self, why)
+            self.guard(self._events.link_lost, self, why)
 
     def pauseProducing(self) -> None:
         """Count what is written from now on: the transport is full.
@@ -212,7 +212,7 @@ class LinkProtocol(ByteProtocol):
         if self._busy:
             return  # within a callback: the loop below goes on when it returns
         self._busy = True
-        moved = bool(self._guard(self._deliver))
+        moved = bool(self.guard(self._deliver))
         self._busy = False
         if self._channel is not None:
             self._watch_frame(moved)
@@ -318,8 +318,11 @@ class LinkProtocol(ByteProtocol):
 
     # --- ends
 
-    def _guard(self, call: Callable[..., object], *args: object) -> object:
-        """Call; the one boundary where an error of a callback ends the connection only."""
+    def guard(self, call: Callable[..., object], *args: object) -> object:
+        """Call; the one boundary where an error of a callback ends the connection only.
+
+        What the owner does later for a message of this link belongs in here as well.
+        """
         try:
             return call(*args)
         except RemoteError as error:

@@ -10,11 +10,13 @@ from typing import Final, Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from streembit.dht.keyspace import composite_id, node_id, to_text
 from streembit.errors import (
     BadMessage,
     BadSignature,
+    Internal,
     PeerGone,
     RateLimited,
     RemoteError,
@@ -76,6 +78,7 @@ class Carrier(Protocol):
     def send(self, payload: bytes) -> None: ...
     def pause(self) -> None: ...
     def resume(self) -> None: ...
+    def guard(self, call: Callable[..., object], *args: object) -> object: ...
     def close(self, reason: StreembitError) -> None: ...
     def abort(self, reason: StreembitError) -> None: ...
 
@@ -295,17 +298,13 @@ class Peer:
 
     def _unstall(self, parsed: ParsedRpc) -> None:
         self._stalled = None
-        try:
-            self._asked(parsed)
-        except RemoteError as error:
-            self.close(error)
-            return
+        self._carrier.guard(self._asked, parsed)
         if self._stalled is None:
             self._carrier.resume()
 
     def _serve(self, verified: Verified[Rpc]) -> None:
         if self._serving >= MAX_SERVING:
-            self._reply(Refused(RateLimited.code), verified)
+            self._reply(self._refusal(RateLimited("answers in the making")), verified)
             return
         try:
             answer = self._rules.serve(self, verified)
@@ -323,12 +322,11 @@ class Peer:
         self._rules.refused(self._carrier.host, error)
         return Refused(error.code, error.detail[:200])
 
-    def _failed(self, failure: object) -> Refused:
-        error = getattr(failure, "value", None)
-        if isinstance(error, StreembitError):
-            return self._refusal(error)
-        _log.error("a request could not be served: {error!r}", error=error)
-        return Refused("internal")
+    def _failed(self, failure: Failure) -> Refused:
+        if isinstance(failure.value, StreembitError):
+            return self._refusal(failure.value)
+        _log.failure("a request could not be served", failure)
+        return self._refusal(Internal())
 
     def _served(self, answer: Answer, verified: Verified[Rpc]) -> None:
         self._serving -= 1

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.dht.memory import MemoryShelf
 from streembit.dht.put import Outcome
@@ -35,14 +34,14 @@ from streembit.wire.message import (
     Stored,
     Value,
 )
+from tests.attacks.watched import BITS, AttackTests, quiet
 from tests.rig.evil import EvilLink, flipped, framed
-from tests.rig.refusal import HOST, QUIET, Watch
+from tests.rig.refusal import HOST, QUIET
 from tests.rig.shake import twisted_by
 from tests.rig.tokens import of_every_kind, with_other_headers
-from tests.service.town import NETWORK, PORT, Town
+from tests.service.town import NETWORK, PORT
 from tests.wire.samples import BODIES
 
-BITS: Final = 8
 EXPECTED: Final[tuple[tuple[Request, tuple[type, ...]], ...]] = (
     (Ping(), (Pong,)),
     (FindNode("A" * 27), (Nodes,)),
@@ -50,49 +49,6 @@ EXPECTED: Final[tuple[tuple[Request, tuple[type, ...]], ...]] = (
     (Store("item", "blob"), (Stored,)),
     (DialBack(8905), (Dialled,)),
 )
-
-
-def quiet() -> None:
-    """Do nothing: what is to be refused is on its way."""
-
-
-class AttackTests(SynchronousTestCase):
-    """A node and its friend, watched."""
-
-    def setUp(self) -> None:
-        self.watch = Watch(self, Town(self))
-        self.town = self.watch.town
-
-    def for_each(
-        self,
-        cases: Sequence[bytes],
-        send: Callable[[EvilLink, bytes], None],
-        at_once: int = BITS,
-    ) -> Counter[str]:
-        """Send each case on a link of its own; all are refused, once each. Return the reasons."""
-        reasons: Counter[str] = Counter()
-        for start in range(0, len(cases), at_once):
-            some = cases[start : start + at_once]
-            links = self.watch.links(len(some))
-
-            def attack(links: list[EvilLink] = links, some: Sequence[bytes] = some) -> None:
-                for link, case in zip(links, some, strict=True):
-                    send(link, case)
-
-            reasons += self.watch.refusals_of(len(some), attack)
-            for link in links:
-                link.leave()
-        self.assertEqual(reasons.total(), len(cases))
-        return reasons
-
-    def now(self) -> int:
-        """Return the clock's time in whole seconds."""
-        return int(self.town.memory.clock.seconds())
-
-    def record(self, key: PrivateKey, salt: str = "a/name", seq: int = 1) -> str:
-        """Return a record that the node would take."""
-        exp = int(self.town.memory.clock.seconds()) + 3600
-        return make(key, "name", salt, b"value", seq, exp, NETWORK).token
 
 
 class ReplayTests(AttackTests):

@@ -45,6 +45,16 @@ class TokenBucketTests(SynchronousTestCase):
             self.assertTrue(bucket.take(now_s))
         self.assertAlmostEqual(now_s, 5.0 + (50 - 4) / 2.0, places=3)
 
+    def test_C3_a_clock_that_counts_from_1970_sees_the_wait(self) -> None:
+        """However little is missing: a wait below the clock's resolution would never be over."""
+        for missing in (1e-5, 1e-4, 1e-3, 0.1, 1.0):
+            for rate in (Rate(200.0, 200.0), Rate(4000.0, 4000.0)):
+                bucket, now_s = TokenBucket(rate), 1_800_000_000.0
+                bucket.take(now_s, rate.burst - 1 + missing)
+                wait_s = bucket.wait_s(now_s)
+                self.assertGreater(now_s + wait_s, now_s, missing)
+                self.assertTrue(bucket.take(now_s + wait_s + 1e-6))
+
     @settings(deadline=None, derandomize=True, database=None)
     @given(st.lists(st.floats(0.0, 3.0), max_size=60))
     def test_no_window_gives_more_than_burst_and_rate(self, gaps: list[float]) -> None:

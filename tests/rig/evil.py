@@ -19,7 +19,7 @@ from streembit.jose.keys import PrivateKey
 from streembit.link.hello import Hello
 from streembit.net.dial import Connect
 from streembit.wire.frame import HEADER_BYTES, FrameReader
-from streembit.wire.message import Answer, Body, Contact, Nodes, Pong, Rpc
+from streembit.wire.message import Answer, Body, Contact, Nodes, Ping, Pong, Rpc
 from tests.rig.shake import Answering, MakeShake, Opened, RealShake, Shake
 
 ANY_LENGTH: Final = 1 << 31
@@ -85,6 +85,7 @@ class EvilPeer:
         self.hello = Hello(self.key.public, port=port)
         self.clock, self.network = clock, network
         self.respond, self.shake = respond, shake
+        self.host = ""  # where it listens, for others to tell of
         self.links: list[EvilLink] = []
         self.factory = _Links(self)
         self._connect = connect
@@ -257,9 +258,15 @@ class EvilLink(ByteProtocol):
         self.say(token)
         return answer
 
+    def pings(self, count: int, **claims: Any) -> Iterator[bytes]:
+        """Yield so many signed requests for this link."""
+        return (self.token(Ping(), **claims) for _ in range(count))
+
     def flood(self, payloads: Iterator[bytes]) -> Deferred[int]:
         """Seal and send these as fast as the other side takes them; fire with how many went."""
-        return _Flood(self, payloads).start()
+        flood = _Flood(self, payloads)
+        self.when_gone().addCallback(lambda _: flood.stopProducing())
+        return flood.start()
 
     def _hear(self, frame: bytes) -> None:
         payload = self.link.channel.open(frame)

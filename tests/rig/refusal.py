@@ -65,6 +65,7 @@ class Watch:
         self.node = town.add(HOST, settings=QUIET, **more)
         self.friend = town.add("10.0.1.1", settings=QUIET)
         town.join()
+        self.events: list[LogEvent] = []
         self.lines: list[str] = []
         self.defects: list[str] = []
         globalLogPublisher.addObserver(self)
@@ -77,7 +78,7 @@ class Watch:
         """Return a hostile peer, at an address of its own unless one is given."""
         self._strangers += 1
         n = self._strangers
-        host = self.town.memory.host(address or f"10.{66 + n // 65536}.{n // 256 % 256}.{n % 256}")
+        host = self.town.memory.host(address or f"10.{66 + n // 256}.{n % 256}.1")
         return EvilPeer(host.connect, self.town.memory.clock, NETWORK, **more)
 
     def link(self, **more: Any) -> EvilLink:
@@ -118,15 +119,19 @@ class Watch:
         attack: Callable[..., object],
         *args: object,
         verified: int = 0,
+        defects: int = 0,
         settle_s: float = SETTLE_S,
     ) -> None:
         """Assert that what `attack(*args)` does is refused for this reason, once, and no more.
 
         That is: the node's state is as before, the refusal is counted under its reason, there is
         at most one line for it, no error is logged, and the friend is served as ever. `verified`
-        is how many good signatures it takes to find it: requests whose contents are refused.
+        is how many good signatures it takes to find it: requests whose contents are refused;
+        `defects` is how many errors of ours it brings to light.
         """
-        found = self.refusals_of(1, attack, *args, verified=verified, settle_s=settle_s)
+        found = self.refusals_of(
+            1, attack, *args, verified=verified, defects=defects, settle_s=settle_s
+        )
         self.test.assertEqual(found, {reason: 1})
 
     def refusals_of(
@@ -135,6 +140,7 @@ class Watch:
         attack: Callable[..., object],
         *args: object,
         verified: int = 0,
+        defects: int = 0,
         settle_s: float = SETTLE_S,
     ) -> Counter[str]:
         """Assert the same of so many refusals, for whatever reasons; return them by reason."""
@@ -146,6 +152,8 @@ class Watch:
         self.test.assertEqual(state_of(self.node), before, "the state has changed")
         self.test.assertEqual(found.total(), count, f"the counters: {found}")
         self.test.assertLessEqual(len(self.lines) - lines, count, "the lines")
+        self.test.assertEqual(len(self.defects), defects, self.defects)
+        self.defects.clear()
         self.harmless()
         return found
 
@@ -170,6 +178,7 @@ class Watch:
 
     def __call__(self, event: LogEvent) -> None:
         """Keep what is logged."""
+        self.events.append(event)
         if event.get("log_namespace") == "streembit.refused":
             self.lines.append(str(event))
         elif event.get("log_level") in (LogLevel.error, LogLevel.critical):

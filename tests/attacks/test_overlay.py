@@ -1,0 +1,92 @@
+"""Rows D1 and D2: liars about contacts, and many identities in one network."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+
+from streembit.dht.keyspace import node_id
+from streembit.jose.keys import PrivateKey
+from streembit.wire.message import Contact
+from tests.attacks.watched import AttackTests
+from tests.rig.evil import EvilPeer, lying_with
+from tests.service.town import NETWORK, PORT
+
+
+class OverlayTests(AttackTests):
+    def table(self) -> set[int]:
+        """Return the ids of the node's table."""
+        return {known.id for known in self.watch.node.network.table}
+
+    def look(self) -> None:
+        """Let the node look up something, and do its upkeep for a while."""
+        search = Deferred.fromCoroutine(self.watch.node.finder.nodes(1))
+        self.town.run(60)
+        self.successResultOf(search)
+
+    def test_D1_contacts_that_do_not_exist(self) -> None:
+        """Twenty in each answer: tried at most, and never in the table."""
+        ghosts = [
+            Contact(PrivateKey.generate().public.text, f"10.9.{n}.1", PORT) for n in range(20)
+        ]
+        evil = self.watch.neighbour(lying_with(ghosts))
+        before = self.table()
+        self.look()
+        self.assertTrue(any(link.heard for link in evil.links), "nobody asked the liar")
+        self.assertEqual(self.table(), before)
+        self.assertLessEqual(len(self.watch.node.network.candidates), 512)
+        self.watch.harmless()
+
+    def test_D1_a_thousand_contacts_in_one_answer(self) -> None:
+        """It is no message at all, and 21 are none either: the link ends."""
+        key = PrivateKey.generate().public.text
+        for number, count, reason in ((1, 21, "bad-json"), (2, 1000, "frame-too-large")):
+            ghosts = [Contact(key, f"10.9.{n % 250}.1", PORT) for n in range(count)]
+            self.watch.neighbour(lying_with(ghosts), number)
+            before = self.table()
+            self.look()
+            self.assertLessEqual(self.table(), before)
+            self.assertGreaterEqual(self.watch.node.refusals.counts()[reason], 1)
+            self.watch.harmless()
+
+    def test_D1_contacts_at_somebody_elses_address(self) -> None:
+        """The friend's address under other keys: whoever answers there is not who was named."""
+        others = [Contact(PrivateKey.generate().public.text, "10.0.1.1", PORT) for _ in range(20)]
+        self.watch.neighbour(lying_with(others))
+        before = self.table()
+        self.look()
+        self.assertEqual(self.table(), before)
+
+    def test_D1_the_liars_answer_hides_nobody(self) -> None:
+        """Honest nodes are found though a liar stands nearest to the target."""
+        self.town.join(*self.town.grow(6))
+        evil = self.watch.neighbour(lying_with([]))
+        target = node_id(evil.key.public.point) ^ 1
+        search = Deferred.fromCoroutine(self.watch.node.finder.nodes(target))
+        self.town.run(10)
+        found = self.successResultOf(search).found
+        assert found is not None
+        honest = {node.network.id for node in self.town.nodes[1:]}
+        self.assertLessEqual(honest, {node.id for node in found.nodes})
+
+    def test_D2_many_identities_in_one_network(self) -> None:
+        """Of 48 in one /24 that all listen and answer, three enter the table."""
+        evils: list[EvilPeer] = []
+        for number in range(48):
+            host = self.town.memory.host(f"10.8.0.{number + 1}")
+            evil = EvilPeer(
+                host.connect,
+                self.town.memory.clock,
+                NETWORK,
+                port=PORT,
+                respond=lying_with([Contact(e.key.public.text, e.host, PORT) for e in evils[-20:]]),
+            )
+            evil.host = host.address
+            host.listen(PORT, evil.factory)
+            evils.append(evil)
+            self.town.result(evil.open("10.0.0.1", PORT))
+            self.town.run(1)
+        self.look()
+        ids = {node_id(evil.key.public.point) for evil in evils}
+        self.assertLessEqual(len(self.table() & ids), 3)
+        self.assertIn(self.watch.friend.network.id, self.table())
+        self.watch.harmless()
