@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 
 from streembit.dht import refresh
@@ -18,10 +16,10 @@ from streembit.dht.keyspace import ID_BITS, K
 from streembit.dht.peer import Node
 from streembit.dht.table import Added, Full
 from streembit.errors import PeerGone, StreembitError
-from streembit.jose.keys import PublicKey
 from streembit.link.hello import Hello
 from streembit.net.tcp import LinkProtocol
 from streembit.rpc.peer import Peer
+from streembit.service.entrance import Address, Entrance, all_of
 from streembit.service.errands import Errands
 from streembit.service.finder import Finder
 from streembit.service.network import Network
@@ -29,21 +27,13 @@ from streembit.service.roster import Superseded
 from streembit.service.upkeep import Upkeep
 from streembit.wire.message import Contact, Ping, Pong, Scheme
 
-FIRST_CONTACTS: Final = 8  # dialled at once when joining: seeds and remembered peers
-STAGGER_S: Final = 1.0  # then the next of them are dialled as well
+RENEW_IN_S: Final = 1.0  # links that are closed in order are gone by then
 FILL_ROUNDS: Final = 6  # right after joining: at most so many rounds of handshakes with candidates
 TEST_AFTER_S: Final = 60.0  # a full bucket's oldest is asked whether it lives, if not heard since
 
+__all__ = ["Address", "Membership"]
+
 _log = Logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where somebody may be found: a seed, or a peer remembered; `key` where it is known."""
-
-    host: str
-    port: int
-    key: PublicKey | None = None
 
 
 class Membership(MultiService):
@@ -76,8 +66,7 @@ class Membership(MultiService):
         self._finder = finder
         self._errands = errands
         self._random = random
-        self._seeds = list(seeds)
-        self._remembered = list(remembered)
+        self._entrance = Entrance(network, remembered, seeds, random)
         self._met = met
         self._settled = settled
         self._seen = seen
@@ -137,7 +126,7 @@ class Membership(MultiService):
         for peer in self._network.roster:
             peer.close(Superseded("what we say of ourselves has changed"))
         self.joined = False
-        self._round.next_in(STAGGER_S)
+        self._round.next_in(RENEW_IN_S)
 
     def _node(self, hello: Hello, host: str, port: int) -> Node | None:
         contact = Contact(hello.public.text, host, port, _scheme(hello), hello.name)
@@ -193,52 +182,12 @@ class Membership(MultiService):
 
     async def _join(self) -> None:
         if not len(self._network.roster):
-            await self._first_contacts()
+            await self._entrance.enter()
         if len(self._network.roster):
             self._backoff.reset()
             await self._settle()
-        elif self._remembered or self._seeds:
+        elif self._entrance.known:
             self._round.next_in(self._backoff.next_s())
-
-    async def _first_contacts(self) -> None:
-        """Dial remembered peers, the best first, then seeds: a few at a time, until links open.
-
-        Who does not answer is not waited for: the next few are dialled beside.
-        """
-        seeds = list(self._seeds)
-        self._random.shuffle(seeds)
-        line = [a for a in (*self._remembered, *seeds) if not self._is_own(a)]
-        dials: list[Deferred[LinkProtocol]] = []
-        while line and len(self._network.roster) < FIRST_CONTACTS:
-            dials += [self._dial(address) for address in line[:FIRST_CONTACTS]]
-            line = line[FIRST_CONTACTS:]
-            await self._a_moment(dials)
-        if not len(self._network.roster):
-            await all_of(dials)
-
-    def _dial(self, address: Address) -> Deferred[LinkProtocol]:
-        return self._network.dialler.dial(address.host, address.port, address.key)
-
-    def _a_moment(self, dials: Sequence[Deferred[LinkProtocol]]) -> Deferred[None]:
-        """Fire when all these have ended, at the latest after `STAGGER_S`; cancelling ends them."""
-
-        def ended(_: object) -> None:
-            if timer.active():
-                timer.cancel()
-                done.callback(None)
-
-        def give_up(_: object) -> None:
-            timer.cancel()
-            for dial in dials:
-                dial.cancel()
-
-        done: Deferred[None] = Deferred(give_up)
-        timer = self._network.clock.callLater(STAGGER_S, done.callback, None)
-        DeferredList(dials, consumeErrors=True).addCallback(ended)
-        return done
-
-    def _is_own(self, address: Address) -> bool:
-        return address.key == self._network.identity.public
 
     async def _settle(self) -> None:
         """Let our neighbours know us, then get a picture of the whole ring (`dht.refresh`)."""
@@ -322,25 +271,3 @@ def _scheme(hello: Hello) -> Scheme:
 
 def _is_orderly(reason: StreembitError) -> bool:
     return isinstance(reason, PeerGone) and reason.fields.get("clean") is True
-
-
-def all_of(
-    work: Iterable[Deferred[Any] | Coroutine[Deferred[Any], Any, Any]],
-) -> Deferred[int]:
-    """Fire when all have ended, with how many succeeded; cancelling cancels them all."""
-    started = [w if isinstance(w, Deferred) else Deferred.fromCoroutine(w) for w in work]
-    cancelled = False
-
-    def ended(results: list[tuple[bool, Any]]) -> None:
-        if not cancelled:
-            done.callback(sum(1 for success, _ in results if success))
-
-    def cancel(_: object) -> None:
-        nonlocal cancelled
-        cancelled = True
-        for each in started:
-            each.cancel()
-
-    done: Deferred[int] = Deferred(cancel)
-    DeferredList(started, consumeErrors=True).addCallback(ended)
-    return done
