@@ -25,7 +25,7 @@ from tests.rig.shake import Answering, MakeShake, Opened, RealShake, Shake
 ANY_LENGTH: Final = 1 << 31
 FLOOD_FRAMES: Final = 64  # written in one turn, so that the rest of the process gets its own
 
-Respond = Callable[["EvilLink", Rpc], Body | None]
+Respond = Callable[["EvilLink", Rpc], Body | bytes | None]  # bytes are said as they are
 
 
 def flipped(data: bytes, bit: int) -> bytes:
@@ -46,9 +46,8 @@ def signed(header: bytes, payload: bytes, key: PrivateKey) -> bytes:
     return signing_input + b"." + base64url.encode_bytes(key.sign(signing_input))
 
 
-def silent(_link: EvilLink, _request: Rpc) -> Body | None:
+def silent(_link: EvilLink, _request: Rpc) -> None:
     """Answer nothing."""
-    return None
 
 
 def lying_with(contacts: list[Contact]) -> Respond:
@@ -82,7 +81,7 @@ class EvilPeer:
         shake: MakeShake = RealShake,
     ) -> None:
         self.key = key or PrivateKey.generate()
-        self.hello = Hello(self.key.public, port=port)
+        self.port_is(port)
         self.clock, self.network = clock, network
         self.respond, self.shake = respond, shake
         self.host = ""  # where it listens, for others to tell of
@@ -100,9 +99,13 @@ class EvilPeer:
         """Connect and shake hands; fire with the open link."""
         return self.dial(host, port).addCallback(lambda link: link.shake_hands())
 
+    def port_is(self, port: int) -> None:
+        """Say from now on that it listens at this port."""
+        self.hello = Hello(self.key.public, port=port)
+
     def leave(self) -> None:
         """End every connection at once."""
-        for link in self.links:
+        for link in list(self.links):
             link.leave()
 
 
@@ -194,8 +197,12 @@ class EvilLink(ByteProtocol):
 
     def greet(self) -> None:
         """Send the first frame; what comes back is left to the test."""
+        self.frame(self.first_frame())
+
+    def first_frame(self) -> bytes:
+        """Return the first frame, not sent yet."""
         assert not isinstance(self.side, Answering)
-        self.frame(self.side.start())
+        return self.side.start()
 
     def last_frame(self, second: bytes) -> bytes:
         """Return the last frame, not sent yet; from now on messages can be sealed."""
@@ -278,7 +285,7 @@ class EvilLink(ByteProtocol):
         if waiting is not None:
             waiting.callback(rpc)
         elif not rpc.re and (answer := self.peer.respond(self, rpc)) is not None:
-            self.say(self.token(answer, re=rpc.jti))
+            self.say(answer if isinstance(answer, bytes) else self.token(answer, re=rpc.jti))
 
     # --- the connection
     def when_gone(self) -> Deferred[EvilLink]:
