@@ -19,7 +19,6 @@ from streembit.errors import (
     Internal,
     PeerGone,
     RateLimited,
-    RemoteError,
     RemoteRefusal,
     StreembitError,
     UnknownAnswer,
