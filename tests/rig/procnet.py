@@ -17,7 +17,7 @@ from twisted.internet.error import ConnectError
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
-from twisted.web.client import ResponseFailed
+from twisted.web.client import RequestTransmissionFailed, ResponseFailed
 
 from demo.api import Refused
 from demo.members import OPEN, Member, Members, Role
@@ -32,6 +32,9 @@ LOOK_EVERY_S: Final = 0.05
 TTL_S: Final = 3600
 
 reactor: PosixReactorBase = installed  # type: ignore[assignment]
+
+# How a request ends whose node does not run, or is killed meanwhile.
+_GONE: Final = (ConnectError, RequestTransmissionFailed, ResponseFailed)
 
 T = TypeVar("T")
 
@@ -217,7 +220,7 @@ async def tried(work: Awaitable[T]) -> T | None:
     """Return what the API answers, None where it refuses or is gone."""
     try:
         return await work
-    except (Refused, ConnectError, ResponseFailed):
+    except (Refused, *_GONE):
         return None
 
 
