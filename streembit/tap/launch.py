@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -32,6 +33,7 @@ def launched(options: RoleOptions) -> RoleService:
     The passcode is asked for here, while there is a terminal. What cannot
     be is said in one line on standard error, with exit status 1.
     """
+    leave_no_core()
     try:
         config = options.configuration()
         home = opened(options)
@@ -47,6 +49,12 @@ def launched(options: RoleOptions) -> RoleService:
     grower = Grower(options.role, config, home, identity, notifier, installed)
     launch = launch_of(options, config.log_level)
     return RoleService(launch, home.lock, grower.grow, notifier, reactor)
+
+
+def leave_no_core() -> None:
+    """Have a crash write no memory to the disk: the keys are in it, and the passcode was."""
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, most))
 
 
 def opened(options: RoleOptions) -> Home:
