@@ -1,0 +1,89 @@
+"""Rows D7 and D8: half of a network killed at once, and all of its seeds."""
+
+from __future__ import annotations
+
+import signal
+
+from demo.members import Member
+from tests.rig.procnet import ProcessCase
+
+RECORDS = 12
+
+
+class NetworkTests(ProcessCase):
+    """Seeds and nodes, each a process."""
+
+    async def network(self, seeds: int, nodes: int) -> tuple[list[Member], list[Member]]:
+        """Return the seeds and the nodes, when each of them knows all others."""
+        first = await self.net.start("seed-0", "seed")
+        known = [self.net.places["seed-0"]]
+        members = self.net.members
+        others = [members.start(f"seed-{n}", "seed", known) for n in range(1, seeds)]
+        for seed in others:
+            await self.net.answers(seed)
+            known.append(self.net.places[seed.name])
+        started = [members.start(f"node-{n}", "node", known) for n in range(nodes)]
+        for node in started:
+            await self.net.answers(node)
+        await self.know(members.all, seeds + nodes - 1)
+        return [first, *others], started
+
+    async def know(self, members: list[Member], count: int) -> None:
+        """Wait until each knows so many others."""
+
+        async def all_know() -> bool:
+            return all([(await member.api.status()).peers >= count for member in members])
+
+        await self.until(all_know, 40, f"{count} peers known to each")
+
+    async def end(self, member: Member) -> None:
+        """Ask a member to end, and wait for that."""
+        member.signal(signal.SIGTERM)
+        self.assertIn("exit code 0", await member.ended)
+
+    async def check_found(self, reader: Member, owners: dict[str, Member]) -> None:
+        """Assert that a member finds all records."""
+        for name, owner in owners.items():
+            found = await reader.api.get(owner.public_key, name)
+            self.assertEqual((found.value, found.signer), (name.encode(), owner.public_key))
+
+    async def test_D7_half_of_twelve_killed_at_once(self) -> None:
+        """Each record is found by each that lives, its owner dead or not."""
+        seeds, nodes = await self.network(2, 10)
+        owners = {f"a/{n}": nodes[n % len(nodes)] for n in range(RECORDS)}
+        for name, owner in owners.items():
+            await self.put(owner, name, name.encode())
+        victims, living = [seeds[0], *nodes[:5]], [seeds[1], *nodes[5:]]
+        for victim in victims:
+            await self.net.kill(victim)
+        for reader in living:
+            await self.check_found(reader, owners)
+        await self.put(living[-1], "b/after", b"b/after")
+        await self.check_found(living[0], {"b/after": living[-1]})
+
+    async def test_D8_all_seeds_killed_and_restarted(self) -> None:
+        """The others go on; one of them restarts without a seed; the seeds come back.
+
+        They have remembered their peers before: at the end of a former run.
+        """
+        seeds, nodes = await self.network(2, 3)
+        for seed in seeds:
+            await self.end(seed)
+            await self.net.again(seed)
+        await self.know(self.net.members.all, len(seeds) + len(nodes) - 1)
+        await self.put(nodes[0], "a/before", b"a/before")
+        for seed in seeds:
+            await self.net.kill(seed)
+        await self.check_found(nodes[1], {"a/before": nodes[0]})
+        await self.put(nodes[1], "a/without", b"a/without")
+        await self.check_found(nodes[2], {"a/without": nodes[1]})
+        await self.end(nodes[2])
+        await self.net.again(nodes[2], same_port=False)
+        await self.know([nodes[2]], 2)
+        owners = {"a/before": nodes[0], "a/without": nodes[1]}
+        await self.check_found(nodes[2], owners)
+        for seed in seeds:
+            await self.net.again(seed)
+        await self.know(self.net.members.all, len(seeds) + len(nodes) - 1)
+        for seed in seeds:
+            await self.check_found(seed, owners)
