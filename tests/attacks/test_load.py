@@ -10,18 +10,10 @@ from twisted.internet.defer import Deferred, gatherResults
 from streembit.net.gate import GateLimits
 from streembit.net.listen import descriptors
 from streembit.wire.message import FindNode, Ping
-from tests.attacks.watched import AttackTests, quiet
+from tests.attacks.watched import AttackTests, broken, quiet
 from tests.rig.evil import EvilLink, EvilPeer
 from tests.rig.refusal import HOST, QUIET, Watch
 from tests.service.town import PORT, Town
-
-
-def broken(token: bytes) -> bytes:
-    """Return a message whose signature is well-formed and not the right one."""
-    head, _, signature = token.rpartition(b".")
-    return (
-        head + b"." + signature[:9] + (b"B" if signature[9:10] == b"A" else b"A") + signature[10:]
-    )
 
 
 class FloodTests(AttackTests):

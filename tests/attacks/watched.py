@@ -61,3 +61,11 @@ class AttackTests(SynchronousTestCase):
 
 def quiet() -> None:
     """Do nothing: what is to be refused is on its way."""
+
+
+def broken(token: bytes) -> bytes:
+    """Return a message whose signature is well-formed and not the right one."""
+    head, _, signature = token.rpartition(b".")
+    return (
+        head + b"." + signature[:9] + (b"B" if signature[9:10] == b"A" else b"A") + signature[10:]
+    )
