@@ -53,10 +53,13 @@ class Process(ProcessProtocol):
         value = reason.value
         signal = value.signal if isinstance(value, ProcessTerminated) else None
         status = getattr(value, "exitCode", 0) or 0
+        for words, waiting in self._awaited:
+            if not waiting.called:
+                waiting.errback(AssertionError(f"never said {words!r}\n{self.out!r}{self.err!r}"))
         self.ended.callback(status if signal is None else -signal)
 
     def said(self, words: bytes) -> Deferred[None]:
-        """Fire when standard output has these words; they must not be there yet."""
+        """Fire when standard output has these words, which are not there yet; an end is a failure."""
         waiting: Deferred[None] = Deferred()
         self._awaited.append((words, waiting))
         return waiting
