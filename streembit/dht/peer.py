@@ -9,7 +9,7 @@ from streembit.dht.keyspace import id_of, to_text
 from streembit.wire.message import Contact
 
 HEDGE_FLOOR_S = 0.05  # below this, scheduling noise looks like a dead peer
-HEDGE_UNKNOWN_S = 0.15  # a peer without history: a wide-area round trip
+HEDGE_UNKNOWN_S = 0.45  # a peer without history: three wide-area round trips, two to dial it
 HEDGE_ROUND_TRIPS = 4.0  # an answer later than this many of its round trips is overdue
 RTT_WEIGHT = 0.125  # of a new sample, as in RFC 6298
 

@@ -6,10 +6,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.dht.keyspace import ID_BITS, K
 from streembit.dht.lookup import Wait
-from streembit.dht.peer import Node
+from streembit.dht.peer import HEDGE_UNKNOWN_S, Node
 from streembit.dht.put import (
     FIRST_WAVE,
-    REPLACE_AFTER_S,
     Ended,
     Outcome,
     Put,
@@ -105,12 +104,12 @@ class StepTests(SynchronousTestCase):
         self.assertEqual([n.id for n in sent(put, 0.1).nodes], [near(K + 1)[K].id])
         for node in nodes[:4] + nodes[5:-1]:
             put.stored(node.id, receipt(node), [], 0.1)
-        late = sent(put, REPLACE_AFTER_S)
+        late = sent(put, HEDGE_UNKNOWN_S)
         self.assertEqual([n.id for n in late.nodes], [near(K + 2)[K + 1].id])
         self.assertIn(nodes[4].id_text, late.radius)
         for node in (nodes[-1], *near(K + 2)[K:]):
-            put.stored(node.id, receipt(node), [], 0.3)
-        outcome = ended(put, 0.3)
+            put.stored(node.id, receipt(node), [], 0.5)
+        outcome = ended(put, 0.5)
         self.assertEqual((len(outcome.receipts), outcome.failed), (K + 1, 1))
         self.assertTrue(outcome.complete)
 
