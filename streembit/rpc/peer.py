@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -21,6 +21,7 @@ from streembit.errors import (
     RateLimited,
     RemoteRefusal,
     StreembitError,
+    TooManyRequests,
     UnknownAnswer,
     WrongAudience,
     WrongIssuer,
@@ -128,7 +129,6 @@ class Peer:
         "node_id",
         "opened_s",
         "rtt_s",
-        "served_s",
         "used_s",
     )
 
@@ -146,7 +146,7 @@ class Peer:
         self.link_id: str = link.id_text
         self.node_id: int = _place_of(link.peer)
         self.rtt_s: float | None = None
-        self.opened_s = self.heard_s = self.used_s = self.served_s = rules.clock.seconds()
+        self.opened_s = self.heard_s = self.used_s = rules.clock.seconds()
         self.gone = False
 
     @property
@@ -173,6 +173,7 @@ class Peer:
         Errbacks:
             RemoteRefusal: the peer refused; `code` says why.
             RequestTimeout, PeerGone: no answer came.
+            TooManyRequests: too many wait for this peer already; it was not sent.
         """
         jti, token = self._rules.signer.request(body, [self.link_id])
         return self.post(body, jti, token)
@@ -180,8 +181,12 @@ class Peer:
     def post(self, body: Request, jti: str, token: bytes) -> Deferred[Verified[Rpc]]:
         """Send a request that was signed for this link, perhaps among others; see `request`."""
         now_s = self._rules.clock.seconds()
-        waiting = self._pending.add(jti, _ANSWERS[type(body)], now_s, self._rules.timeout_s)
-        self.used_s = now_s
+        try:
+            waiting = self._pending.add(jti, _ANSWERS[type(body)], now_s, self._rules.timeout_s)
+        except TooManyRequests as error:
+            return fail(error)
+        if type(body) is not Ping:  # a sign of life is no use
+            self.used_s = now_s
         try:
             self._carrier.send(token)
         except StreembitError as error:
@@ -280,7 +285,8 @@ class Peer:
 
     # --- serving
     def _asked(self, parsed: ParsedRpc) -> None:
-        self.served_s = self.heard_s
+        if type(parsed.rpc.body) is not Ping:
+            self.used_s = self.heard_s
         wait_s = self._rules.wait_s(self)
         if wait_s > 0:
             self._stall(parsed, wait_s)

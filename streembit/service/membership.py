@@ -260,7 +260,7 @@ class Membership(MultiService):
             return
         near = {node.id for node in network.table.nearest(network.id, K)}
         idle = [peer for peer in ours if not peer.waiting and peer.node_id not in near]
-        for peer in sorted(idle, key=lambda peer: max(peer.used_s, peer.served_s))[:surplus]:
+        for peer in sorted(idle, key=lambda peer: peer.used_s)[:surplus]:
             peer.close(Superseded("links beyond those that are kept"))
 
 

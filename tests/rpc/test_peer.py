@@ -11,9 +11,11 @@ from streembit.errors import (
     RecordTooLarge,
     RemoteRefusal,
     RequestTimeout,
+    TooManyRequests,
 )
 from streembit.jose.envelope import seal_rpc
 from streembit.rpc.peer import MAX_BAD_SIGNATURES, MAX_SERVING
+from streembit.rpc.pending import MAX_PENDING
 from streembit.wire.message import Answer, FindNode, Nodes, Ping, Pong, Rpc
 from tests.rpc.pair import NETWORK, Pair
 
@@ -100,6 +102,29 @@ class Asking(SynchronousTestCase):
         pair.net.kill("10.0.0.2")
         self.failureResultOf(done, PeerGone)
         self.failureResultOf(pair.ask(), PeerGone)
+
+    def test_C6_one_request_too_many_fails_alone(self) -> None:
+        """What waits for one peer is bounded; those before it still get their answers."""
+        pair = Pair()
+        asked = [pair.ask() for _ in range(MAX_PENDING)]
+        self.failureResultOf(pair.ask(), TooManyRequests)
+        pair.clock.advance(1)
+        for done in asked:
+            self.successResultOf(done)
+        assert pair.right.peer is not None
+        self.assertEqual(pair.right.peer.waiting, 0)
+
+    def test_a_sign_of_life_is_no_use_of_the_link(self) -> None:
+        """Else the links used least could not be told from the others."""
+        pair = Pair()
+        left, right = pair.left.peer, pair.right.peer
+        assert left is not None and right is not None
+        for body, used in ((Ping(), False), (FindNode("A" * 27), True)):
+            before = left.used_s, right.used_s
+            pair.clock.advance(1)
+            pair.ask(body).addErrback(lambda _: None)
+            pair.clock.advance(1)
+            self.assertEqual((left.used_s > before[0], right.used_s > before[1]), (used, used))
 
 
 class Refusing(SynchronousTestCase):
