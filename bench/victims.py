@@ -24,10 +24,10 @@ class Vanishing(enum.Enum):
 class Victims:
     """A child process that joins nodes to the network and reports by lines on its output."""
 
-    def __init__(self, module: str, nodes: int, seed_port: int) -> None:
-        """Start the child: `python -m MODULE --victims NODES --seed-port PORT`."""
-        command = [sys.executable, "-m", module, "--victims", str(nodes)]
-        command += ["--seed-port", str(seed_port)]
+    def __init__(self, module: str, nodes: int, of_nodes: int, seed_port: int) -> None:
+        """Start the child, with so many of the network's nodes."""
+        command = [sys.executable, "-m", module, "--nodes", str(of_nodes)]
+        command += ["--victims", str(nodes), "--seed-port", str(seed_port)]
         self._child = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert self._child.stdout is not None
         self._output = self._child.stdout.fileno()

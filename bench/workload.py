@@ -203,7 +203,7 @@ async def measure_survival(
     """
     lost = round(nodes * LOST_SHARE)
     seed_port = await grow(swarm, 1)
-    with Victims(module, lost, seed_port) as victims:
+    with Victims(module, lost, nodes, seed_port) as victims:
         await victims.wait_for("started", swarm)
         await grow(swarm, nodes - lost - 1, seed_port)
         await victims.wait_for("joined", swarm)

@@ -58,7 +58,7 @@ class Hop:
 class Found:
     """What a look-up ends with.
 
-    nodes: the nearest living ones, nearest first, as many as were wanted.
+    nodes: the nearest living ones, nearest first, as many as were wanted; none beside an item.
     spares: the next ones behind them.
     answered: ids of those that answered themselves; of the others somebody told.
     item: the record or blob, None where there is none or only nodes were wanted.
@@ -142,6 +142,7 @@ class Lookup:
         "_depth",
         "_found",
         "_limit_s",
+        "_quiet_until_s",
         "mode",
         "requests",
         "rounds",
@@ -172,6 +173,7 @@ class Lookup:
         self._limit_s = now_s + limit_s
         self._asked: dict[int, Entry] = {}
         self._depth = 0
+        self._quiet_until_s = now_s  # there is nothing to ask before, unless a report comes
         self._found: Found | None = None
 
     @property
@@ -188,14 +190,19 @@ class Lookup:
         """Return what to do now; call it again after each `Ask` and each report."""
         if self._found is not None:
             return Done(self._found)
+        if now_s < self._quiet_until_s:
+            return Wait(self._quiet_until_s)
         wanted = self.mode.wanted(self.shortlist, now_s)
         if not wanted or now_s >= self._limit_s:
             return self._end(now_s, complete=not wanted)
-        pending = [e for e in self._asked.values() if e.state is State.ASKED and now_s < e.late_s]
-        if len(pending) < self.mode.window(self._alpha) and self.requests < MAX_REQUESTS:
+        room = self.mode.window(self._alpha) - self._pending(now_s)
+        if room > 0 and self.requests < MAX_REQUESTS:
             fresh = next((want for want in wanted if want[0].state is not State.ASKED), None)
             if fresh is not None:
-                return self._ask(*fresh, now_s)
+                ask = self._ask(*fresh, now_s)
+                if room == 1:
+                    self._quiet_until_s = self._next_moment(now_s)
+                return ask
         return self._wait(now_s)
 
     def answered(self, node_id: int, contacts: Iterable[Contact], now_s: float) -> list[Node]:
@@ -220,6 +227,10 @@ class Lookup:
         """Take note that a node could not be reached, refused, did not answer, or lied."""
         self._close(node_id, State.FAILED)
 
+    def _pending(self, now_s: float) -> int:
+        """Count the requests on their way that are not overdue."""
+        return sum(e.state is State.ASKED and now_s < e.late_s for e in self._asked.values())
+
     def _ask(self, entry: Entry, about: int, now_s: float) -> Ask:
         late = [
             e.depth for e in self._asked.values() if e.state is State.ASKED and now_s >= e.late_s
@@ -240,25 +251,32 @@ class Lookup:
             entry.answered()
         else:
             entry.state = state
+        self._quiet_until_s = 0.0
         self._depth = max(self._depth, entry.depth)
         return entry
 
     def _wait(self, now_s: float) -> Step:
         """Wait for the next answer, overdue mark or give-up; end where none can come."""
-        moments = [
-            moment
+        if not any(e.state is State.ASKED and e.living(now_s) for e in self._asked.values()):
+            return self._end(now_s, complete=False)
+        self._quiet_until_s = self._next_moment(now_s)
+        return Wait(self._quiet_until_s)
+
+    def _next_moment(self, now_s: float) -> float:
+        """Return when the next request is overdue or given up, or the look-up's time is over."""
+        marks_s = (
+            mark_s
             for entry in self._asked.values()
             if entry.state is State.ASKED
-            for moment in (entry.late_s, entry.lost_s)
-            if moment > now_s
-        ]
-        if not moments:
-            return self._end(now_s, complete=False)
-        return Wait(min(*moments, self._limit_s))
+            for mark_s in (entry.late_s, entry.lost_s)
+            if mark_s > now_s
+        )
+        return min([self._limit_s, *marks_s])
 
     def _end(self, now_s: float, *, complete: bool) -> Done:
-        nearest = [e.node for e in self.shortlist.best(2 * self.mode.k, now_s)]
         answers = tuple(self.mode.answers)
+        wide = 0 if answers else 2 * self.mode.k
+        nearest = [e.node for e in self.shortlist.best(wide, now_s)]
         self._found = Found(
             nodes=tuple(nearest[: self.mode.k]),
             spares=tuple(nearest[self.mode.k :]),

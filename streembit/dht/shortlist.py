@@ -102,6 +102,7 @@ class Shortlist:
         "_claim",
         "_distances",
         "_entries",
+        "_given",
         "_grouping",
         "_known",
         "_own_id",
@@ -126,22 +127,27 @@ class Shortlist:
         self._radius = radius
         self._distances: list[int] = []
         self._entries: dict[int, Entry] = {}
+        self._given: dict[int, Node] = {}  # by the table; entries are made when they are looked at
 
     def __len__(self) -> int:
         return len(self._distances)
 
     def __iter__(self) -> Iterator[Entry]:
         """Iterate over all entries, nearest first."""
-        return map(self._entries.__getitem__, self._distances)
+        return map(self._entry, self._distances)
 
     def get(self, node_id: int) -> Entry | None:
         """Return the entry of this node, or None."""
-        return self._entries.get(node_id ^ self.target)
+        apart = node_id ^ self.target
+        return self._entry(apart) if apart in self._given else self._entries.get(apart)
 
     def start(self, nodes: Iterable[Node]) -> None:
         """List the nodes that the table gave, which may be longer than an answer."""
-        self._entries = {node.id ^ self.target: Entry(node, words=OUR_WORD) for node in nodes}
-        self._distances = sorted(self._entries)[:MAX_HEARD]
+        target = self.target
+        given = {node.id ^ target: node for node in nodes}
+        self._distances = sorted(given)[:MAX_HEARD]
+        fit = len(given) == len(self._distances)
+        self._given = given if fit else {apart: given[apart] for apart in self._distances}
 
     def hear(self, contacts: Iterable[Contact]) -> list[Node]:
         """List what a peer named, at most a whole answer's worth; return the nodes that are new."""
@@ -161,7 +167,7 @@ class Shortlist:
     def add(self, node: Node) -> bool:
         """List a node; return whether it is new and near enough to be kept."""
         apart = node.id ^ self.target
-        if (known := self._entries.get(apart)) is not None:
+        if (known := self.get(node.id)) is not None:
             known.words += 1
             return False
         if node.id == self._own_id:
@@ -178,6 +184,8 @@ class Shortlist:
         """Return the `n` nearest living entries, no two of one group, nearest first."""
         found: list[Entry] = []
         groups: set[str] = set()
+        if n <= 0:
+            return found
         for entry in self:
             if entry.state in _DOUBTFUL and not entry.living(now_s):
                 continue
@@ -236,7 +244,15 @@ class Shortlist:
         """Make room by forgetting the farthest node never asked; False if none is farther."""
         first = bisect_left(self._distances, apart)
         for index in range(len(self._distances) - 1, first - 1, -1):
-            if self._entries[self._distances[index]].state is State.HEARD:
-                del self._entries[self._distances.pop(index)]
+            if self._entry(self._distances[index]).state is State.HEARD:
+                farthest = self._distances.pop(index)
+                del self._entries[farthest]
+                self._given.pop(farthest, None)
                 return True
         return False
+
+    def _entry(self, apart: int) -> Entry:
+        entry = self._entries.get(apart)
+        if entry is None:
+            entry = self._entries[apart] = Entry(self._given[apart], words=OUR_WORD)
+        return entry

@@ -22,10 +22,11 @@ class FindFirst:
     region was asked.
     """
 
-    __slots__ = ("answers", "k", "without")
+    __slots__ = ("_begun", "answers", "k", "without")
 
     def __init__(self, k: int = K) -> None:
         self.k = k
+        self._begun = False
         self.answers: list[tuple[Node, Item]] = []
         self.without: list[Node] = []
 
@@ -35,7 +36,12 @@ class FindFirst:
 
     def wanted(self, shortlist: Shortlist, now_s: float) -> list[Want]:
         """Return who has not answered yet, the nearest first; nobody once there is an item."""
-        return [] if self.answers else _unheard(shortlist, self.k, now_s)
+        if self.answers:
+            return []
+        if not self._begun:  # one is asked now: who comes after it is found out when it is needed
+            self._begun = True
+            return [(entry, shortlist.target) for entry in shortlist.best(1, now_s)]
+        return _unheard(shortlist, self.k, now_s)
 
     def value(self, node: Node, item: Item) -> None:
         """Keep the item: it is enough."""

@@ -34,6 +34,7 @@ from streembit.net.events import (
     LinkWatch,
     Traffic,
 )
+from streembit.net.outlet import outlet
 from streembit.wire.frame import HEADER_BYTES, MAX_FRAME_PEER, MAX_FRAME_STRANGER, FrameReader, pack
 
 TCP_USER_TIMEOUT_MS: Final = 60_000  # the kernel gives up when an unanswered ping would
@@ -64,6 +65,7 @@ class LinkProtocol(ByteProtocol):
     last_received_s = 0.0
 
     _reader: FrameReader
+    _put_out: Callable[[bytes], None]
     _channel: Channel | None = None
     _step: Callable[[bytes], None] | None = None  # what the next frame is for; None once closed
     _reason: StreembitError | None = None
@@ -165,6 +167,7 @@ class LinkProtocol(ByteProtocol):
         self._reader = FrameReader(MAX_FRAME_STRANGER)
         self._started_s = self.last_received_s = self._clock.seconds()
         _tune(self.transport)
+        self._put_out = outlet(self.transport)
         _call(self.transport, "registerProducer", self, True)
         self._set_timer(self._limits.hello_s, self._late, "hello")
         self.guard(self._begin)
@@ -238,7 +241,7 @@ class LinkProtocol(ByteProtocol):
         if self._queued_bytes >= 0 and not self._queue(len(frame)):
             return
         self._traffic.sent_bytes += HEADER_BYTES + len(frame)
-        self.transport.write(pack(frame))
+        self._put_out(pack(frame))
 
     # --- a peer that reads slowly, an owner that pauses
 

@@ -96,7 +96,7 @@ class Finder:
         if own is not None:
             return Search(own, local=True)
         near = self._network.table.nearest(place, K)
-        linked = [n for n in near if self._network.roster.by_text(n.contact.key) is not None]
+        linked = [n for n in near if n.contact.key in self._network.roster]
         start = linked if len(linked) >= MIN_LINKED else near
         return await self._lookup(place, start, FindFirst(), place)
 

@@ -70,6 +70,10 @@ class Roster:
         """Return the conversation over a link, None once it is gone."""
         return self._by_link.get(link)
 
+    def __contains__(self, key_text: str) -> bool:
+        """Tell whether there is an open link to the holder of a key, given as its text."""
+        return key_text in self._peers
+
     def __iter__(self) -> Iterator[Peer]:
         return iter(list(self._peers.values()))
 

@@ -37,6 +37,7 @@ BOUNDS = {
     "reach.Reach._sights": "MAX_REPORTS",
     "shortlist.Shortlist._distances": "MAX_HEARD",
     "shortlist.Shortlist._entries": "MAX_HEARD",
+    "shortlist.Shortlist._given": "MAX_HEARD",
     "skew.Skew._ahead_s": "MAX_REPORTS",
     "table.Table._nodes": "2 k a bucket",
     "table.Table._buckets": "160",
