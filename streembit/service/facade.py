@@ -9,9 +9,9 @@ from msgspec import Struct, field
 
 from streembit.errors import BadName
 
-MAX_VALUE_BYTES: Final = 8 * 1024  # DESIGN.md, section 6: a record's value
+MAX_VALUE_BYTES: Final = 8 * 1024  # as the protocol bounds a record (docs/protocol/records.md)
 MAX_NAME_BYTES: Final = 255  # wire.message: a record's salt
-MAX_TTL_S: Final = 24 * 3600  # DESIGN.md, section 6: a record lives at most a day
+MAX_TTL_S: Final = 24 * 3600  # a record lives at most a day
 MIN_TTL_S: Final = 60  # shorter lives end before a put to slow peers does
 DEFAULT_TTL_S: Final = MAX_TTL_S
 
