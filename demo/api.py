@@ -9,12 +9,15 @@ from typing import Final, TypeVar
 from urllib.parse import quote
 
 import msgspec
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.posixbase import PosixReactorBase
-from twisted.web.client import URI, Agent, FileBodyProducer, readBody
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import URI, Agent, FileBodyProducer, ResponseDone, ResponseFailed
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgentEndpointFactory
+from twisted.web.iweb import IAgentEndpointFactory, IResponse
 from zope.interface import implementer
 
 from streembit.api.operations import PutRecord
@@ -76,8 +79,38 @@ class Api:
         url = "http://localhost" + quote(path)
         asked = self._agent.request(method.encode(), url.encode(), JSON, sent)
         response = await asked.addTimeout(TIMEOUT_S, self._reactor)
-        data = await readBody(response).addTimeout(TIMEOUT_S, self._reactor)
+        data = await body_of(response).addTimeout(TIMEOUT_S, self._reactor)
         if response.code >= 400 and kind is not Readiness:
             error = json.loads(data)["error"]
             raise Refused(response.code, error["code"], error["detail"])
         return msgspec.json.decode(data, type=kind)
+
+
+class _Body(Protocol):
+    """Collects what a response carries."""
+
+    def __init__(self) -> None:
+        self.done: Deferred[bytes] = Deferred(self._give_up)
+        self._data = b""
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keep it."""
+        self._data += data
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Fire with all of it, or with what went wrong."""
+        if reason.check(ResponseDone):
+            self.done.callback(self._data)
+        else:
+            self.done.errback(ResponseFailed([reason]))
+
+    def _give_up(self, _done: Deferred[bytes]) -> None:
+        if self.transport is not None:
+            self.transport.loseConnection()
+
+
+def body_of(response: IResponse) -> Deferred[bytes]:
+    """Fire with the whole body; a node that dies meanwhile is a ResponseFailed."""
+    body = _Body()
+    response.deliverBody(body)
+    return body.done
