@@ -68,6 +68,13 @@ class Entrance:
         if not len(self._network.roster):
             await all_of(dials)
 
+    async def visit(self) -> None:
+        """Dial a seed that is not in the table: it may be back, and remember nobody."""
+        known = {(node.contact.host, node.contact.port) for node in self._network.table}
+        strange = [seed for seed in self._seeds if (seed.host, seed.port) not in known]
+        if known and strange:
+            await all_of([self._dial(self._random.choice(strange))])
+
     def _dial(self, address: Address) -> Deferred[LinkProtocol]:
         return self._network.dialler.dial(address.host, address.port, address.key)
 

@@ -90,7 +90,15 @@ class Membership(MultiService):
             chance,
             jitter_s=settings.keepalive_s / 20,
         )
-        for upkeep in (self._round, self._pulse):
+        self._visits = Upkeep(
+            "seeds",
+            network.clock,
+            settings.refresh_every_s,
+            self._entrance.visit,
+            chance,
+            jitter_s=settings.refresh_every_s / 10,
+        )
+        for upkeep in (self._round, self._pulse, self._visits):
             upkeep.setServiceParent(self)
 
     # --- links that come and go

@@ -157,6 +157,25 @@ class RememberedTests(SynchronousTestCase):
         self.successResultOf(stopped)
 
 
+class ForgetfulSeedTests(SynchronousTestCase):
+    def test_D8_seeds_that_forgot_everybody_are_found_again(self) -> None:
+        """New disks at the old addresses: those who joined long ago come and tell them."""
+        town = Town(self)
+        seeds = [town.add(f"10.1.{n}.1") for n in range(2)]
+        settings = NetworkSettings(network=NETWORK, refresh_every_s=300)
+        for n in range(2):
+            addresses = [address_of(seed) for seed in seeds]
+            town.add(f"10.2.{n}.1", seeds=addresses, settings=settings)
+        town.join()
+        town.end(*seeds)
+        town.run(60)
+        again = [town.again(s, remembered=[], seeds=[], shelf=MemoryShelf()) for s in seeds]
+        for seed in again:
+            seed.startService()
+        town.run(900)
+        self.assertEqual([len(seed.network.table) for seed in again], [3, 3])
+
+
 class SeedsGoneTests(SynchronousTestCase):
     """Three seeds and those who started from them."""
 
