@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from demo.members import LOOPBACK, Member
 from streembit.disk.home import Home
 from streembit.errors import WrongPasscode
-from tests.rig.procnet import ProcessCase, events, reactor
+from tests.rig.procnet import TTL_S, ProcessCase, events, reactor, tried
 
 PASSCODE: Final = "Canary-Secret-1!"
 GUESS: Final = "Canary-Guess-22!"
@@ -131,9 +131,7 @@ class HomeTests(ProcessCase):
     async def test_L7_the_passcode_is_nowhere(self) -> None:
         """Not in any process's arguments or environment, no log and no file; nor are the keys."""
         node, file = await self.locked()
-        peer = await self.net.start("peer", seeds=[self.net.places["node"]])
-        await self.put(node, "a/name")
-        await self.put(peer, "a/name")
+        await tried(node.api.put("a/name", b"signed, though there is nobody to keep it", TTL_S))
         identity = Home.open(node.home).accounts.load("node", PASSCODE)
         secrets = [PASSCODE.encode(), GUESS.encode()]
         for raw in (identity.seed, identity.signing.scalar, identity.agreement.scalar):
