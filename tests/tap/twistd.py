@@ -59,7 +59,7 @@ class Process(ProcessProtocol):
         self.ended.callback(status if signal is None else -signal)
 
     def said(self, words: bytes) -> Deferred[None]:
-        """Fire when standard output has these words, which are not there yet; an end is a failure."""
+        """Fire when standard output gets these words; an end before is a failure."""
         waiting: Deferred[None] = Deferred()
         self._awaited.append((words, waiting))
         return waiting
