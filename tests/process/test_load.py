@@ -30,6 +30,7 @@ from tests.tap.twistd import Process
 
 MIB: Final = 1024 * 1024
 HONEST_P99_S: Final = 0.25
+NOISE_S: Final = 0.02  # two turns of a scheduler with other things to do
 REQUESTS: Final = 100
 
 
@@ -41,6 +42,11 @@ async def delays_s(link: EvilLink, count: int) -> list[float]:
         assert isinstance((await link.ask(Ping())).body, Pong)
         found.append(reactor.seconds() - began_s)
     return sorted(found)
+
+
+def p99_s(delays: list[float]) -> float:
+    """Return what 99 of a hundred requests took at most."""
+    return sorted(delays)[len(delays) * 99 // 100 - 1]
 
 
 class LoadTests(SharedCase):
@@ -72,20 +78,20 @@ class LoadTests(SharedCase):
             link.claim(size)
             await self.gone(link, 5)
 
-    async def test_B2_a_hundred_that_drip(self) -> None:
+    async def test_B2_five_hundred_that_drip(self) -> None:
         """A byte now and then, in the handshake or behind it: gone in 31 s; who is honest works."""
         honest = await self.link(self.target)
-        dripping = await self.connections(80) + await self.links(20)
+        usual_s = p99_s(await delays_s(honest, REQUESTS))
+        dripping = await self.connections(400) + await self.links(100)
         began_s = reactor.seconds()
-        slowest_s, drip = 0.0, iter(framed(bytes(200)))
+        for number, link in enumerate(dripping):
+            link.drip(framed(bytes(200)), 0.9 + number / 2000)
+        delays = []
         while alive := [link for link in dripping if not link.gone]:
             self.assertLess(reactor.seconds() - began_s, 31.0, f"{len(alive)} are still there")
-            byte = bytes((next(drip),))
-            for link in alive:
-                link.raw(byte)
-            slowest_s = max(slowest_s, *await delays_s(honest, 5))
-            await pause(1.0)
-        self.assertLess(slowest_s, HONEST_P99_S)
+            delays += await delays_s(honest, 4)
+            await pause(0.3)
+        self.assertLess(p99_s(delays), 2 * usual_s + NOISE_S)
         self.assertFalse(honest.gone)
 
     async def test_C3_four_flooders_at_full_speed(self) -> None:
@@ -99,7 +105,7 @@ class LoadTests(SharedCase):
         delays = await delays_s(honest, REQUESTS)
         self.assertFalse(flooders.ended.called, flooders.err)
         self.assertGreater((await self.refusals(self.target))["rate-limited"], limited)
-        self.assertLess(delays[REQUESTS - 2], HONEST_P99_S)
+        self.assertLess(p99_s(delays), HONEST_P99_S)
 
     def flooders(self, host: str, port: int) -> Process:
         """Start the flooders in a process of their own."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.protocol import Protocol as ByteProtocol
 from twisted.python.failure import Failure
@@ -144,6 +144,7 @@ class EvilLink(ByteProtocol):
         self.gone = False
         self._reader = FrameReader(ANY_LENGTH)
         self._numbers = itertools.count(1)
+        self._dripping: IDelayedCall | None = None
         self._step: Callable[[bytes], None] | None = None
         self._waiting: dict[str, Deferred[Rpc]] = {}
         self._when_open: Deferred[EvilLink] | None = None
@@ -169,9 +170,10 @@ class EvilLink(ByteProtocol):
 
     def drip(self, data: bytes, every_s: float) -> None:
         """Write one byte now and then, until all are out or the connection is gone."""
+        self._dripping = None
         if data and not self.gone:
             self.raw(data[:1])
-            self.peer.clock.callLater(every_s, self.drip, data[1:], every_s)
+            self._dripping = self.peer.clock.callLater(every_s, self.drip, data[1:], every_s)
 
     def deaf(self) -> None:
         """Read nothing any more."""
@@ -314,6 +316,8 @@ class EvilLink(ByteProtocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell everybody who waits."""
         self.gone = True
+        if self._dripping is not None:
+            self._dripping.cancel()
         self.peer.links.remove(self)
         gone = PeerGone(reason.getErrorMessage())
         if self._when_open is not None:
