@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, TextIO
 
@@ -79,7 +80,10 @@ def _fields(event: dict[str, object]) -> list[tuple[str, object]]:
 
 
 def _moment(seconds: object) -> str:
-    at = datetime.fromtimestamp(seconds, UTC) if isinstance(seconds, float) else datetime.now(UTC)
+    at = datetime.now(UTC)
+    if isinstance(seconds, float):
+        with suppress(ValueError, OverflowError, OSError):  # no moment that a calendar knows
+            at = datetime.fromtimestamp(seconds, UTC)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -95,6 +95,14 @@ class JsonLogTests(SynchronousTestCase):
             (line,) = recorder.lines
             self.assertTrue(line.isascii() and line.isprintable())
 
+    def test_a_time_that_no_calendar_knows_is_now(self) -> None:
+        """An event is shown whatever its maker took for the time."""
+        for moment in (float("nan"), float("inf"), -1e300, "then"):
+            recorder = Recorder()
+            JsonLog(recorder.out)({"log_time": moment, "log_format": "x"})
+            (line,) = recorder.lines
+            self.assertRegex(json.loads(line)["time"], r"\A20\d\d-\d\d-\d\dT.*Z\Z")
+
     @settings(deadline=None, derandomize=True, database=None)
     @given(st.text(), st.one_of(st.text(), st.binary(), st.floats(), st.integers()))
     def test_L1_any_value_is_one_line(self, name: str, value: object) -> None:
