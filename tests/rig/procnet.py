@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
 import shutil
 import signal
 import tempfile
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, TypeVar
 
 from twisted.internet import reactor as installed
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import DeferredList
 from twisted.internet.error import ConnectError
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.task import deferLater
@@ -182,15 +184,15 @@ class ProcessCase(TestCase):
 class SharedCase(ProcessCase):
     """Tests that attack one and the same member, `target`, one after the other."""
 
-    _shared: ClassVar[tuple[type[SharedCase], Net] | None] = None
+    shared: ClassVar[tuple[type[SharedCase], Net] | None] = None
 
     async def setUp(self) -> None:  # type: ignore[override]
         """Start the target for the class's first test; it lives through all of them."""
-        if SharedCase._shared is None or SharedCase._shared[0] is not type(self):
+        if SharedCase.shared is None or SharedCase.shared[0] is not type(self):
             await SharedCase.end_shared()
-            SharedCase._shared = type(self), Net()
-            await SharedCase._shared[1].start("target", options=self.options())
-        self.net = SharedCase._shared[1]
+            SharedCase.shared = type(self), Net()
+            await SharedCase.shared[1].start("target", options=self.options())
+        self.net = SharedCase.shared[1]
         (self.target,) = self.net.members.all
         self.addCleanup(self._unharmed)
 
@@ -201,7 +203,7 @@ class SharedCase(ProcessCase):
     @staticmethod
     async def end_shared() -> None:
         """End the target of the class that had one last."""
-        shared, SharedCase._shared = SharedCase._shared, None
+        shared, SharedCase.shared = SharedCase.shared, None
         if shared is not None:
             await shared[1].end()
 
@@ -211,9 +213,16 @@ class SharedCase(ProcessCase):
         await self.target.api.status()
 
 
-reactor.addSystemEventTrigger(
-    "before", "shutdown", lambda: Deferred.fromCoroutine(SharedCase.end_shared())
-)
+@atexit.register
+def leave_nothing() -> None:
+    """End the last class's target; with `trial -j` the reactor is never told of the end."""
+    shared = SharedCase.shared
+    if shared is not None:
+        for member in shared[1].members.all:
+            if member.runs:
+                os.kill(member.pid, signal.SIGKILL)
+                os.waitpid(member.pid, 0)
+        shutil.rmtree(shared[1].folder)
 
 
 async def tried(work: Awaitable[T]) -> T | None:
