@@ -241,6 +241,7 @@ class Peer:
         waiting = self._pending.get(parsed.rpc.re)
         if waiting is None:  # too late, or never asked: not worth a verification
             self._rules.refused(self._carrier.host, UnknownAnswer())
+            self._pay(None)
             return
         verified = self._verify(parsed)
         if verified is None:
@@ -287,23 +288,31 @@ class Peer:
     def _asked(self, parsed: ParsedRpc) -> None:
         if type(parsed.rpc.body) is not Ping:
             self.used_s = self.heard_s
-        wait_s = self._rules.wait_s(self)
-        if wait_s > 0:
-            self._stall(parsed, wait_s)
+        if not self._pay(parsed):
             return
         verified = self._verify(parsed)
         if verified is not None:
             self._serve(verified)
 
-    def _stall(self, parsed: ParsedRpc, wait_s: float) -> None:
-        """Read no more of this peer until its budget allows the check: nothing is lost."""
-        self._rules.refused(self._carrier.host, RateLimited(wait_s=round(wait_s, 3)))
-        self._carrier.pause()
-        self._stalled = self._rules.clock.callLater(wait_s, self._unstall, parsed)
+    def _pay(self, parsed: ParsedRpc | None) -> bool:
+        """Take one check from the peer's budget; return whether it was there.
 
-    def _unstall(self, parsed: ParsedRpc) -> None:
+        Where it is not, no more is read of this peer until it is: nothing is lost. The request is
+        then taken up again; None for what costs its sender as much, and is done with.
+        """
+        wait_s = self._rules.wait_s(self)
+        if wait_s > 0:
+            self._rules.refused(self._carrier.host, RateLimited(wait_s=round(wait_s, 3)))
+            self._carrier.pause()
+            self._stalled = self._rules.clock.callLater(wait_s, self._unstall, parsed)
+        return wait_s <= 0
+
+    def _unstall(self, parsed: ParsedRpc | None) -> None:
         self._stalled = None
-        self._carrier.guard(self._asked, parsed)
+        if parsed is None:
+            self._pay(None)
+        else:
+            self._carrier.guard(self._asked, parsed)
         if self._stalled is None:
             self._carrier.resume()
 

@@ -1,4 +1,4 @@
-"""Four hostile peers that send signed requests as fast as a process takes them, until killed."""
+"""Four hostile peers that send messages as fast as a process takes them, until killed."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ FLOODERS: Final = 4
 READY: Final = "flooding"
 
 
-def flood(link: EvilLink) -> Deferred[int]:
-    """Send one good message again and again, each time sealed anew."""
-    return link.flood(itertools.repeat(link.token(Ping())))
+def flood(link: EvilLink, re: str = "") -> Deferred[int]:
+    """Send one good message again and again, each time sealed anew; with `re`, an answer."""
+    return link.flood(itertools.repeat(link.token(Ping(), re=re)))
 
 
-async def main(reactor: PosixReactorBase, host: str, port: str) -> None:
+async def main(reactor: PosixReactorBase, host: str, port: str, re: str = "") -> None:
     """Open the links and flood."""
     peers = [EvilPeer(over_tcp(reactor), reactor, NETWORK) for _ in range(FLOODERS)]
     links = await gatherResults([peer.open(host, int(port)) for peer in peers])
-    floods = [flood(link) for link in links]
+    floods = [flood(link, re) for link in links]
     sys.stdout.write(READY)
     sys.stdout.flush()
     await gatherResults(floods)

@@ -21,6 +21,7 @@ from tests.service.town import NETWORK, PORT, Town
 
 HOST: Final = "10.0.0.1"
 DAY_S: Final = 86_400.0
+SETTLED_S: Final = 30.0  # longer than any of its own intervals that are left
 SETTLE_S: Final = 0.1  # five round trips in the town
 PROMPT_S: Final = 0.05  # in which an undisturbed node answers, two round trips
 
@@ -65,6 +66,7 @@ class Watch:
         self.node = town.add(HOST, settings=QUIET, **more)
         self.friend = town.add("10.0.1.1", settings=QUIET)
         town.join()
+        self._settle()
         self.events: list[LogEvent] = []
         self.lines: list[str] = []
         self.defects: list[str] = []
@@ -72,6 +74,13 @@ class Watch:
         test.addCleanup(globalLogPublisher.removeObserver, self)
         self._strangers = 0
         self._friendship = self._peer()
+
+    def _settle(self) -> None:
+        """Wait until the two have told each other everything."""
+        before, now = None, state_of(self.node)
+        while now != before:
+            self.town.run(SETTLED_S)
+            before, now = now, state_of(self.node)
 
     # --- attackers
     def evil(self, address: str = "", **more: Any) -> EvilPeer:
