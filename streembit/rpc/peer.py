@@ -31,7 +31,7 @@ from streembit.jose.envelope import ParsedRpc, Verified, parse_rpc, verify_rpc
 from streembit.jose.keys import PublicKey
 from streembit.link.handshake import Link
 from streembit.link.hello import Hello
-from streembit.rpc.pending import Pending, Waiting
+from streembit.rpc.pending import MAX_PENDING, Pending, Waiting
 from streembit.rpc.signer import Signer
 from streembit.wire.message import (
     Answer,
@@ -54,7 +54,7 @@ REQUEST_TIMEOUT_S: Final = (
     4.0  # a living peer answers in one round trip; look-ups hedge long before
 )
 MAX_BAD_SIGNATURES: Final = 3  # then the link ends and its address is discouraged
-MAX_SERVING: Final = 64  # answers in the making for one peer: those that dial take their time
+MAX_SERVING: Final = MAX_PENDING  # answers in the making for one peer: as many as it waits for
 RTT_WEIGHT: Final = 0.125  # of a new sample, as in RFC 6298
 
 _ANSWERS: Final[dict[type[Request], type[Answer]]] = {
@@ -275,14 +275,18 @@ class Peer:
         try:
             verified = verify_rpc(parsed, self.key)
         except BadSignature as error:
-            self._rules.checks.bad += 1
-            self._bad_signatures += 1
-            if self._bad_signatures >= MAX_BAD_SIGNATURES:
-                raise
-            self._rules.refused(self._carrier.host, error)
+            self._forged(error)
             return None
         self._rules.checks.good += 1
         return verified
+
+    def _forged(self, error: BadSignature) -> None:
+        """Count a bad signature, of a message or of what it brings; raise at the third."""
+        self._rules.checks.bad += 1
+        self._bad_signatures += 1
+        if self._bad_signatures >= MAX_BAD_SIGNATURES:
+            raise error
+        self._rules.refused(self._carrier.host, error)
 
     # --- serving
     def _asked(self, parsed: ParsedRpc) -> None:
@@ -322,6 +326,9 @@ class Peer:
             return
         try:
             answer = self._rules.serve(self, verified)
+        except BadSignature as error:  # an honest peer passes on what it has verified
+            self._forged(error)
+            answer = Refused(error.code, error.detail)
         except StreembitError as error:
             answer = self._refusal(error)
         if isinstance(answer, Deferred):

@@ -101,6 +101,8 @@ class Answers:
         return item if item is not None else Nodes(self._nearest(place, peer))
 
     def _store(self, body: Store, peer: Peer) -> Answer | Deferred[Answer]:
+        if body.radius:
+            from_text(body.radius[-1])  # the receipt reads it: what is no id is refused before
         stored = self._deposit.put(body.item, body.kind, peer.carrier.host)
         if isinstance(stored, Deferred):
             return stored.addCallback(self._receipt, body, peer)

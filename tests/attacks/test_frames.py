@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from streembit.dht.memory import MemoryShelf
 from streembit.jose import base64url
 from streembit.jose.envelope import Verified
+from streembit.jose.keys import PrivateKey
 from streembit.rpc.peer import Peer
 from streembit.service.node import Node
 from streembit.wire.frame import MAX_FRAME_PEER, MAX_FRAME_STRANGER
@@ -146,6 +147,14 @@ class ContentTests(AttackTests):
             token = link.token(body, **claims)
             self.watch.refused("bad-json", link.say, token)
             self.assertTrue(link.gone, name)
+
+    def test_B6_a_store_whose_radius_is_nonsense(self) -> None:
+        """Refused before anything is stored."""
+        link = self.watch.link()
+        record = self.record(PrivateKey.generate())
+        for radius in (["!" * 27] * 20, ["A" * 26 + "B"] * 40, ["A" * 27] * 19 + ["\0" * 27]):
+            store = Store(record, "record", radius)
+            self.watch.refused("bad-token", link.ask, store, verified=1)
 
     def test_B6_a_frame_full_of_small_things(self) -> None:
         """Thousands of little objects where a message should be; the depth is bounded too."""

@@ -7,10 +7,14 @@ from dataclasses import replace
 
 from twisted.internet.defer import Deferred, gatherResults
 
+from streembit.dht.store import StoreLimits
+from streembit.disk.records import SqliteShelf
+from streembit.jose.keys import PrivateKey
 from streembit.net.gate import GateLimits
 from streembit.net.listen import descriptors
-from streembit.wire.message import FindNode, Ping
+from streembit.wire.message import FindNode, Ping, Rpc, Store, Stored
 from tests.attacks.watched import AttackTests, broken, quiet
+from tests.disk.places import a_folder
 from tests.rig.evil import EvilLink, EvilPeer
 from tests.rig.refusal import HOST, QUIET, Watch
 from tests.service.town import PORT, Town
@@ -161,9 +165,43 @@ class CheckTests(AttackTests):
         self.town.run(0.1)
         self.successResultOf(sent)
 
+    def test_C3_three_records_with_bad_signatures(self) -> None:
+        """Who keeps bringing what nobody signed is ended like who signs badly itself."""
+        evil = self.watch.evil("10.204.0.1")
+        link = self.town.result(evil.open(HOST, PORT))
+        record = broken(self.record(PrivateKey.generate()).encode()).decode()
+
+        def attack() -> None:
+            for _ in range(50):
+                link.ask(Store(record, "record")).addErrback(lambda _: None)
+
+        reasons = self.watch.refusals_of(3, attack, verified=3)
+        self.assertEqual(reasons, {"bad-signature": 3})
+        self.assertTrue(link.gone)
+        self.watch.refused("discouraged", evil.dial, HOST, PORT)
+
     def counts(self) -> dict[str, int]:
         """Return the refusals by reason."""
         return self.watch.node.refusals.counts()
+
+
+class StoreTests(AttackTests):
+    """A node whose records lie on a disk: its answers to stores wait for the commit."""
+
+    def make_watch(self, town: Town, **more: object) -> Watch:
+        shelf = SqliteShelf(a_folder(self) / "records.sqlite")
+        self.addCleanup(shelf.close)
+        return Watch(self, town, shelf=shelf)
+
+    def test_C5_as_many_stores_at_once_as_a_peer_waits_for(self) -> None:
+        """None of them is turned away for being one of many."""
+        link, key = self.watch.link(), PrivateKey.generate()
+        records = [self.record(key, f"a/{n}") for n in range(StoreLimits().owner_items)]
+        records += [self.record(PrivateKey.generate()) for _ in range(150 - len(records))]
+        answers: Deferred[list[Rpc]] = gatherResults(
+            [link.ask(Store(record, "record")) for record in records]
+        )
+        self.assertEqual({type(a.body) for a in self.town.result(answers)}, {Stored})
 
 
 class DeafTests(AttackTests):

@@ -207,8 +207,9 @@ class Refusing(SynchronousTestCase):
     def test_answers_in_the_making_are_bounded(self) -> None:
         """More than MAX_SERVING slow requests are refused at once."""
         pair = Pair(serve=lambda _p, _r: Deferred())
-        asked = [pair.ask(FindNode("A" * 27)) for _ in range(MAX_SERVING + 1)]
+        assert pair.left.link is not None
+        for number in range(MAX_SERVING + 1):
+            pair.left.link.send(forge(pair, body=FindNode("A" * 27), jti=f"{number:x}"))
         pair.clock.advance(1)
-        self.assertEqual(self.failureResultOf(asked[-1], RemoteRefusal).value.code, "rate-limited")
-        self.assertNoResult(asked[0])
-        asked[0].addErrback(lambda _: None)
+        self.assertEqual(pair.right.checks.good, MAX_SERVING + 1)
+        self.assertEqual(pair.right.refusals, ["rate-limited"])
