@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
+
+from streembit.wire.message import Contact
 
 CACHED_HOSTS: Final = 4_096  # parsing an address takes as long as ten look-ups in the cache
 
@@ -46,9 +49,16 @@ class Grouping:
         """Tell whether a peer at `told_by` may tell us of a node at `host`.
 
         From the public network only public addresses can be reached, so a public peer that
-        names a private one is wrong or wants us to knock at our own network's doors.
+        names a private one is wrong or wants us to knock at our own network's doors. A host name
+        may lead to any of them, and nobody has to tell one: nodes are told of as they were met.
         """
         return self._public(host) or not self._public(told_by)
+
+    def believed(self, contacts: Sequence[Contact], told_by: str) -> Sequence[Contact]:
+        """Return the contacts of which a peer at `told_by` may tell us; see `believable`."""
+        if not self._public(told_by):
+            return contacts
+        return [contact for contact in contacts if self._public(contact.host)]
 
     def _make_group(self, host: str) -> str:
         address = parse(host)
@@ -61,9 +71,7 @@ class Grouping:
 
     def _is_public(self, host: str) -> bool:
         address = parse(host)
-        if address is None:
-            return not _names_this_machine(host)
-        return address.is_global and not address.is_multicast
+        return address is not None and address.is_global and not address.is_multicast
 
 
 def parse(host: str) -> Address | None:
@@ -75,8 +83,3 @@ def parse(host: str) -> Address | None:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
-
-
-def _names_this_machine(host: str) -> bool:
-    name = host.lower().rstrip(".")
-    return name == "localhost" or name.endswith((".localhost", ".local")) or "." not in name

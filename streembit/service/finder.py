@@ -160,7 +160,8 @@ class Finder:
                 raise BadMessage("the receipt is for something else")
             self._network.heard(node, verified)
             receipt = Receipt(node, item.digest, body.seq, body.exp)
-            put.stored(node.id, receipt, body.nearer, self._network.now_s())
+            nearer = self._network.believed(node, body.nearer)
+            put.stored(node.id, receipt, nearer, self._network.now_s())
 
         def failed(node: Node, error: StreembitError) -> None:
             self._network.unheard(node, error)
@@ -206,7 +207,7 @@ class Finder:
             answer = verified.claims.body
             now_s = self._network.now_s()
             if isinstance(answer, Nodes):
-                lookup.answered(node.id, answer.nodes, now_s)
+                lookup.answered(node.id, self._network.believed(node, answer.nodes), now_s)
             elif isinstance(answer, Value) and place is not None:
                 lookup.value(node.id, self._read(place, answer), now_s)
                 via.append(node)

@@ -188,6 +188,10 @@ class Network:
         elif isinstance(error, RequestTimeout):
             self.table.failed(node.id)
 
+    def believed(self, node: Node, contacts: Sequence[Contact]) -> Sequence[Contact]:
+        """Return the contacts of which a node may tell us."""
+        return self.settings.grouping.believed(contacts, node.contact.host)
+
     def refused(self, node: Node, error: StreembitError) -> None:
         """Take note that a node's answer was well signed, and its contents were not taken."""
         self._watcher.refused(node.contact.host, error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.dht.grouping import CACHED_HOSTS, Grouping
+from streembit.wire.message import Contact
 
 
 class GroupingTests(SynchronousTestCase):
@@ -42,11 +43,15 @@ class GroupingTests(SynchronousTestCase):
         """Private, loopback, link-local and multicast addresses are believed of neighbours only."""
         rule = Grouping()
         inside = ("10.0.0.1", "192.168.1.1", "127.0.0.1", "169.254.1.1", "fe80::1", "::1")
-        for host in (*inside, "224.0.0.1", "0.0.0.0", "::ffff:10.0.0.1", "localhost", "printer"):
+        names = ("localhost", "printer", "seed.example.org")  # that may lead anywhere
+        for host in (*inside, "224.0.0.1", "0.0.0.0", "::ffff:10.0.0.1", *names):
             self.assertFalse(rule.believable(host, "198.41.0.4"), host)
             self.assertTrue(rule.believable(host, "192.168.1.7"), host)
-        for host in ("1.1.1.1", "2606:4700::1", "seed.example.org"):
+        for host in ("1.1.1.1", "2606:4700::1"):
             self.assertTrue(rule.believable(host, "198.41.0.4"), host)
+        told = [Contact("A" * 44, host, 1) for host in ("1.1.1.1", "10.0.0.1")]
+        self.assertEqual(rule.believed(told, "198.41.0.4"), told[:1])
+        self.assertEqual(rule.believed(told, "192.168.1.7"), told)
 
     def test_C6_what_is_remembered_of_hosts_is_bounded(self) -> None:
         """More hosts than the cache holds leave it at its size."""

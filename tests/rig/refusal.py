@@ -104,17 +104,17 @@ class Watch:
         """Return a connection of a new hostile peer that has said nothing yet."""
         return self.town.result(self.evil(**more).dial(HOST, PORT))
 
-    def neighbour(self, respond: Respond, number: int = 0) -> EvilPeer:
+    def neighbour(self, respond: Respond, number: int = 0, host: str = "") -> EvilPeer:
         """Return a hostile peer that is in the node's table, as one that can be dialled."""
-        host = self.town.memory.host(f"10.7.{number}.1")
+        place = self.town.memory.host(host or f"10.7.{number}.1")
         evil = EvilPeer(
-            host.connect,
+            place.connect,
             self.town.memory.clock,
             NETWORK,
             port=PORT,
             respond=respond,
         )
-        host.listen(PORT, evil.factory)
+        place.listen(PORT, evil.factory)
         self.town.result(evil.open(HOST, PORT))
         self.town.run(1)
         known = self.node.network.table.get(node_id(evil.key.public.point))
