@@ -47,7 +47,7 @@ class Member:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process, if it runs."""
         if self.transport is not None and self.runs:
-            self.transport.signalProcess(number.name.removeprefix("SIG"))
+            self.transport.signalProcess(number)
 
     @property
     def pid(self) -> int:
