@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import sys
 import time
@@ -23,10 +22,9 @@ from streembit.wire.message import FindNode, FindValue, Ping, Pong, Refused, Sto
 from tests.attacks.watched import broken
 from tests.rig.crowd import Crowd
 from tests.rig.evil import EvilLink
-from tests.rig.procnet import NETWORK, ProcessCase, memory_bytes, pause, reactor, tried
+from tests.rig.procnet import LONG, NETWORK, ProcessCase, memory_bytes, pause, reactor, tried
 from tests.sources import ROOT
 
-LONG: Final = bool(os.environ.get("STREEMBIT_LONG"))
 CLOSED: Final = ("--no-passcode",)  # loopback is counted like any other network
 JOIN_WITHIN_S: Final = 5.0
 DESCRIPTORS: Final = 128
@@ -42,8 +40,6 @@ def record(key: PrivateKey, salt: str, value: bytes) -> Record:
 
 class CrowdCase(ProcessCase):
     """A process that exempts nobody, and a crowd before it."""
-
-    timeout = int(SLOPE_S + SPAM / 100) + 60
 
     async def target(self, options: Sequence[str] = CLOSED) -> Member:
         """Start the process; the crowd leaves before it ends."""

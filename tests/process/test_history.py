@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from random import Random
 from typing import Final
@@ -11,9 +10,8 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from demo.members import Member
 from tests.rig.history import Event, History
-from tests.rig.procnet import TTL_S, ProcessCase, pause, reactor, tried
+from tests.rig.procnet import LONG, TTL_S, ProcessCase, pause, reactor, tried
 
-LONG: Final = bool(os.environ.get("STREEMBIT_LONG"))
 NODES: Final = 5
 TROUBLES: Final = 120 if LONG else 4
 NAMES: Final = 4  # of each writer
@@ -22,8 +20,6 @@ ENDS: Final = (signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP)
 
 class RestlessTests(ProcessCase):
     """A small network that never comes to rest, and its history."""
-
-    timeout = 30 * TROUBLES + 60
 
     async def network(self) -> list[Member]:
         """Start the nodes and wait until each knows all others."""

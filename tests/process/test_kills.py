@@ -12,9 +12,9 @@ from streembit.disk.home import Home
 from streembit.disk.published import PublishedRecords
 from streembit.disk.records import SqliteShelf
 from tests.process.flooders import flood
-from tests.rig.procnet import TTL_S, ProcessCase, pause, reactor, tried
+from tests.rig.procnet import LONG, TTL_S, ProcessCase, pause, reactor, tried
 
-ROUNDS: Final = 5
+ROUNDS: Final = 200 if LONG else 5
 NAME: Final = "a/name"
 END_WITHIN_S: Final = 5.0
 

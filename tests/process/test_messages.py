@@ -18,12 +18,13 @@ from streembit.wire.message import FindValue, Ping, Pong, Refused, Store, Stored
 from tests.link.hostile import CRITICAL, OPTIONAL
 from tests.link.second import hello_bytes
 from tests.rig.evil import EvilLink, flipped, framed, signed
-from tests.rig.procnet import NETWORK, SharedCase, events, memory_bytes
+from tests.rig.procnet import LONG, NETWORK, SharedCase, events, memory_bytes
 from tests.rig.shake import MakeShake, twisted_by
 from tests.rig.tokens import with_other_headers
 
 MIB: Final = 1024 * 1024
 AT_ONCE: Final = 20
+FRAMES: Final = 10_000 if LONG else 200
 HEADER: Final = b'{"alg":"ES256","typ":"rpc+jwt"}'
 
 # Each within what a hello holds, 255 bytes of UTF-8.
@@ -86,7 +87,7 @@ class MessageTests(SharedCase):
     async def test_A4_flipped_bits(self) -> None:
         """One bit in any frame, in the handshake or behind it: not one is accepted."""
         chance = Random(4)
-        for _ in range(10):
+        for _ in range(FRAMES // AT_ONCE):
             before, links = await self.refusals(self.target), await self.links(AT_ONCE)
             good = await self.accepted()
             for link in links:

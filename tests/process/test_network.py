@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 
 from demo.members import Member
-from tests.rig.procnet import ProcessCase
+from tests.rig.procnet import LONG, ProcessCase
 
 RECORDS = 12
+SEEDS, NODES = (4, 96) if LONG else (2, 10)
 
 
 class NetworkTests(ProcessCase):
@@ -47,13 +48,14 @@ class NetworkTests(ProcessCase):
             found = await reader.api.get(owner.public_key, name)
             self.assertEqual((found.value, found.signer), (name.encode(), owner.public_key))
 
-    async def test_D7_half_of_twelve_killed_at_once(self) -> None:
+    async def test_D7_half_of_all_killed_at_once(self) -> None:
         """Each record is found by each that lives, its owner dead or not."""
-        seeds, nodes = await self.network(2, 10)
+        seeds, nodes = await self.network(SEEDS, NODES)
         owners = {f"a/{n}": nodes[n % len(nodes)] for n in range(RECORDS)}
         for name, owner in owners.items():
             await self.put(owner, name, name.encode())
-        victims, living = [seeds[0], *nodes[:5]], [seeds[1], *nodes[5:]]
+        half, most = SEEDS // 2, NODES // 2
+        victims, living = seeds[:half] + nodes[:most], seeds[half:] + nodes[most:]
         for victim in victims:
             await self.net.kill(victim)
         for reader in living:

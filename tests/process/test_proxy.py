@@ -9,10 +9,10 @@ from typing import Final
 from twisted.internet.defer import Deferred, gatherResults
 
 from demo.members import OPEN, Member
-from tests.rig.procnet import TTL_S, ProcessCase, reactor, tried
+from tests.rig.procnet import LONG, TTL_S, ProcessCase, reactor, tried
 from tests.rig.proxy import DUPLICATE, SWAP, Proxy, Trick, flip
 
-ROUNDS: Final = 4
+ROUNDS: Final = 400 if LONG else 4
 
 # The client listens where nobody looks for it: all links are those that it makes itself.
 HIDDEN: Final = ("--client-only", "--listen", "tcp:0:interface=127.0.0.2")

@@ -30,6 +30,7 @@ from tests.rig.evil import EvilLink, EvilPeer
 from tests.tap.twistd import TWISTD
 
 NETWORK: Final = "test"
+LONG: Final = bool(os.environ.get("STREEMBIT_LONG"))  # the rows in full: hours, not minutes
 LOOK_EVERY_S: Final = 0.05
 TTL_S: Final = 3600
 
@@ -108,7 +109,7 @@ class ProcessCase(TestCase):
     No log may tell of a defect when a test ends.
     """
 
-    timeout = 90
+    timeout = 7200 if LONG else 90
     net: Net
 
     def setUp(self) -> None:
