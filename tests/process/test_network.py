@@ -8,7 +8,7 @@ from demo.members import Member
 from tests.rig.procnet import LONG, ProcessCase
 
 RECORDS = 12
-SEEDS, NODES = (4, 96) if LONG else (2, 10)
+SEEDS, NODES = (4, 96) if LONG else (3, 21)
 
 
 class NetworkTests(ProcessCase):
