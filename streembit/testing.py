@@ -33,6 +33,7 @@ from streembit.disk.published import Published, Slot
 START_S = 1_800_000_000.0  # a fixed moment, so that dates in traces are the same each run
 CONNECT_TIMEOUT_S = 10.0
 MAX_TRACE = 200_000  # events kept, so a long simulation cannot eat the machine
+INSTANT_S = 1e-6  # what sums of times may be off
 SEND_BUFFER = 64 * 1024  # bytes in flight before a registered producer is paused, as a kernel would
 
 
@@ -138,7 +139,7 @@ class MemoryTransport:
         self._producer_paused = False
         self._unread = 0  # bytes written by us that the other side has not taken
         self._closing: Failure | None = None
-        self._held: list[bytes | None] = []
+        self._wire: deque[tuple[float, bytes | None]] = deque()  # when it arrives; None: the end
         self._last_due_s = 0.0
         self._latency_s = network.latency_s(host, peer)
 
@@ -208,18 +209,24 @@ class MemoryTransport:
 
     # --- the wire
     def hold(self) -> bool:
-        """Say whether what is written now waits: a partition, or a host that fell silent."""
+        """Say whether nothing gets through now: a partition, or a host that fell silent."""
         return self._network.blocked(self.local, self.remote)
 
     def release(self) -> None:
         """Carry what waited, as TCP's retransmission does after an outage."""
-        if self._held and not self.hold():
-            held, self._held = self._held, []
-            for item in held:
-                self._carry(item)
+        if not self._wire or self.hold():
+            return
+        if not self.connected:
+            self._network.forget(self)
+        again_s = self._network.clock.seconds() + self._latency_s
+        self._wire = deque((max(due_s, again_s), item) for due_s, item in self._wire)
+        self._last_due_s = max(self._last_due_s, again_s)
+        self._network.after(self._latency_s, self._arrive)
 
     def reset(self) -> None:
         """Break the connection at this end, at once and without a word to the other."""
+        self._wire.clear()
+        self._network.forget(self)
         self._lost(Failure(error.ConnectionLost()))
 
     def _reset(self) -> None:
@@ -227,26 +234,33 @@ class MemoryTransport:
         self._network.soon(self._lost, Failure(error.ConnectionLost()))
         self.disconnecting = True
         if other is not None and not self.hold():
-            self._network.after(self._delay_s(), other._lost, Failure(error.ConnectionLost()))
+            due_s = self._due_s()
+            self._network.at(due_s, other._lost, Failure(error.ConnectionLost()))
 
     def _carry(self, item: bytes | None) -> None:
-        if self.hold():
-            self._held.append(item)
-        else:
-            self._network.after(self._delay_s(), self._arrive, item)
+        due_s = self._due_s()
+        self._wire.append((due_s, item))
+        self._network.at(due_s, self._arrive)
 
-    def _delay_s(self) -> float:
-        clock = self._network.clock
-        due_s = max(self._last_due_s, clock.seconds() + self._latency_s)
-        self._last_due_s = due_s  # bytes of one connection never overtake each other
-        return due_s - clock.seconds()
+    def _due_s(self) -> float:
+        """Return when what is written now arrives: never before what was written earlier."""
+        self._last_due_s = max(self._last_due_s, self._network.clock.seconds() + self._latency_s)
+        return self._last_due_s
 
-    def _arrive(self, item: bytes | None) -> None:
-        other = self.other
-        if other is None or not other.connected:
+    def _arrive(self) -> None:
+        if self.hold():  # TCP keeps what it could not deliver, also for a socket that was closed
+            self._network.keep(self)
             return
-        if self.hold():  # the outage began while this was in flight
-            self._held.append(item)
+        now_s = self._network.clock.seconds() + INSTANT_S
+        while self._wire and self._wire[0][0] <= now_s:
+            self._hand_over(self._wire.popleft()[1])
+
+    def _hand_over(self, item: bytes | None) -> None:
+        other = self.other
+        if other is None:
+            return
+        if not other.connected:  # nobody is there any more, and says so
+            self._network.after(self._latency_s, self._lost, Failure(error.ConnectionLost()))
         elif item is None:
             other._closing = Failure(error.ConnectionDone())
             other._drain()
@@ -283,7 +297,8 @@ class MemoryTransport:
             return
         self.connected = False
         self._inbox.clear()
-        self._held.clear()
+        if self.hold() and reason.check(error.ConnectionLost):
+            self._wire.clear()
         self._network.forget(self)
         if self.protocol is not None:
             self.protocol.connectionLost(reason)
@@ -463,6 +478,10 @@ class MemoryNetwork:
         """Run after a delay in simulated seconds."""
         self.clock.callLater(delay_s, call, *args)
 
+    def at(self, time_s: float, call: Callable[..., object], *args: object) -> None:
+        """Run at a simulated time."""
+        self.clock.callLater(time_s - self.clock.seconds(), call, *args)
+
     def sent(self, transport: MemoryTransport, size: int) -> None:
         """Note a write in the trace."""
         self.bytes_sent += size
@@ -472,6 +491,10 @@ class MemoryNetwork:
     def resets(self, transport: MemoryTransport) -> bool:
         """Draw whether this write breaks its connection."""
         return self.loss > 0 and self.random.random() < self.loss
+
+    def keep(self, transport: MemoryTransport) -> None:
+        """Remember a transport until what it holds has got through."""
+        self._open[id(transport)] = transport
 
     def forget(self, transport: MemoryTransport) -> None:
         """Drop a closed transport."""

@@ -116,6 +116,8 @@ class Roster:
             self._events.unlinked(peer, reason)
         else:
             self._peers[peer.key.text] = spare
+            if (grace := self._graces.pop(spare, None)) is not None:
+                grace.cancel()
 
     def refused(self, peer_host: str, error: StreembitError) -> None:
         """Pass a refused connection on; one that ended for bad signatures was no accident."""
@@ -177,10 +179,12 @@ class Roster:
         return new.initiator == (self._own.point < new.key.point)
 
     def _spare(self, key_text: str) -> Peer | None:
+        """Return the conversation that the other side goes on with, too: the best that is left."""
+        best: Peer | None = None
         for peer in self._by_link.values():
-            if peer.key.text == key_text:
-                return peer
-        return None
+            if peer.key.text == key_text and (best is None or self._takes_over(peer, best)):
+                best = peer
+        return best
 
     def _grace(self, peer: Peer) -> None:
         if peer not in self._graces:

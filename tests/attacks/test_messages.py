@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 
+from streembit.dht.keyspace import record_place
 from streembit.dht.memory import MemoryShelf
 from streembit.dht.put import Outcome
 from streembit.dht.record import make
@@ -248,16 +249,26 @@ class AlteredTests(AttackTests):
         theirs = next(t for name, t in of_every_kind(claims, link.peer.key) if name == "record+jwt")
         self.watch.refused("bad-signature", link.ask, Store(theirs.decode(), "record"), verified=1)
 
+    def key_nearest_to_the_liar(self) -> PrivateKey:
+        """Return a key whose record `a/name` lies nearer to the liar than to the friend."""
+        friend = self.watch.friend.network.id
+        (liar,) = [node.id for node in self.watch.node.network.table if node.id != friend]
+        while True:
+            key = PrivateKey.generate()
+            place = record_place(key.public.point, "name", "a/name")
+            if liar ^ place < friend ^ place:
+                return key
+
     def test_A4_lies_of_those_who_are_asked(self) -> None:
         """Values that are altered, expired, or belong elsewhere; receipts for something else."""
-        key, other = PrivateKey.generate(), PrivateKey.generate()
-        wanted = make(key, "name", "a/name", b"v", 1, self.now() + 3600, NETWORK)
         told: list[Body] = []
 
         def respond(_link: EvilLink, request: Rpc) -> Body:
             return told[0] if isinstance(request.body, FindValue | Store) else Nodes([])
 
         self.watch.neighbour(respond)
+        key, other = self.key_nearest_to_the_liar(), PrivateKey.generate()
+        wanted = make(key, "name", "a/name", b"v", 1, self.now() + 3600, NETWORK)
         finder = self.watch.node.finder
         found: list[object] = []
 
@@ -282,9 +293,9 @@ class AlteredTests(AttackTests):
             (Value("AAAA", "blob"), "wrong-place"),
         ):
             told[:] = [answer]
-            self.watch.refused(reason, start, lambda: finder.first(wanted.place), verified=2)
+            self.watch.refused(reason, start, lambda: finder.first(wanted.place), verified=None)
         told[:] = [Stored("A" * 27, "A" * 43, 1, 1)]
-        self.watch.refused("bad-message", start, lambda: finder.put(wanted), verified=2)
+        self.watch.refused("bad-message", start, lambda: finder.put(wanted), verified=None)
         self.assertEqual([item for item in found if item is not None], [])
 
 

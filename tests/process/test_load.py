@@ -31,7 +31,7 @@ from tests.tap.twistd import Process
 
 MIB: Final = 1024 * 1024
 HONEST_P99_S: Final = 0.25
-NOISE_S: Final = 0.02  # two turns of a scheduler with other things to do
+NOISE_S: Final = 0.1  # what other processes on a busy machine add by themselves
 REQUESTS: Final = 100
 
 

@@ -115,6 +115,7 @@ class StoreTimeTests(SynchronousTestCase):
             store_clock = StoreClock(ticks.seconds, ticks.seconds())
             town.add(f"10.0.{number}.1", clock=clock, store_clock=store_clock)
         town.join()
+        town.run(30)  # nobody is a newcomer any more, to be given what is stored
         owner = town.nodes[0]
         town.result(town.desk(owner).put_record("name", b"v", int(HOUR_S / 2)))
         holder = next(node for node in town.nodes[1:] if node.deposit.usage().items)
