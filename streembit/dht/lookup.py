@@ -19,7 +19,7 @@ from streembit.dht.grouping import Grouping
 from streembit.dht.keyspace import ALPHA
 from streembit.dht.peer import Node
 from streembit.dht.record import Item, prefer
-from streembit.dht.shortlist import Claim, Entry, Known, Shortlist, State
+from streembit.dht.shortlist import Claim, Entry, Known, Rest, Shortlist, State
 from streembit.wire.message import MAX_CONTACTS, Contact
 
 LIMIT_S: Final = 10.0  # a look-up ends then with what it has
@@ -133,7 +133,7 @@ class Lookup:
         mode: what is looked for.
         own_id: who looks, so that it never asks itself.
         alpha: requests on their way at a time.
-        radius, known, claim: see `Shortlist`.
+        radius, known, claim, rest: see `Shortlist`.
     """
 
     __slots__ = (
@@ -162,9 +162,11 @@ class Lookup:
         radius: int | None = None,
         known: Known | None = None,
         claim: Claim | None = None,
+        rest: Rest | None = None,
         limit_s: float = LIMIT_S,
     ) -> None:
-        self.shortlist = Shortlist(target, own_id, grouping or Grouping(), radius, known, claim)
+        grouping = grouping or Grouping()
+        self.shortlist = Shortlist(target, own_id, grouping, radius, known, claim, rest)
         self.shortlist.start(start)
         self.requests = 0
         self.rounds = 0
@@ -229,13 +231,14 @@ class Lookup:
 
     def _pending(self, now_s: float) -> int:
         """Count the requests on their way that are not overdue."""
-        return sum(e.state is State.ASKED and now_s < e.late_s for e in self._asked.values())
+        asked = self._asked.values()
+        return len([e for e in asked if e.state is State.ASKED and now_s < e.late_s])
 
     def _ask(self, entry: Entry, about: int, now_s: float) -> Ask:
-        late = [
-            e.depth for e in self._asked.values() if e.state is State.ASKED and now_s >= e.late_s
-        ]
-        depth = 1 + max([self._depth, *late])
+        depth = 1 + self._depth
+        for other in self._asked.values():
+            if other.depth >= depth and other.overdue(now_s):
+                depth = 1 + other.depth
         entry.asked(about, now_s, depth)
         self._asked[entry.node.id] = entry
         self.requests += 1
@@ -264,14 +267,13 @@ class Lookup:
 
     def _next_moment(self, now_s: float) -> float:
         """Return when the next request is overdue or given up, or the look-up's time is over."""
-        marks_s = (
-            mark_s
-            for entry in self._asked.values()
-            if entry.state is State.ASKED
-            for mark_s in (entry.late_s, entry.lost_s)
-            if mark_s > now_s
-        )
-        return min([self._limit_s, *marks_s])
+        moment_s = self._limit_s
+        for entry in self._asked.values():
+            if entry.state is State.ASKED:
+                mark_s = entry.late_s if entry.late_s > now_s else entry.lost_s
+                if now_s < mark_s < moment_s:
+                    moment_s = mark_s
+        return moment_s
 
     def _end(self, now_s: float, *, complete: bool) -> Done:
         answers = tuple(self.mode.answers)

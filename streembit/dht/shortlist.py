@@ -26,6 +26,7 @@ CROWDED: Final = 0.4  # of the expected radius; chance alone is that dense once 
 
 Known = Callable[[int], Node | None]
 Claim = Callable[[int], bool]
+Rest = Callable[[], Iterable[Node]]
 
 
 class State(Enum):
@@ -96,6 +97,7 @@ class Shortlist:
             to trust the crowd.
         known: what we know of a node already (`Table.get`), so that its measured speed counts.
         claim: asked before a node is listed, so that paths can be kept apart.
+        rest: gives the nodes to start with where `start` got the nearest only (`widen`).
     """
 
     __slots__ = (
@@ -107,6 +109,7 @@ class Shortlist:
         "_known",
         "_own_id",
         "_radius",
+        "_rest",
         "target",
     )
 
@@ -118,8 +121,10 @@ class Shortlist:
         radius: int | None = None,
         known: Known | None = None,
         claim: Claim | None = None,
+        rest: Rest | None = None,
     ) -> None:
         self.target = target
+        self._rest = rest
         self._known = known
         self._claim = claim
         self._own_id = own_id
@@ -148,6 +153,17 @@ class Shortlist:
         self._distances = sorted(given)[:MAX_HEARD]
         fit = len(given) == len(self._distances)
         self._given = given if fit else {apart: given[apart] for apart in self._distances}
+
+    def widen(self) -> None:
+        """List the rest of the nodes to start with, once it turns out that they are needed."""
+        rest, self._rest = self._rest, None
+        for node in rest() if rest is not None else ():
+            apart = node.id ^ self.target
+            if (heard := self.get(node.id)) is not None:
+                heard.words += OUR_WORD
+            elif len(self._distances) < MAX_HEARD:
+                self._given[apart] = node
+                insort(self._distances, apart)
 
     def hear(self, contacts: Iterable[Contact]) -> list[Node]:
         """List what a peer named, at most a whole answer's worth; return the nodes that are new."""

@@ -198,8 +198,8 @@ class Table:
                 if node.failures or (storage_only and not node.storage) or node.id in exclude:
                     continue
                 found.append(node)
-            if len(found) >= n:
-                return found[:n]
+                if len(found) == n:
+                    return found
         return found or self._last_resort(target, n, storage_only, exclude)
 
     def within(self, place: int, radius: int) -> list[Node]:

@@ -40,7 +40,9 @@ class FindFirst:
             return []
         if not self._begun:  # one is asked now: who comes after it is found out when it is needed
             self._begun = True
-            return [(entry, shortlist.target) for entry in shortlist.best(1, now_s)]
+            if nearest := shortlist.best(1, now_s):
+                return [(nearest[0], shortlist.target)]
+        shortlist.widen()
         return _unheard(shortlist, self.k, now_s)
 
     def value(self, node: Node, item: Item) -> None:

@@ -46,8 +46,12 @@ class TokenBucket:
         """Take the tokens if they are there; return whether they were."""
         if self.wait_s(now_s, tokens) > 0:
             return False
-        self._missing += tokens
+        self.spend(tokens)
         return True
+
+    def spend(self, tokens: float) -> None:
+        """Take tokens that are there, as `wait_s` just said."""
+        self._missing += tokens
 
     def _fill(self, now_s: float) -> None:
         # A clock that was set back fills nothing, and takes nothing away either.
@@ -102,6 +106,6 @@ class Budgets:
         bucket = self._peers.of(peer)
         wait_s = max(bucket.wait_s(now_s, tokens), self._all.wait_s(now_s, tokens))
         if wait_s == 0.0:
-            bucket.take(now_s, tokens)
-            self._all.take(now_s, tokens)
+            bucket.spend(tokens)
+            self._all.spend(tokens)
         return wait_s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from streembit.dht.disjoint import DisjointLookup
@@ -14,6 +15,7 @@ from streembit.dht.peer import Node
 from streembit.dht.put import Outcome, Put, Receipt, Send
 from streembit.dht.record import Blob, Item, prefer, read_at
 from streembit.dht.refresh import explore
+from streembit.dht.shortlist import Rest
 from streembit.dht.values import FindFirst, FindLatest
 from streembit.errors import BadMessage, RemoteRefusal, StreembitError
 from streembit.jose import base64url
@@ -95,10 +97,11 @@ class Finder:
         own = self._deposit.item(place)
         if own is not None:
             return Search(own, local=True)
-        near = self._network.table.nearest(place, K)
-        linked = [n for n in near if n.contact.key in self._network.roster]
-        start = linked if len(linked) >= MIN_LINKED else near
-        return await self._lookup(place, start, FindFirst(), place)
+        nearest = self._network.table.nearest(place, 1)
+        if nearest and nearest[0].contact.key in self._network.roster:
+            rest = partial(self._linked, place)
+            return await self._lookup(place, nearest, FindFirst(), place, rest)
+        return await self._lookup(place, self._linked(place), FindFirst(), place)
 
     async def latest(self, place: int) -> Search:
         """Find the newest of several valid items at a place, and bring the others up to it."""
@@ -185,8 +188,19 @@ class Finder:
         return taken
 
     # --- how
+    def _linked(self, place: int) -> list[Node]:
+        """Return the nearest nodes, only those with an open link where they are enough."""
+        near = self._network.table.nearest(place, K)
+        linked = [node for node in near if node.contact.key in self._network.roster]
+        return linked if len(linked) >= MIN_LINKED else near
+
     async def _lookup(
-        self, target: int, start: Sequence[Node], mode: Mode, place: int | None
+        self,
+        target: int,
+        start: Sequence[Node],
+        mode: Mode,
+        place: int | None,
+        rest: Rest | None = None,
     ) -> Search:
         lookup = Lookup(
             target,
@@ -197,6 +211,7 @@ class Finder:
             grouping=self._network.settings.grouping,
             radius=self._network.table.radius() if place is not None else None,
             known=self._network.table.get,
+            rest=rest,
         )
         return await self._run(lookup, place)
 

@@ -66,6 +66,40 @@ class FirstTests(SynchronousTestCase):
         self.assertTrue(found.complete)
         self.assertEqual(found.lacking, ())
 
+    def test_the_rest_is_listed_only_once_the_first_one_does_not_do(self) -> None:
+        """Silent, without the item or lying; what it named and the table has is listed once."""
+        nodes = near(9)
+        named = [contact(77), contact(77)]
+        for end in ("late", "lacks", "lies"):
+            calls: list[str] = []
+
+            def rest(calls: list[str] = calls) -> list[Node]:
+                calls.append("rest")
+                return nodes
+
+            lookup = Lookup(TARGET, nodes[:1], FindFirst(), now_s=0.0, grouping=OPEN, rest=rest)
+            one = ask(lookup, 0.0)
+            self.assertEqual(
+                (one.id, lookup.next(0.0), calls), (nodes[0].id, Wait(HEDGE_UNKNOWN_S), [])
+            )
+            if end == "lacks":
+                lookup.answered(one.id, named, 0.1)
+            elif end == "lies":
+                lookup.failed(one.id, 0.1)
+            two = ask(lookup, 0.1 if end != "late" else HEDGE_UNKNOWN_S)
+            self.assertEqual((two.id, calls), (nodes[1].id, ["rest"]))
+            self.assertEqual(len(lookup.shortlist), 9 + (end == "lacks"))
+            lookup.value(two.id, blob(1), 0.2)
+            self.assertEqual(done(lookup).item, blob(1))
+
+    def test_an_item_at_the_first_one_leaves_the_rest_unread(self) -> None:
+        """One request, one node looked at."""
+        lookup = Lookup(
+            TARGET, near(1), FindFirst(), now_s=0.0, grouping=OPEN, rest=lambda: self.fail("read")
+        )
+        lookup.value(ask(lookup, 0.0).id, blob(1), 0.1)
+        self.assertEqual((done(lookup).item, len(lookup.shortlist)), (blob(1), 1))
+
     def test_who_sends_something_wrong_counts_as_failed(self) -> None:
         """The driver verified it; the look-up goes on to the next."""
         lookup = first(near(3))
