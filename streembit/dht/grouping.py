@@ -74,6 +74,7 @@ class Grouping:
         return address is not None and address.is_global and not address.is_multicast
 
 
+@lru_cache(maxsize=CACHED_HOSTS)
 def parse(host: str) -> Address | None:
     """Return the address that the text is, an IPv4 one where IPv6 wraps it; None for a name."""
     try:

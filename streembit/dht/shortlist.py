@@ -76,6 +76,11 @@ class Entry:
             return now_s < self.lost_s
         return state is not State.FAILED
 
+    @property
+    def used(self) -> bool:
+        """Whether it has been asked."""
+        return self.state is not State.HEARD
+
     def overdue(self, now_s: float) -> bool:
         """Tell whether its answer takes longer than it usually does."""
         return self.state is State.ASKED and now_s >= self.late_s

@@ -147,6 +147,7 @@ class Finder:
             table.nearest(item.place, 2 * REPLICAS, storage_only=True),
             now_s=self._network.now_s(),
             sure=table.knows_all(item.place, REPLICAS),
+            linked=lambda node: node.contact.key in self._network.roster,
             own_id=self._network.id,
             grouping=self._network.settings.grouping,
             radius=table.radius(),

@@ -96,6 +96,40 @@ class StepTests(SynchronousTestCase):
         self.assertEqual((outcome.failed, outcome.requests, outcome.rounds), (0, K, 1))
         self.assertTrue(outcome.complete)
 
+    def test_those_with_a_link_are_chosen_before_others_of_the_k_nearest(self) -> None:
+        """But the four nearest get it in any case, and the order stays that of distance."""
+        linked = {node.id for node in near(2 * K)[10:]}
+        put = Put(
+            PLACE, near(2 * K), now_s=0.0, sure=True, grouping=OPEN, linked=lambda n: n.id in linked
+        )
+        send = sent(put)
+        chosen = (*range(4), *range(10, 18))
+        self.assertEqual([n.id for n in send.nodes], [near(K)[n].id for n in chosen])
+        self.assertEqual(send.radius, tuple(n.id_text for n in near(18)))
+
+    def test_a_link_that_closes_meanwhile_changes_no_choice(self) -> None:
+        """Who was asked stays chosen when another one fails."""
+        linked = {node.id for node in near(K)[8:]}
+        put = Put(
+            PLACE, near(2 * K), now_s=0.0, sure=True, grouping=OPEN, linked=lambda n: n.id in linked
+        )
+        first = sent(put).nodes
+        linked.clear()
+        put.failed(first[0].id, 0.0)
+        self.assertEqual([n.id for n in sent(put).nodes], [near(K)[4].id])
+        for node in first[1:]:
+            put.stored(node.id, receipt(node), [], 0.0)
+        put.stored(near(K)[4].id, receipt(near(K)[4]), [], 0.0)
+        self.assertEqual(len(ended(put).receipts), len(first))
+
+    def test_nobody_beyond_the_k_nearest_is_chosen_for_a_link(self) -> None:
+        """A reader asks no farther."""
+        linked = {node.id for node in near(2 * K)[K:]}
+        put = Put(
+            PLACE, near(2 * K), now_s=0.0, sure=True, grouping=OPEN, linked=lambda n: n.id in linked
+        )
+        self.assertEqual([n.id for n in sent(put).nodes], [n.id for n in near(12)])
+
     def test_a_failure_is_replaced_by_the_next_nearest(self) -> None:
         """And so is one that does not answer soon; its late receipt counts all the same."""
         put = started(near(K + 2), sure=True)
