@@ -5,7 +5,7 @@ ARGS ?=
 PY := $(VENV)/bin/python
 USE := $(VENV)/.for-use
 WORK := $(VENV)/.for-work
-STEPS := lint types unit smoke fuzz sim
+STEPS := lint types unit process smoke fuzz sim
 
 .PHONY: help run test $(STEPS) bench news clean
 
