@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -22,6 +22,8 @@ T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
 Reply = Deferred[Verified[Rpc]]
+
+SLACK_S: Final = 0.002  # so late may a plan be woken: a clock that runs on would move each timer
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ class Crawl(Generic[T]):
 
     def _wake_at(self, until_s: float, now_s: float) -> None:
         if self._timer is not None:
-            if self._timer.getTime() <= until_s:  # it will look again, and find that it is early
+            if self._timer.getTime() <= until_s + SLACK_S:  # if it is early it looks again
                 return
             self._timer.cancel()
         self._timer = self._clock.callLater(max(0.0, until_s - now_s), self._wake)
