@@ -100,9 +100,7 @@ class TimerTests(SynchronousTestCase):
         clock = Running()
         replies: list[Reply] = [Deferred() for _ in range(10)]
         plan = Patient([at(n, n) for n in range(10)])
-        crawl = Crawl(
-            plan, lambda _: asked, lambda *_: None, clock, lambda *_: None, lambda *_: None
-        )
+        crawl = Crawl(plan, lambda _: replies, _ignore, clock, _ignore, _ignore)
         done = crawl.start()
         for reply in replies:
             reply.errback(PeerGone("away"))
