@@ -23,6 +23,8 @@ class LinkLimits:
         queue_bytes: what waits for a peer that does not read.
         choke_s: how long nothing more is read from a peer for which
             half of that waits.
+        chokes: how many times in a row it may come to that before the
+            peer has read everything; it is deaf then, not slow.
     """
 
     hello_s: float = 10.0
@@ -31,6 +33,7 @@ class LinkLimits:
     close_s: float = 5.0
     queue_bytes: int = 1024 * 1024
     choke_s: float = 1.0
+    chokes: int = 10
 
 
 LIMITS: Final = LinkLimits()

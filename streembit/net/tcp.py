@@ -74,6 +74,7 @@ class LinkProtocol(ByteProtocol):
     _started_s = 0.0
     _paused = False  # by the owner
     _choked = False  # because the peer does not take what it asked for
+    _chokes = 0  # how many times in a row
     _busy = False
     _queued_bytes = -1  # what was written since the transport became full; -1 while it is not
 
@@ -204,6 +205,7 @@ class LinkProtocol(ByteProtocol):
     def resumeProducing(self) -> None:
         """Stop counting: the transport has sent everything."""
         self._queued_bytes = -1
+        self._chokes = 0
         self._unchoke()
 
     def stopProducing(self) -> None:
@@ -263,11 +265,18 @@ class LinkProtocol(ByteProtocol):
         if self.is_crowded and self.is_open and not self._choked:
             self._choked = True  # no more requests from one that does not read the answers
             self._hold()
-            self._set_timer(self._limits.choke_s, self._unchoke)
+            self._set_timer(self._limits.choke_s, self._waited)
         return True
 
+    def _waited(self) -> None:
+        """Read again: two sides that both wait for the other to read would wait for ever."""
+        self._chokes += 1
+        if self._chokes < self._limits.chokes:
+            self._unchoke()
+        else:
+            self.refuse(SlowReader(queued_bytes=self._queued_bytes))
+
     def _unchoke(self) -> None:
-        # After `choke_s` too: two sides that both wait for the other to read would wait for ever.
         if self._choked:
             self._choked = False
             self._clear_timer()

@@ -328,6 +328,29 @@ class SlowReaderTests(LimitCase):
         self.server.protocol.send(b"still crowded")
         self.assertEqual(self.server.transport.producerState, "paused")
 
+    def test_C8_who_never_reads_is_dropped_before_the_queue_is_full(self) -> None:
+        """It goes on asking, one request a second: ten times it is read all the same."""
+        self.server.owner.on_message = lambda link, _payload: link.send(b"answer")
+        self.fill_half()
+        for _ in range(LIMITS.chokes - 1):
+            self.ask(b"get")
+            self.pair.clock.advance(LIMITS.choke_s)
+        self.assertTrue(self.server.protocol.is_open)
+        self.ask(b"get")
+        self.pair.clock.advance(LIMITS.choke_s)
+        self.assert_refused(self.server, "slow-reader")
+
+    def test_C8_who_reads_everything_once_has_its_ten_seconds_again(self) -> None:
+        """Slow is not the same as deaf."""
+        self.server.owner.on_message = lambda link, _payload: link.send(b"answer")
+        for _ in range(3):
+            self.fill_half()
+            for _ in range(LIMITS.chokes - 1):
+                self.ask(b"get")
+                self.pair.clock.advance(LIMITS.choke_s)
+            self.server.protocol.resumeProducing()
+        self.assertEqual(self.server.owner.refusals, [])
+
     def test_C8_the_second_runs_though_all_frames_are_served(self) -> None:
         """Slowness that begins with the answer to the last request ends like any other."""
         self.server.owner.on_message = lambda _link, _payload: self.fill_half()
