@@ -66,11 +66,11 @@ class Running(Clock):
         return float(super().seconds())
 
     def callLater(
-        self, delay: float, callable: Callable[..., object], *args: object, **kw: object
+        self, delay: float, call: Callable[..., object], *args: object, **kw: object
     ) -> IDelayedCall:
         """Count the timers that are set."""
         self.timers += 1
-        return super().callLater(delay, callable, *args, **kw)
+        return super().callLater(delay, call, *args, **kw)
 
 
 class Patient:
