@@ -66,11 +66,15 @@ class Running(Clock):
         return float(super().seconds())
 
     def callLater(
-        self, delay: float, call: Callable[..., object], *args: object, **kw: object
+        self,
+        delay: float,
+        callable: Callable[..., object],  # noqa: A002
+        *args: object,
+        **kw: object,
     ) -> IDelayedCall:
         """Count the timers that are set."""
         self.timers += 1
-        return super().callLater(delay, call, *args, **kw)
+        return super().callLater(delay, callable, *args, **kw)
 
 
 class Patient:
