@@ -37,13 +37,13 @@ class PublicKey:
 
     __slots__ = ("_key", "point", "text")
 
-    def __init__(self, key: ec.EllipticCurvePublicKey) -> None:
+    def __init__(self, key: ec.EllipticCurvePublicKey, point: bytes) -> None:
         self._key = key
-        self.point: bytes = key.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+        self.point = point
         self.text: str = base64url.encode(self.point)
 
     @classmethod
-    def parse(cls, point: bytes) -> PublicKey:
+    def parse(cls, point: bytes | bytearray) -> PublicKey:
         """Return the key of a 33-byte compressed point.
 
         Raises:
@@ -52,9 +52,10 @@ class PublicKey:
         if len(point) != POINT_BYTES or point[0] not in (2, 3):
             raise BadKey("not a compressed point", size_bytes=len(point))
         try:
-            return cls(ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, point))
+            key = ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, point)
         except ValueError:
             raise BadKey("not on the curve") from None
+        return cls(key, bytes(point))  # a key has one compressed point, so it is this one
 
     @classmethod
     def from_text(cls, text: str) -> PublicKey:
@@ -128,6 +129,10 @@ class ParsedKeys:
         self._keys[text] = key
         return key
 
+    def parse(self, point: bytes) -> PublicKey:
+        """Return the key of a 33-byte compressed point; raise BadKey."""
+        return self.get(base64url.encode(point))
+
     def __len__(self) -> int:
         return len(self._keys)
 
@@ -139,7 +144,9 @@ class PrivateKey:
 
     def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
         self._key = key
-        self.public = PublicKey(key.public_key())
+        public = key.public_key()
+        point = public.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+        self.public = PublicKey(public, point)
 
     @classmethod
     def generate(cls) -> PrivateKey:

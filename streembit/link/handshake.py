@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 import os
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,6 +40,8 @@ NONCE_BYTES: Final = 32
 PROOF_BYTES: Final = 32
 INITIATOR: Final = b"initiator"
 RESPONDER: Final = b"responder"
+
+ParsePoint = Callable[[bytes], PublicKey]
 
 _FIRST: Final = struct.Struct(">4sBB16s32s33s")
 _SECOND: Final = struct.Struct(">BBB32s33sH")
@@ -78,6 +81,8 @@ class Initiator:
         identity: the key that signs; `hello.public` is its public half.
         network: the network's name; the other side must have the same.
         expect: the only key that may answer, or None for any.
+        parse: reads the other side's long-lived point, or remembers it; raises BadKey. It is asked
+            only once the other side has tied that point to the agreed secret.
         ephemeral, nonce: drawn afresh unless given by a test.
         versions: lowest and highest version spoken.
     """
@@ -89,6 +94,7 @@ class Initiator:
         network: str,
         *,
         expect: PublicKey | None = None,
+        parse: ParsePoint = PublicKey.parse,
         ephemeral: PrivateKey | None = None,
         nonce: bytes | None = None,
         versions: tuple[int, int] = VERSIONS,
@@ -97,6 +103,7 @@ class Initiator:
         self._hello = hello
         self._network = network
         self._expect = expect
+        self._parse = parse
         self._ephemeral = ephemeral or PrivateKey.generate()
         self._nonce = nonce or os.urandom(NONCE_BYTES)
         self._versions = versions
@@ -128,7 +135,8 @@ class Initiator:
         greeted = digest(b"greeting", self._network.encode(), self._first, frame[:clear_bytes])
         theirs, ours = handshake_keys(secret, greeted)
         body = theirs.open(frame[clear_bytes:], greeted)
-        peer = _check_body(RESPONDER, body, theirs, greeted, self._identity.public, self._expect)
+        own, expect = self._identity.public, self._expect
+        peer = _check_body(RESPONDER, body, theirs, greeted, own, expect, self._parse)
         answered = digest(b"answer", greeted, body, frame)
         last = _make_body(INITIATOR, self._identity, self._hello, ours, answered)
         finished = digest(b"finish", answered, last.body, last.frame)
@@ -148,6 +156,7 @@ class Responder:
         hello: Hello,
         network: str,
         *,
+        parse: ParsePoint = PublicKey.parse,
         ephemeral: PrivateKey | None = None,
         nonce: bytes | None = None,
         versions: tuple[int, int] = VERSIONS,
@@ -155,6 +164,7 @@ class Responder:
         self._identity = identity
         self._hello = hello
         self._network = network
+        self._parse = parse
         self._ephemeral = ephemeral or PrivateKey.generate()
         self._nonce = nonce or os.urandom(NONCE_BYTES)
         self._versions = versions
@@ -192,9 +202,8 @@ class Responder:
         if self._theirs is None:
             raise HandshakeFailed("the first frame is missing")
         body = self._theirs.open(frame, self._answered)
-        peer = _check_body(
-            INITIATOR, body, self._theirs, self._answered, self._identity.public, None
-        )
+        own = self._identity.public
+        peer = _check_body(INITIATOR, body, self._theirs, self._answered, own, None, self._parse)
         finished = digest(b"finish", self._answered, body, frame)
         forth, back = channel_keys(self._secret, finished)
         return _link(finished, peer, Channel(back, forth), False, self._version)
@@ -253,6 +262,7 @@ def _check_body(
     transcript: bytes,
     own: PublicKey,
     expect: PublicKey | None,
+    parse: ParsePoint,
 ) -> Hello:
     """Return what the other side says of itself, once all proofs hold; cheap ones first."""
     if len(body) < _BODY.size:
@@ -266,7 +276,7 @@ def _check_body(
         raise SelfConnect
     if expect is not None and point != expect.point:
         raise WrongIdentity(expected=expect.hex, found=point.hex())
-    public = PublicKey.parse(point)
+    public = expect or parse(point)
     public.verify(signature, signed_bytes(role, said))
     return hellos.unpack(packed, public)
 

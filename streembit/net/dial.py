@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, Final, NoReturn
 
@@ -20,6 +21,7 @@ from streembit.net.gate import Gate, Pass
 from streembit.net.tcp import LinkProtocol
 
 DIAL_TIMEOUT_S: Final = 10.0  # from the first packet to the open link
+CACHED_HOSTS: Final = 4_096  # hosts of which we remember whether they are a name or an address
 
 Connect = Callable[[str, int, IProtocolFactory], Deferred[IProtocol]]
 MakeLink = Callable[[PublicKey | None, LinkWatch], LinkProtocol]
@@ -156,6 +158,7 @@ def _what_failed(failure: Failure, host: str, port: int) -> StreembitError:
     return PeerGone(f"cannot connect: {failure.getErrorMessage()}", host=host, port=port)
 
 
+@lru_cache(maxsize=CACHED_HOSTS)
 def _endpoint(host: str) -> type[Any]:
     try:
         version = ip_address(host.partition("%")[0]).version

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 
 from streembit.errors import PeerGone, RemoteError, StreembitError, TooManyConnections
-from streembit.jose.keys import PublicKey
+from streembit.link.hello import Hello
 from streembit.net.events import LinkWatch
 from streembit.net.gate import Gate, Pass
 from streembit.net.tcp import LinkProtocol
@@ -32,7 +32,8 @@ class LinkFactory(Factory):
     Args:
         make_link: returns a protocol that is not the initiator and has
             the watch given.
-        is_member: says whether a peer has a right to a reserved place.
+        is_member: says whether a peer, by what it says of itself and by its
+            host, has a right to a reserved place.
         refused: told of each connection that got no protocol.
     """
 
@@ -44,7 +45,7 @@ class LinkFactory(Factory):
         gate: Gate,
         clock: IReactorTime,
         refused: Callable[[str, RemoteError], None],
-        is_member: Callable[[PublicKey], bool] = lambda _key: False,
+        is_member: Callable[[Hello, str], bool] = lambda _hello, _host: False,
     ) -> None:
         self.gate = gate
         self.is_member = is_member
@@ -95,7 +96,7 @@ class _Entrance:
         """Let the gate decide again, now that the peer is known."""
         self._factory.settle(self._entry)
         assert link.link is not None
-        member = self._factory.is_member(link.link.peer.public)
+        member = self._factory.is_member(link.link.peer, link.host)
         self._factory.gate.known(self._entry, member=member)
 
     def opened(self, link: LinkProtocol) -> None:

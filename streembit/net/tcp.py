@@ -24,7 +24,7 @@ from streembit.errors import (
 )
 from streembit.jose.keys import PrivateKey, PublicKey
 from streembit.link.channel import OVERHEAD_BYTES, Channel
-from streembit.link.handshake import Initiator, Link, Responder
+from streembit.link.handshake import Initiator, Link, ParsePoint, Responder
 from streembit.link.hello import Hello
 from streembit.net.events import (
     LIMITS,
@@ -88,6 +88,7 @@ class LinkProtocol(ByteProtocol):
         *,
         initiator: bool,
         expect: PublicKey | None = None,
+        parse: ParsePoint = PublicKey.parse,
         watch: LinkWatch | None = None,
         limits: LinkLimits = LIMITS,
         traffic: Traffic | None = None,
@@ -99,6 +100,7 @@ class LinkProtocol(ByteProtocol):
         self._clock = clock
         self._events = events
         self._expect = expect
+        self._parse = parse
         self._watch = watch
         self._limits = limits
         self._traffic = Traffic() if traffic is None else traffic
@@ -297,10 +299,12 @@ class LinkProtocol(ByteProtocol):
     def _begin(self) -> None:
         hello = self._make_hello(self.host, self.port)
         if not self.initiator:
-            responder = Responder(self._identity, hello, self._network)
+            responder = Responder(self._identity, hello, self._network, parse=self._parse)
             self._step = lambda frame: self._answer(responder, frame)
             return
-        initiator = Initiator(self._identity, hello, self._network, expect=self._expect)
+        initiator = Initiator(
+            self._identity, hello, self._network, expect=self._expect, parse=self._parse
+        )
         self._step = lambda frame: self._finish(initiator, frame)
         self._write(initiator.start())
 

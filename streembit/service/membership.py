@@ -129,6 +129,12 @@ class Membership(MultiService):
         if not len(self._network.roster):
             self._round.next_in(self._backoff.next_s())
 
+    def knows(self, hello: Hello, host: str) -> bool:
+        """Tell whether the table holds the node that says this of itself at this host."""
+        node = self._node(hello, host, hello.port)
+        known = None if node is None else self._network.table.get(node.id)
+        return known is not None and known.contact.key == hello.public.text
+
     def renew(self) -> None:
         """Make our links anew: peers hear what we say of ourselves only when one opens."""
         for peer in self._network.roster:

@@ -15,6 +15,7 @@ from streembit.dht.store import Store, StoreLimits
 from streembit.errors import PeerGone, StreembitError
 from streembit.jose.envelope import Verified
 from streembit.jose.keys import Identity, PublicKey
+from streembit.link.hello import Hello
 from streembit.net.budget import Budgets, Rate
 from streembit.net.dial import Connect, Dialer
 from streembit.net.events import LIMITS as LINK_LIMITS
@@ -103,6 +104,7 @@ class Node(MultiService):
         )
         self.errands = Errands()
         store_clock = store_clock or StoreClock(clock.seconds, clock.seconds())
+        self.up_s = store_clock.up_s
         store_limits = store_limits or StoreLimits()
         self.limits = in_force(settings, gate_limits, link_limits, store_limits)
         store = Store(
@@ -215,14 +217,15 @@ class Node(MultiService):
             events or network.roster,
             initiator=initiator,
             expect=expect,
+            parse=network.keys.parse,
             watch=watch,
             limits=self._link_limits,
             traffic=self.traffic,
         )
 
-    def _is_member(self, key: PublicKey) -> bool:
+    def _is_member(self, hello: Hello, host: str) -> bool:
         """Give reserved places to those whom the table knows."""
-        return any(node.contact.key == key.text for node in self.network.table)
+        return self.membership.knows(hello, host)
 
     # --- Watcher
     def linked(self, peer: Peer, link: LinkProtocol) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
 from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred
@@ -53,6 +54,7 @@ class Roster:
         self._events = events
         self._peers: dict[str, Peer] = {}  # bounded by the gate's connection limit, as all here
         self._by_link: dict[LinkProtocol, Peer] = {}
+        self._links: dict[str, list[Peer]] = {}  # of each key, in the order in which they opened
         self._graces: dict[Peer, IDelayedCall] = {}
         self._ticking: IDelayedCall | None = None
         self._closed = False
@@ -89,6 +91,7 @@ class Roster:
         assert link.link is not None
         peer = Peer(link, link.link, self._rules)
         self._by_link[link] = peer
+        self._links.setdefault(peer.key.text, []).append(peer)
         former = self._peers.get(peer.key.text)
         if former is None or self._takes_over(peer, former):
             self._peers[peer.key.text] = peer
@@ -108,11 +111,11 @@ class Roster:
         if (grace := self._graces.pop(peer, None)) is not None:
             grace.cancel()
         peer.lost()
+        spare = self._remove(peer)
         if self._peers.get(peer.key.text) is not peer:
             return
-        del self._peers[peer.key.text]
-        spare = self._spare(peer.key.text)
         if spare is None:
+            del self._peers[peer.key.text]
             self._events.unlinked(peer, reason)
         else:
             self._peers[peer.key.text] = spare
@@ -178,13 +181,14 @@ class Roster:
             return True
         return new.initiator == (self._own.point < new.key.point)
 
-    def _spare(self, key_text: str) -> Peer | None:
+    def _remove(self, gone: Peer) -> Peer | None:
         """Return the conversation that the other side goes on with, too: the best that is left."""
-        best: Peer | None = None
-        for peer in self._by_link.values():
-            if peer.key.text == key_text and (best is None or self._takes_over(peer, best)):
-                best = peer
-        return best
+        left = self._links[gone.key.text]
+        left.remove(gone)
+        if not left:
+            del self._links[gone.key.text]
+            return None
+        return reduce(lambda best, peer: peer if self._takes_over(peer, best) else best, left)
 
     def _grace(self, peer: Peer) -> None:
         if peer not in self._graces:

@@ -41,6 +41,14 @@ class PublicKeyTests(SynchronousTestCase):
         self.assertEqual(PublicKey.from_hex(key.hex), key)
         self.assertEqual(PublicKey.parse(key.point).text, key.text)
 
+    def test_a_key_keeps_its_point_when_the_buffer_changes(self) -> None:
+        """The point is a copy of what was parsed, and can be hashed."""
+        buffer = bytearray(ANN.public.point)
+        key = PublicKey.parse(bytes(buffer))
+        from_buffer = PublicKey.parse(buffer)
+        buffer[1] ^= 1
+        self.assertEqual({key, from_buffer}, {ANN.public})
+
     def test_keys_are_equal_by_their_point(self) -> None:
         """A key can be a member of a set."""
         self.assertEqual({ANN.public, PublicKey.parse(ANN.public.point)}, {ANN.public})
@@ -220,6 +228,19 @@ class ParsedKeysTests(SynchronousTestCase):
         """The second time gives the same object."""
         keys = ParsedKeys()
         self.assertIs(keys.get(ANN.public.text), keys.get(ANN.public.text))
+
+    def test_a_point_and_its_text_are_one_key(self) -> None:
+        """What came in a message is not parsed again in a handshake, nor the other way round."""
+        keys = ParsedKeys()
+        self.assertIs(keys.parse(ANN.public.point), keys.get(ANN.public.text))
+        self.assertIs(keys.get(BOB.public.text), keys.parse(BOB.public.point))
+
+    def test_A6_a_point_is_parsed_as_strictly_as_any(self) -> None:
+        """Another length or form is refused, and not kept."""
+        keys = ParsedKeys()
+        for wrong in (b"", ANN.public.point[:-1], b"\x04" + ANN.public.point[1:], b"\x02" * 33):
+            self.assertRaises(BadKey, keys.parse, wrong)
+        self.assertEqual(len(keys), 0)
 
     def test_the_key_used_longest_ago_goes_first(self) -> None:
         """Memory does not grow with the number of strangers."""

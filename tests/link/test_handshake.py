@@ -18,10 +18,11 @@ from streembit.errors import (
     WrongIdentity,
     WrongNetwork,
 )
+from streembit.jose.keys import ParsedKeys, PublicKey
 from streembit.link.handshake import Initiator, Responder
 from streembit.link.hello import extension
 from tests.link.hostile import CRITICAL, OPTIONAL, dial_bob, dial_from_alice, second
-from tests.link.party import ALICE, BOB, CAROL, NETWORK, Handshake, hello_of
+from tests.link.party import ALICE, BOB, CAROL, MALLORY, NETWORK, Handshake, hello_of
 from tests.link.second import SecondInitiator, SecondResponder, hello_bytes
 
 
@@ -62,6 +63,28 @@ class OpenTests(SynchronousTestCase):
                 self.assertEqual(alice.receive(answer)[1].peer.public, BOB.public)
             else:
                 self.assertRaises(error, alice.receive, answer)
+
+    def test_a_key_that_is_known_is_not_parsed_again(self) -> None:
+        """The dialler goes on with the key it expects, the other with what its cache says."""
+        expected, known = PublicKey.parse(BOB.public.point), ParsedKeys()
+        remembered = known.get(ALICE.public.text)
+        alice = Initiator(ALICE, hello_of(ALICE), NETWORK, expect=expected, parse=known.parse)
+        bob = Responder(BOB, hello_of(BOB), NETWORK, parse=known.parse)
+        last, ours = alice.receive(bob.receive_first(alice.start()))
+        self.assertIs(ours.peer.public, expected)
+        self.assertIs(bob.receive_last(last).peer.public, remembered)
+        self.assertEqual(len(known), 1)
+
+    def test_a_stranger_without_a_proof_fills_no_cache(self) -> None:
+        """The name of one who is not tied to the secret is not looked at."""
+        known = ParsedKeys()
+        bob = Responder(BOB, hello_of(BOB), NETWORK, parse=known.parse)
+        mallory = Handshake(MALLORY)
+        mallory.initiator.receive(bob.receive_first(mallory.initiator.start()))
+        other = Handshake(MALLORY)
+        frame, _ = other.initiator.receive(other.responder.receive_first(other.initiator.start()))
+        self.assertRaises(RemoteError, bob.receive_last, frame)
+        self.assertEqual(len(known), 0)
 
     def test_another_network_is_refused_at_the_first_frame(self) -> None:
         """Before any answer shows who is here."""

@@ -42,7 +42,7 @@ class HostNode:
             self.gate,
             network.clock,
             lambda _host, error: self.turned_away.append(error),
-            lambda key: key in members,
+            lambda hello, _host: hello.public in members,
         )
         self.dialer = Dialer(
             self.host.connect,
