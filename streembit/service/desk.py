@@ -84,7 +84,7 @@ class Desk:
             refusals=node.refusals.counts(),
             readiness=node.canary.readiness(),
             clock_skew_s=node.reachability.clock_skew_s,
-            uptime_s=max(0.0, network.now_s() - node.started_s),
+            uptime_s=node.up_s(),
             signed_checked=network.checks.good,
             store=StoreHealth(*node.deposit.health()),
         )

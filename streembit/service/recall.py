@@ -18,6 +18,7 @@ from streembit.service.network import Network
 from streembit.service.upkeep import Upkeep
 
 SAVE_EVERY_S: Final = 300.0  # what a crash may lose of the picture
+FIRST_SAVE_S: Final = 2.0  # after the start, and each wait is twice the last: young pictures change
 MAX_REMEMBERED: Final = 64  # dialled, a few at a time, before the seeds
 
 _log = Logger()
@@ -80,25 +81,33 @@ class Recall(MultiService):
         self.setName("recall")
         self._memory = memory
         self._network = network
-        Upkeep(
+        self._wait_s = FIRST_SAVE_S
+        self._upkeep = Upkeep(
             "recall",
             network.clock,
             SAVE_EVERY_S,
             self._round,
             random,
             jitter_s=SAVE_EVERY_S / 10,
-            first_s=SAVE_EVERY_S / 10,
-        ).setServiceParent(self)
+            first_s=FIRST_SAVE_S,
+        )
+        self._upkeep.setServiceParent(self)
 
     def stopService(self) -> Deferred[None] | None:  # noqa: N802 - Twisted's name
         """Save once more; a disk that fails now costs the picture of the last minutes."""
         try:
-            self._round()
+            self._keep()
         except StreembitError as error:
             _log.warn("peers not saved: {error}", error=str(error))
         stopped: Deferred[None] | None = super().stopService()
         return stopped
 
     def _round(self) -> None:
+        self._wait_s *= 2
+        if self._wait_s < SAVE_EVERY_S:
+            self._upkeep.next_in(self._wait_s)
+        self._keep()
+
+    def _keep(self) -> None:
         self._memory.note(self._network)
         self._memory.save()

@@ -26,4 +26,8 @@ class StoreClock:
 
     def now_s(self) -> float:
         """Return the store's time in seconds."""
-        return self._origin_s + max(0.0, self._monotonic_s() - self._begun_s)
+        return self._origin_s + self.up_s()
+
+    def up_s(self) -> float:
+        """Return how long it has counted: since the start of the node."""
+        return max(0.0, self._monotonic_s() - self._begun_s)

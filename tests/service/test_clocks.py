@@ -125,6 +125,16 @@ class StoreTimeTests(SynchronousTestCase):
             clock.ahead_s = jump_s
         return town, holder, place
 
+    def test_D6_uptime_is_what_has_passed(self) -> None:
+        """Whichever way the wall clock is set."""
+        for jump_s in (DAY_S, -DAY_S):
+            town, holder, _ = self.town_of(jump_s)
+            before_s = town.result(town.desk(holder).status()).uptime_s
+            self.assertLess(before_s, HOUR_S)
+            town.run(90)
+            after_s = town.result(town.desk(holder).status()).uptime_s
+            self.assertApproximates(after_s - before_s, 90, 1)
+
     def test_D6_a_clock_set_forward_drops_nothing(self) -> None:
         """A day forward: what lives half an hour is given out for half an hour."""
         town, holder, place = self.town_of(DAY_S)

@@ -74,6 +74,26 @@ class RecallTests(SynchronousTestCase):
         self.assertTrue(joined)
         self.assertGreaterEqual(len(again.network.table), 4)
 
+    def test_D8_who_is_killed_soon_remembers(self) -> None:
+        """Peers are on the disk seconds after they were met, though the node never ended well."""
+        nodes = self.town.grow(6)
+        self.recall(nodes[0], self.kept)
+        self.town.run(3)
+        self.assertEqual(self.kept.document.peers, [])  # alone so far
+        self.town.join()
+        self.town.run(4)
+        self.assertEqual(len(self.kept.document.peers), 5)
+
+    def test_the_disk_is_left_alone_later(self) -> None:
+        """Eight times in the first ten minutes, then every five minutes."""
+        nodes = self.town.grow(2)
+        self.town.join()
+        self.recall(nodes[0], self.kept)
+        self.town.run(600)
+        self.assertIn(self.kept.saves, (8, 9))
+        self.town.run(6000)
+        self.assertIn(self.kept.saves - 8, range(17, 24))
+
     def test_the_end_saves_the_latest(self) -> None:
         """What was met since the last round is not lost."""
         nodes = self.town.grow(3)
