@@ -63,7 +63,7 @@ class Watch:
 
     def __init__(self, test: SynchronousTestCase, town: Town, **more: Any) -> None:
         self.test, self.town = test, town
-        self.node = town.add(HOST, settings=QUIET, **more)
+        self.node = town.add(HOST, **{"settings": QUIET, **more})
         self.friend = town.add("10.0.1.1", settings=QUIET)
         town.join()
         self._settle()

@@ -1,0 +1,296 @@
+"""Rows C6 and C7: strangers make neither memory nor answers grow as they like."""
+
+from __future__ import annotations
+
+import ast
+from collections import deque
+from collections.abc import Iterator
+from random import Random
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from streembit.dht.candidates import MAX_CANDIDATES, MAX_UNREACHED
+from streembit.dht.grouping import Grouping
+from streembit.dht.keyspace import ID_BITS, K, to_text
+from streembit.dht.record import make
+from streembit.dht.store import StoreLimits
+from streembit.jose import base64url
+from streembit.jose.keys import MAX_PARSED_KEYS, PrivateKey
+from streembit.net.gate import GateLimits
+from streembit.service.deposit import MAX_HEARD
+from streembit.service.metrics import MAX_LABELS
+from streembit.wire.message import (
+    MAX_CONTACTS,
+    MAX_RADIUS,
+    MAX_VALUE_BYTES,
+    Body,
+    Contact,
+    DialBack,
+    FindNode,
+    FindValue,
+    Nodes,
+    Ping,
+    Pong,
+    Request,
+    Rpc,
+    Store,
+    Stored,
+    Value,
+)
+from tests.attacks.watched import AttackTests
+from tests.dht.made import WHOLE
+from tests.dht.made import node as made_node
+from tests.dht.test_bounds import attributes
+from tests.rig.evil import EvilLink, framed
+from tests.rig.refusal import HOST, Watch
+from tests.service.town import NETWORK, PORT, Town
+from tests.sources import sources
+
+KIB: Final = 1024
+RATIO: Final = 6.5  # of twenty contacts with the longest IPv4 addresses to a question, on the wire
+
+# What objects outside of streembit.dht that live longer than a call may hold, and why not more.
+BOUNDS: Final = {
+    "disk.ledger.Ledger._owners": "those with items",
+    "disk.ledger.Ledger._addresses": "those with items",
+    "disk.ledger.Ledger._users": "those with items",
+    "disk.ledger.Ledger._largest": "twice the users and _SPARE_ENTRIES",
+    "disk.ledger._Sums.items": "lives as long as one count of the shelf",
+    "disk.ledger._Sums.size_bytes": "lives as long as one count of the shelf",
+    "disk.peers.PeersFile.moved_aside": "once a start, and our own doing",
+    "disk.published.PublishedRecords.moved_aside": "a damaged disk, and nobody else's doing",
+    "disk.records.SqliteShelf.moved_aside": "a damaged disk, and nobody else's doing",
+    "disk.records.SqliteShelf._counted": "the changes of one batch, which is one turn",
+    "jose.keys.ParsedKeys._keys": "MAX_PARSED_KEYS",
+    "net.budget.Buckets._buckets": "max_keys",
+    "net.gate.Discouraging._until_s": "GateLimits.discouraged_entries",
+    "net.gate.Gate._of_address": "GateLimits.total",
+    "net.gate.Gate._of_group": "GateLimits.total",
+    "net.gate.Gate._strangers": "GateLimits.strangers",
+    "net.listen.LinkFactory._entrants": "GateLimits.strangers, and those that are exempt",
+    "rpc.pending.Pending._waiting": "MAX_PENDING",
+    "service.batch.Batch._waiting": "the stores served in one turn: MAX_SERVING a peer",
+    "service.deposit.Deposit._heard_s": "MAX_HEARD",
+    "service.entrance.Entrance._remembered": "disk.peers' own bound, read once",
+    "service.entrance.Entrance._seeds": "the configuration",
+    "service.errands.Errands._running": "MAX_ERRANDS",
+    "service.log.Refusals._windows": "the tally's labels",
+    "service.metrics.Tally._counts": "MAX_LABELS",
+    "service.metrics.Metrics._readings": "the program's own figures",
+    "service.metrics.Metrics._tallies": "the program's own figures",
+    "service.network.Network._reaching": "GateLimits.total: each is a dial under way",
+    "service.node.Node.listening": "our own ports",
+    "service.probes.Probes._under_way": "MAX_PROBES",
+    "service.recall.Memory._met": "the table",
+    "service.replication.Replication._newcomers": "MAX_NEWCOMERS",
+    "service.roster.Roster._peers": "GateLimits.total",
+    "service.roster.Roster._by_link": "GateLimits.total",
+    "service.roster.Roster._links": "GateLimits.total",
+    "service.roster.Roster._graces": "GateLimits.total",
+}
+# What may fill up while a test looks; all else must stay as it is.
+FILLED: Final = {
+    "Candidates._waiting": MAX_CANDIDATES,
+    "Candidates._unreached_s": MAX_UNREACHED,
+    "ParsedKeys._keys": MAX_PARSED_KEYS,
+    "Buckets._buckets": GateLimits().rated_entries,
+    "Deposit._heard_s": MAX_HEARD,
+    "MemoryShelf._floors": StoreLimits().floors,
+    "Tally._counts": MAX_LABELS,
+}
+ELSEWHERE: Final = ("dht", "cli", "tap", "testing")  # the first has a test of its own
+
+
+class BoundTests(SynchronousTestCase):
+    """The lint."""
+
+    def test_C6_every_container_of_a_running_node_has_a_bound(self) -> None:
+        """A new attribute that may hold others' data fails here until its bound is written down."""
+        self.assertEqual(set(containers()), set(BOUNDS))
+
+
+class GrowthTests(AttackTests):
+    """A node that is fed ids, keys, places and addresses without end."""
+
+    NEIGHBOURS: Final = 10
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.chance = Random(6)
+        self.named = 0
+        for number in range(self.NEIGHBOURS):
+            self.watch.neighbour(self.invent, number)
+        self.link = self.watch.link()
+
+    def invent(self, _link: EvilLink, request: Rpc) -> Body:
+        """Answer every look-up with twenty nodes that nobody has heard of."""
+        if isinstance(request.body, Ping):
+            return Pong("")
+        self.named += MAX_CONTACTS
+        return Nodes([self.somebody() for _ in range(MAX_CONTACTS)])
+
+    def somebody(self) -> Contact:
+        """Return a contact that does not exist."""
+        chance = self.chance
+        host = f"{chance.randrange(11, 100)}.{chance.randrange(256)}.{chance.randrange(256)}.1"
+        return Contact(base64url.encode(b"\x02" + chance.randbytes(32)), host, PORT)
+
+    def round(self, lookups: int, requests: int, strangers: int) -> None:
+        """Let the node look around, serve, and meet strangers."""
+        node = self.watch.node
+        for _ in range(lookups):
+            target = self.chance.getrandbits(ID_BITS)
+            searches = [node.finder.nodes(target), node.finder.first(target)]
+            for search in map(Deferred.fromCoroutine, searches):
+                search.addErrback(lambda _: None)
+            self.town.run(0.5)
+        for _ in range(requests):
+            place = to_text(self.chance.getrandbits(ID_BITS))
+            owner = PrivateKey.generate()
+            record = make(owner, "name", "", b"", 1, self.now() + 60, NETWORK).token
+            for body in (FindNode(place), FindValue(place), Store(record, "record"), Ping()):
+                self.link.ask(body).addErrback(lambda _: None)
+            self.link.say(self.link.token(Pong(""), re=place))
+            self.town.run(0.02)
+        for _ in range(strangers):
+            host = f"{self.chance.randrange(100, 200)}.{self.chance.randrange(256)}.0.1"
+            self.town.result(self.watch.evil(host).open(HOST, PORT)).leave()
+        self.town.run(130)  # the records of this round are past their end, and swept
+
+    def test_C6_ids_without_end(self) -> None:
+        """100,000 made-up nodes, thousands of places, keys and addresses: every size stays flat."""
+        self.round(200, 50, 20)
+        before = sizes(self.watch.node)
+        while self.named < 100_000:
+            self.round(150, 50, 20)
+        after = sizes(self.watch.node)
+        for name, size in after.items():
+            self.assertLessEqual(size, FILLED.get(name, before[name] + 8), name)
+        self.assertEqual(after["ParsedKeys._keys"], FILLED["ParsedKeys._keys"])
+        self.assertEqual(after["Candidates._unreached_s"], MAX_UNREACHED)
+        self.watch.harmless()
+
+    def test_C6_requests_without_end(self) -> None:
+        """Places, keys, records that end soon, and addresses: nothing of it is kept for long."""
+        self.round(0, 400, 200)
+        before = sizes(self.watch.node)
+        for _ in range(3):
+            self.round(0, 400, 200)
+        after = sizes(self.watch.node)
+        for name, size in after.items():
+            self.assertLessEqual(size, FILLED.get(name, before[name] + 8), name)
+        self.assertLess(after["MemoryShelf._items"], 50)
+        self.assertEqual(after["Pending._waiting"], 0)
+        self.watch.harmless()
+
+
+class RatioTests(AttackTests):
+    """C7: the answer to a request is bounded, whatever it asks for and whoever is known."""
+
+    def make_watch(self, town: Town, **more: Any) -> Watch:
+        return super().make_watch(town, store_limits=StoreLimits(owner_items=4))
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.link = self.watch.link()
+        table = self.watch.node.network.table
+        for number in range(300):
+            table.add(made_node(number, f"198.{number}.100.100", Grouping()), 1.0)
+        self.assertGreater(len(table), 2 * MAX_CONTACTS)
+
+    def near(self) -> PrivateKey:
+        """Return the key of somebody whose record belongs to the node."""
+        while True:
+            key = PrivateKey.generate()
+            record = make(key, "name", "a/name", b"", 1, self.now() + 60, NETWORK)
+            if self.watch.node.network.table.rank(record.place) < K:
+                return key
+
+    def asked(self, request: Request) -> tuple[Body, float, int]:
+        """Return the answer, how much larger it is than the request, and its size in bytes."""
+        answer = self.town.result(self.link.ask(request)).body
+        asked_bytes = len(self.link.sent[-1])
+        answer_bytes = len(framed(self.link.frames[-1]))
+        return answer, answer_bytes / asked_bytes, answer_bytes
+
+    def test_C7_twenty_contacts_and_8_KiB_at_most(self) -> None:
+        """For look-ups of anything, whose answers are some six times the question."""
+        for target in (0, 1, self.watch.node.network.id, WHOLE - 1):
+            for request in (FindNode(to_text(target)), FindValue(to_text(target))):
+                answer, ratio, size_bytes = self.asked(request)
+                assert isinstance(answer, Nodes)
+                self.assertEqual(len(answer.nodes), MAX_CONTACTS)
+                self.assertLess(size_bytes, 8 * KIB)
+                self.assertLess(ratio, RATIO)
+
+    def test_C7_a_receipt_names_no_more_either(self) -> None:
+        """Not even where the request names nobody, or those farthest away."""
+        for radius in ([], [to_text(WHOLE - 1)], [to_text(n) for n in range(MAX_RADIUS)]):
+            record = self.record(self.near())
+            answer, ratio, size_bytes = self.asked(Store(record, "record", radius))
+            assert isinstance(answer, Stored)
+            self.assertLessEqual(len(answer.nearer), MAX_CONTACTS)
+            self.assertLess(size_bytes, 8 * KIB)
+            self.assertLess(ratio, RATIO)
+
+    def test_C7_small_questions_have_small_answers(self) -> None:
+        """A Ping, a refusal, and a dial-back: about what they cost to ask."""
+        for request in (Ping(), Store("x", "record"), DialBack(1)):
+            _, ratio, size_bytes = self.asked(request)
+            self.assertLess(ratio, 1.3)
+            self.assertLess(size_bytes, KIB)
+
+    def test_C7_a_value_is_as_long_as_somebody_stored_it(self) -> None:
+        """The one answer that is longer: 8 KiB of value, within one frame of 16 KiB."""
+        value = bytes(MAX_VALUE_BYTES)
+        record = make(self.near(), "name", "a/name", value, 1, self.now() + 3600, NETWORK)
+        self.assertIsInstance(self.asked(Store(record.token, "record"))[0], Stored)
+        answer, _, size_bytes = self.asked(FindValue(to_text(record.place)))
+        self.assertIsInstance(answer, Value)
+        self.assertLess(size_bytes, 21 * KIB)
+
+
+def sizes(root: object) -> dict[str, int]:
+    """Return the greatest length of each container below an object, by its class and name."""
+    found: dict[str, int] = {}
+    seen: set[int] = set()
+    line = deque([root])
+    while line:
+        owner = line.popleft()
+        if id(owner) in seen:
+            continue
+        seen.add(id(owner))
+        for name, value in members(owner):
+            if isinstance(value, dict | list | set | deque):
+                key = f"{type(owner).__name__}.{name}"
+                found[key] = max(found.get(key, 0), len(value))
+                line.extend(value.values() if isinstance(value, dict) else value)
+                line.extend(value if isinstance(value, dict) else ())
+            else:
+                line.append(value)
+    return found
+
+
+def members(owner: object) -> Iterator[tuple[str, Any]]:
+    """Yield what an object of ours consists of."""
+    module = type(owner).__module__
+    if not module.startswith("streembit.") or module == "streembit.testing":
+        return
+    yield from getattr(owner, "__dict__", {}).items()
+    for kind in type(owner).__mro__:
+        for name in getattr(kind, "__slots__", ()):
+            if hasattr(owner, name):
+                yield name, getattr(owner, name)
+
+
+def containers() -> Iterator[str]:
+    """Yield each attribute of a room that runs which starts as a container."""
+    for source in sources("streembit"):
+        if source.room in ELSEWHERE:
+            continue
+        for owner in ast.walk(source.tree):
+            if isinstance(owner, ast.ClassDef):
+                module = source.module.removeprefix("streembit.")
+                yield from (f"{module}.{owner.name}.{name}" for name in attributes(owner))
