@@ -22,6 +22,7 @@ from streembit.jose import base64url
 from streembit.jose.envelope import Verified
 from streembit.rpc.crawl import Crawl, LookupPlan, PutPlan
 from streembit.service.deposit import Deposit
+from streembit.service.entrance import all_of
 from streembit.service.errands import Errands
 from streembit.service.network import Network, Reply
 from streembit.wire.message import (
@@ -177,16 +178,16 @@ class Finder:
         return await crawl.start()
 
     async def copy(self, item: Item, nodes: Sequence[Node]) -> int:
-        """Give an item to these nodes; return how many took it."""
+        """Give an item to these nodes; return how many took it. Cancelling gives all of it up."""
         replies = self._network.ask(nodes, Store(item.token, _kind(item)))
-        taken = 0
-        for node, reply in zip(nodes, replies, strict=True):
-            try:
-                self._network.heard(node, await reply)
-                taken += 1
-            except StreembitError as error:
-                self._network.unheard(node, error)
-        return taken
+        return await all_of(map(self._given, nodes, replies))
+
+    async def _given(self, node: Node, reply: Reply) -> None:
+        try:
+            self._network.heard(node, await reply)
+        except StreembitError as error:
+            self._network.unheard(node, error)
+            raise
 
     # --- how
     def _linked(self, place: int) -> list[Node]:
