@@ -26,6 +26,9 @@ class Kind(Enum):
     OFFER = "offer+jwt"
     HUB = "hub+jwt"
     SEALED = "sealed+jwt"
+    ROTATION = "rotation+jwt"
+    SUCCESSOR = "successor+jwt"
+    REVOCATION = "revocation+jwt"
 
     def __init__(self, typ: str) -> None:
         self.header = b'{"alg":"ES256","typ":"%s"}' % typ.encode("ascii")

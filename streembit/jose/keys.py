@@ -197,8 +197,8 @@ class Identity:
             raise BadSecret("the seed has 32 bytes", size_bytes=len(seed))
         self.seed = seed
         self.name = name
-        self.signing = PrivateKey.from_scalar(_derive_scalar(seed, b"streembit 1 signing"))
-        self.agreement = PrivateKey.from_scalar(_derive_scalar(seed, b"streembit 1 agreement"))
+        self.signing = PrivateKey.from_scalar(derive_scalar(seed, b"streembit 1 signing"))
+        self.agreement = PrivateKey.from_scalar(derive_scalar(seed, b"streembit 1 agreement"))
 
     @classmethod
     def generate(cls, name: str = "") -> Identity:
@@ -222,7 +222,7 @@ class Identity:
         raise TypeError("an identity is never pickled")
 
 
-def _derive_scalar(seed: bytes, purpose: bytes) -> bytes:
+def derive_scalar(seed: bytes, purpose: bytes) -> bytes:
     """Return a scalar by FIPS 186-5, A.2.1: 384 derived bits modulo n - 1, plus 1."""
     wide = HKDF(SHA256(), 48, salt=None, info=purpose).derive(seed)
     return (int.from_bytes(wide) % (ORDER - 1) + 1).to_bytes(SCALAR_BYTES)
