@@ -511,6 +511,75 @@ class UnsupportedMediaType(LocalError):
     code = "unsupported-media-type"
 
 
+# --- parcels between contacts --------------------------------------------------------------
+
+
+class ParcelRefused(RemoteError):
+    """The parcel is not taken."""
+
+    code = "parcel-refused"
+
+
+class BadParcel(ParcelRefused):
+    """The parcel is not of the due form, or was altered."""
+
+    code = "bad-parcel"
+
+
+class ParcelRepeated(ParcelRefused):
+    """The parcel was opened before."""
+
+    code = "parcel-repeated"
+
+
+class ParcelTooFarAhead(ParcelRefused):
+    """Too many parcels before this one are missing."""
+
+    code = "parcel-too-far-ahead"
+
+
+class UnknownSession(ParcelRefused):
+    """The parcel belongs to a session that is not known here."""
+
+    code = "unknown-session"
+
+
+class PrekeyGone(ParcelRefused):
+    """The parcel begins a session with a prekey that is used up or too old."""
+
+    code = "prekey-gone"
+
+
+class ContactFloods(ParcelRefused):
+    """Too much from this contact is unread."""
+
+    code = "contact-floods"
+
+
+class BadPrekeys(RemoteError):
+    """The prekeys are not signed by their owner for this contact."""
+
+    code = "bad-prekeys"
+
+
+class NoSession(LocalError):
+    """There is no session with this contact yet, and its prekeys are not known."""
+
+    code = "no-session"
+
+
+class OutboxFull(LocalError):
+    """Too many messages to this contact wait already."""
+
+    code = "outbox-full"
+
+
+class ChestDamaged(LocalError):
+    """The file with contacts and messages is damaged, or not of this account."""
+
+    code = "chest-damaged"
+
+
 def every() -> Iterator[type[StreembitError]]:
     """Yield StreembitError and each class below it that this module declares, parents first."""
     waiting: list[type[StreembitError]] = [StreembitError]
