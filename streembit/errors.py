@@ -580,6 +580,162 @@ class ChestDamaged(LocalError):
     code = "chest-damaged"
 
 
+# --- files -------------------------------------------------------------------------------------
+
+
+class BadManifest(RemoteError):
+    """The list of files is not what was offered."""
+
+    code = "bad-manifest"
+
+
+class BadBlock(RemoteError):
+    """Bytes of a file came that are not due there."""
+
+    code = "bad-block"
+
+
+class BadAsk(RemoteError):
+    """Bytes of a file were asked for that are not to be had."""
+
+    code = "bad-ask"
+
+
+class WrongDigest(RemoteError):
+    """The bytes of the file are not those that the sender's digest stands for."""
+
+    code = "wrong-digest"
+
+
+class NoSuchTransfer(RemoteError):
+    """There is no such transfer of files, or it has ended."""
+
+    code = "no-such-transfer"
+
+
+class TooManyTransfers(RemoteError):
+    """Too many offers of files wait for an answer already."""
+
+    code = "too-many-transfers"
+
+
+class FileChanged(LocalError):
+    """The file is not any more what it was when it was offered."""
+
+    code = "file-changed"
+
+
+class NotEnoughSpace(LocalError):
+    """The disk has less free space than the files need."""
+
+    code = "not-enough-space"
+
+
+class TransferState(LocalError):
+    """The transfer is in a state in which this cannot be done."""
+
+    code = "transfer-state"
+
+
+# --- contacts ------------------------------------------------------------------------------
+
+
+class BadOffer(RemoteError):
+    """The contact offer is damaged or says what no offer may say."""
+
+    code = "bad-offer"
+
+
+class OfferExpired(RemoteError):
+    """The contact offer's time is over."""
+
+    code = "offer-expired"
+
+
+class OfferUsed(RemoteError):
+    """The contact offer was for one person, and somebody has used it."""
+
+    code = "offer-used"
+
+
+class OwnOffer(RemoteError):
+    """The contact offer is one's own."""
+
+    code = "own-offer"
+
+
+class KeyAlarm(RemoteError):
+    """A known name came with another key: somebody may pose as your contact."""
+
+    code = "key-alarm"
+
+
+class KeyRefused(RemoteError):
+    """Nothing is taken from this key: its owner was removed, blocked or denied."""
+
+    code = "key-refused"
+
+
+class KeyRevoked(RemoteError):
+    """The key was declared void by its owner."""
+
+    code = "key-revoked"
+
+
+class BadRotation(RemoteError):
+    """The new key does not follow from the one that is known."""
+
+    code = "bad-rotation"
+
+
+class RequestQuota(RemoteError):
+    """Too many contact requests wait or came today."""
+
+    code = "request-quota"
+
+
+class StaleLetter(RemoteError):
+    """The letter is too old, or from the future."""
+
+    code = "stale-letter"
+
+
+class NoSuchContact(LocalError):
+    """There is no contact of this name or key."""
+
+    code = "no-such-contact"
+
+
+class AmbiguousContact(LocalError):
+    """Several people have this name; give the fingerprint."""
+
+    code = "ambiguous-contact"
+
+
+class NameTaken(LocalError):
+    """Another contact has this name or one that looks like it."""
+
+    code = "name-taken"
+
+
+class WrongState(LocalError):
+    """This cannot be done with a contact in this state."""
+
+    code = "wrong-state"
+
+
+class BookFull(LocalError):
+    """The contact book is full."""
+
+    code = "book-full"
+
+
+class FingerprintDiffers(LocalError):
+    """The fingerprint is not the one of this contact's key."""
+
+    code = "fingerprint-differs"
+
+
 def every() -> Iterator[type[StreembitError]]:
     """Yield StreembitError and each class below it that this module declares, parents first."""
     waiting: list[type[StreembitError]] = [StreembitError]
