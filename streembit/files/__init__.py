@@ -1,0 +1,1 @@
+"""Transfers of files: names, lists, sending and receiving, as decisions."""

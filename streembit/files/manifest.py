@@ -1,0 +1,105 @@
+"""What a transfer consists of: a list of files in one canonical form, known by its digest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import islice
+
+from streembit.errors import BadJson, BadManifest, TooLarge
+from streembit.jose.base64url import encode as b64
+from streembit.wire import codec
+from streembit.wire.message import MAX_INT
+from streembit.wire.transfer import (
+    MAX_FILES,
+    MAX_MANIFEST_BYTES,
+    MAX_PART_CHARS,
+    MAX_PATH_PARTS,
+    FileEntries,
+    FileEntry,
+    FileOffer,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A list of files, as values and as the bytes that were, or will be, sent."""
+
+    entries: Sequence[FileEntry]
+    data: bytes
+
+    @property
+    def total_bytes(self) -> int:
+        """The length of all files together."""
+        return sum(entry.size_bytes for entry in self.entries)
+
+    @property
+    def digest(self) -> bytes:
+        """The SHA-256 of the list's bytes."""
+        return sha256(self.data).digest()
+
+    def offer(self, transfer: bytes, name: str) -> FileOffer:
+        """Return the offer of these files under a name for people."""
+        return FileOffer(
+            transfer=b64(transfer),
+            name=name[:MAX_PART_CHARS],
+            files=len(self.entries),
+            total_bytes=self.total_bytes,
+            manifest=b64(self.digest),
+            manifest_bytes=len(self.data),
+        )
+
+
+def make(files: Sequence[tuple[Sequence[str], int]]) -> Manifest:
+    """Return the list of our files, each the parts of its path and its length.
+
+    Raises:
+        TooLarge: no file at all, or more, longer or deeper ones than one
+            transfer takes; the detail says which.
+    """
+    _check_count("files of one transfer", len(files), MAX_FILES)
+    entries = [FileEntry(list(path), size_bytes) for path, size_bytes in files]
+    for entry in entries:
+        _check_count("folders within each other", len(entry.path), MAX_PATH_PARTS)
+        for part in entry.path:
+            _check_count("characters of a name", len(part), MAX_PART_CHARS)
+    manifest = Manifest(entries, codec.encode(entries))
+    _check_count("bytes of the list of files", len(manifest.data), MAX_MANIFEST_BYTES)
+    if manifest.total_bytes > MAX_INT:
+        raise TooLarge("bytes of all files", size=manifest.total_bytes, limit=MAX_INT)
+    return manifest
+
+
+def read(data: bytes, offer: FileOffer) -> Manifest:
+    """Return the list that was offered.
+
+    Raises:
+        BadManifest: not the bytes, the number of files or the sum of their
+            lengths that the offer states, or not in canonical form.
+    """
+    if b64(sha256(data).digest()) != offer.manifest:
+        raise BadManifest("another list was offered")
+    try:
+        entries: list[FileEntry] = codec.decode(data, FileEntries)  # type: ignore[arg-type]
+    except BadJson as e:
+        raise BadManifest(e.detail) from None
+    if codec.encode(entries) != data:
+        raise BadManifest("not in canonical form")
+    if len(entries) != offer.files:
+        raise BadManifest("another number of files was offered", files=len(entries))
+    manifest = Manifest(entries, data)
+    if manifest.total_bytes != offer.total_bytes:
+        raise BadManifest("another length was offered", total_bytes=manifest.total_bytes)
+    return manifest
+
+
+def top_name(manifest: Manifest) -> str:
+    """Return what people may call the files: the first one's name or folder, and how many more."""
+    tops = list(islice(dict.fromkeys(entry.path[0] for entry in manifest.entries), 2))
+    return tops[0] if len(tops) == 1 else f"{tops[0][:200]} and more"
+
+
+def _check_count(what: str, size: int, limit: int) -> None:
+    if not 1 <= size <= limit:
+        raise TooLarge(what, size=size, limit=limit)
