@@ -195,6 +195,13 @@ class Accounts:
         """Return the copies of the account's key file that exist, as far as known."""
         return backups.existing(self.key_path(name), PREVIOUS, self._files)
 
+    def lost(self) -> list[Path]:
+        """Return the copies that exist of key files that are gone, as far as known."""
+        with blamed_on_disk(self.folder):
+            found = self._files.names(self.folder) if exists(self.folder, self._files) else []
+            names = [name for name in found if _NAME.fullmatch(name)]
+        return [path for name in names if not self._has_key(name) for path in self.backups(name)]
+
     # --- one key file ----------------------------------------------------------------------
 
     def _has_key(self, name: str) -> bool:

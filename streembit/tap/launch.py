@@ -19,7 +19,7 @@ from twisted.python.logfile import LogFile
 from streembit.disk.config import Config
 from streembit.disk.home import Home
 from streembit.disk.passcode import Source
-from streembit.errors import HomeMissing, StreembitError
+from streembit.errors import HomeMissing, NoSuchAccount, StreembitError
 from streembit.jose.keys import Identity
 from streembit.service.log import JsonLog
 from streembit.service.notify import Notifier
@@ -82,6 +82,8 @@ def unlocked(options: RoleOptions, config: Config, home: Home) -> Identity:
     accounts = home.accounts
     named = config.account or None
     source = Source.of_process(_path(options["passcode-file"]))
+    if not accounts.names():
+        refuse_lost(home)
     if not accounts.names() and may_create(options):
         name = named or options.role
         identity = accounts.create(name, passcode(options, source, name, new=True))
@@ -89,6 +91,21 @@ def unlocked(options: RoleOptions, config: Config, home: Home) -> Identity:
         return identity
     chosen = accounts.choose(named)
     return accounts.load(chosen, passcode(options, source, chosen, new=False))
+
+
+def refuse_lost(home: Home) -> None:
+    """Refuse a home without a key file that was in use: the next start must not be somebody else.
+
+    Raises:
+        NoSuchAccount: the databases are there, which are made after the key.
+    """
+    if home.published_path.exists() or home.records_path.exists():
+        raise NoSuchAccount(
+            "the home was in use, and its key file is gone; use `streembit account restore FILE`, "
+            "or another home",
+            home=str(home.path),
+            backups=[str(path) for path in home.accounts.lost()],
+        )
 
 
 def may_create(options: RoleOptions) -> bool:

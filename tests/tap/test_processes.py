@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -131,6 +132,22 @@ class RefusalTests(NodeCase):
         self.assertIn(str(key), line)
         self.assertIn("restore", line)
         self.assertEqual(key.read_bytes(), broken)
+
+    async def test_S2_a_key_file_that_is_gone(self) -> None:
+        """A home that was in use does not become somebody else's, whatever the options allow."""
+        home = self.account(None)
+        first = self.node(home)
+        await self.ready(first)
+        first.signal("KILL")
+        await first.ended
+        Home.open(home).accounts.backup("alice", self.folder / "backup.json")
+        (home / "accounts" / "alice" / "key.json").unlink()
+        for options in ((), ("--create",), ("--passcode-file", self.secret(PASSCODE))):
+            line = await self.refused(self.node(home, *options))
+            self.assertIn(str(self.folder / "backup.json"), line)
+        shutil.rmtree(home / "accounts")
+        self.assertIn("is gone", await self.refused(self.node(home)))
+        self.assertEqual(list(home.rglob("key.json")), [])
 
     async def test_a_daemon_says_it_to_whoever_started_it(self) -> None:
         """Without -n the parent's exit status is 1 too, and the reason is in the log."""
