@@ -215,8 +215,9 @@ class Lookup:
         self.mode.lacks(entry.node)
         told = self.shortlist.read(contacts)
         entry.gave += len(told)
-        if entry.about == self.target and len(told) >= MAX_CONTACTS:
-            entry.reach = max(node.id ^ self.target for node in told)
+        distances = {node.id ^ self.target for node in told}
+        if entry.about == self.target and len(distances) >= MAX_CONTACTS:
+            entry.reach = max(distances)
         return [node for node in told if self.shortlist.add(node)]
 
     def value(self, node_id: int, item: Item, now_s: float) -> None:

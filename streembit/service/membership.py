@@ -137,7 +137,7 @@ class Membership(MultiService):
 
     def renew(self) -> None:
         """Make our links anew: peers hear what we say of ourselves only when one opens."""
-        for peer in self._network.roster:
+        for peer in self._network.roster.conversations():
             peer.close(Superseded("what we say of ourselves has changed"))
         self.joined = False
         self._round.next_in(RENEW_IN_S)

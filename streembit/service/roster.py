@@ -82,6 +82,10 @@ class Roster:
     def __len__(self) -> int:
         return len(self._by_link)
 
+    def conversations(self) -> list[Peer]:
+        """Return those over all open links, also over links that another one took over from."""
+        return list(self._by_link.values())
+
     # --- LinkEvents
     def link_open(self, link: LinkProtocol) -> None:
         """Begin the conversation of a link that just opened."""

@@ -190,6 +190,15 @@ class HostileTests(SynchronousTestCase):
                 exact += ids(found) == set(network.truth(target, without=host))
         self.assertEqual(exact, 20)
 
+    def test_D1_the_target_named_twenty_times_is_one_contact(self) -> None:
+        """No full answer, nor one that ended at the target: the look-up goes on and ends."""
+        target = node(7).id
+        start = [at(target ^ 1 << number + 1, 100 + number) for number in range(5)]
+        lookup = Lookup(target, start, FindNodes(confirm=True), now_s=0.0)
+        while isinstance(step := lookup.next(0.0), Ask):
+            lookup.answered(step.node.id, [contact(7)] * MAX_CONTACTS, 0.0)
+        self.assertEqual(len(ended(lookup).nodes), 6)
+
     def test_D1_an_endless_trail_of_lies_ends(self) -> None:
         """Each answer names somebody nearer; the look-up stops at its bound of requests."""
         lookup = Lookup(TARGET, near(3), FindNodes(), now_s=0.0, grouping=OPEN)

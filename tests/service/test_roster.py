@@ -191,6 +191,15 @@ class TwoLinksTests(RosterCase):
         self.assertEqual(self.small.told, ["linked", "linked"])
         self.assertEqual(self.large.told, ["linked", "linked"])
 
+    def test_conversations_are_those_over_all_open_links(self) -> None:
+        """The one in its grace time is one of them, until it ends."""
+        older, newer = self.dialled(self.small, self.small)
+        links = [peer.link_id for peer in self.small.roster.conversations()]
+        self.assertEqual(links, [id_of(older), id_of(newer)])
+        self.run_for(DUPLICATE_GRACE_S + 1)
+        links = [peer.link_id for peer in self.small.roster.conversations()]
+        self.assertEqual(links, [id_of(newer)])
+
     def test_what_waits_on_the_one_that_ends_fails_as_gone(self) -> None:
         """And nothing that waits on the one that is kept."""
         older, newer = self.dialled(self.small, self.small)
