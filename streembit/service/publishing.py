@@ -186,6 +186,7 @@ class Publishing:
 
     async def _send(self, record: Record) -> Outcome:
         self._deposit.keep(record)
+        self._deposit.renewed(record.place)
         return await self._finder.put(record)
 
     def _require_peers(self) -> None:

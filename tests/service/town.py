@@ -20,6 +20,7 @@ from streembit.jose.keys import Identity
 from streembit.service.desk import Desk
 from streembit.service.membership import Address
 from streembit.service.node import Node
+from streembit.service.publishing import OwnRecords
 from streembit.service.settings import NetworkSettings
 from streembit.testing import MemoryClock, MemoryHost, MemoryNetwork
 from tests.disk.places import a_folder
@@ -101,7 +102,7 @@ class Town:
         settings: NetworkSettings | None = None,
         seeds: Sequence[Address] | None = None,
         kind: type[Node] = Node,
-        own: PublishedRecords | None = None,
+        own: OwnRecords | None = None,
         number: int | None = None,
         **more: Any,
     ) -> Node:

@@ -1,0 +1,160 @@
+"""Copies for newcomers and the hourly round: who gives what to whom, and when nobody has to."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from streembit.dht.keyspace import REPLICAS
+from streembit.dht.peer import Node as Known
+from streembit.dht.record import Blob
+from streembit.service.node import Node
+from streembit.service.replication import MAX_NEWCOMERS
+from streembit.service.settings import NetworkSettings
+from streembit.wire.message import Contact
+from tests.dht.made import at
+from tests.dht.made import node as made_node
+from tests.service.town import NETWORK, PORT, Town
+
+HOUR_S: Final = 3600.0
+NODES: Final = 5
+ITEMS: Final = 12
+# Rounds come when the tests say so.
+STILL: Final = NetworkSettings(
+    network=NETWORK, replicate_every_s=HOUR_S, replicate_jitter_s=0.0, canary_every_s=1e7
+)
+
+
+class ReplicationTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.town = Town(self)
+        for number in range(NODES):
+            self.town.add(f"10.0.{number}.1", settings=STILL)
+        self.town.join()
+        self.town.run(60)
+        self.blobs = [Blob.of(b"item %d" % number) for number in range(ITEMS)]
+
+    def lay(self, *nodes: Node) -> None:
+        """Put all blobs in the stores of these nodes."""
+        for node in nodes:
+            for blob in self.blobs:
+                self.assertTrue(node.deposit.keep(blob))
+
+    def held(self, node: Node) -> int:
+        """Return how many of the blobs a node holds."""
+        return sum(node.deposit.item(blob.place) is not None for blob in self.blobs)
+
+    def handed(self, *nodes: Node) -> int:
+        """Let these nodes serve their newcomers now; return how many copies they gave."""
+        return sum(self.town.result(node.replication.hand_over()) for node in nodes)
+
+    def newcomer(self) -> Node:
+        """Return a node that joined and has not been served yet."""
+        node = self.town.add("10.0.88.1", settings=STILL)
+        node.startService()
+        self.assertTrue(self.town.run_until(lambda: node.membership.joined, 5))
+        return node
+
+    def known(self, node: Node) -> Known:
+        """Return a node as others know it."""
+        host = self.town.host(node).address
+        contact = Contact(node.identity.public.text, host, PORT)
+        return Known.of(contact, STILL.grouping)
+
+    # --- newcomers
+    def test_a_newcomer_gets_each_item_once(self) -> None:
+        """All five hold all twelve; of each it gets one copy, by whoever is nearest to it."""
+        nodes = list(self.town.nodes)
+        self.lay(*nodes)
+        newcomer = self.newcomer()
+        for node in nodes:
+            node.replication.joined(self.known(newcomer))
+        before = newcomer.deposit.usage().items
+        handed = self.handed(*nodes)
+        self.assertGreaterEqual(handed, ITEMS)
+        self.assertGreaterEqual(newcomer.deposit.usage().items - before, handed)
+        self.assertEqual(self.held(newcomer), ITEMS)
+
+    def test_it_is_served_in_its_first_seconds(self) -> None:
+        """By itself, without anybody's asking."""
+        self.lay(*self.town.nodes)
+        newcomer = self.newcomer()
+        self.town.run(30)
+        self.assertEqual(self.held(newcomer), ITEMS)
+
+    def test_nobody_new_costs_nothing(self) -> None:
+        """The store is not gone through."""
+        self.lay(self.town.nodes[0])
+        self.assertEqual(self.handed(self.town.nodes[0]), 0)
+        known = self.known(self.town.nodes[1])
+        self.town.nodes[0].replication.joined(known)
+        self.handed(self.town.nodes[0])
+        self.assertEqual(self.handed(self.town.nodes[0]), 0)
+
+    def test_who_does_not_store_gets_nothing(self) -> None:
+        """A node known by its address only is no storage target."""
+        self.lay(self.town.nodes[0])
+        contact = Contact(self.town.nodes[1].identity.public.text, "10.0.1.1", PORT, "address")
+        client = Known.of(contact, STILL.grouping)
+        self.assertFalse(client.storage)
+        self.town.nodes[0].replication.joined(client)
+        self.assertEqual(self.handed(self.town.nodes[0]), 0)
+
+    def test_C6_a_flood_of_newcomers_is_bounded(self) -> None:
+        """What is remembered of them; the hourly round serves the rest."""
+        replication = self.town.nodes[0].replication
+        for number in range(4 * MAX_NEWCOMERS):
+            replication.joined(made_node(number))
+        self.assertEqual(len(replication._newcomers), MAX_NEWCOMERS)
+        self.handed(self.town.nodes[0])
+        self.assertEqual(len(replication._newcomers), 0)
+
+    # --- the hourly round
+    def replicated(self, node: Node) -> int:
+        """Let a node's hourly round come; return how many items it stored again."""
+        return self.town.result(node.replication.replicate())
+
+    def test_what_lies_nowhere_else_is_spread(self) -> None:
+        """One node holds twelve items; an hour later all do."""
+        first = self.town.nodes[0]
+        self.lay(first)
+        self.assertGreaterEqual(self.replicated(first), ITEMS)
+        self.assertEqual([self.held(node) for node in self.town.nodes], [ITEMS] * NODES)
+
+    def test_who_heard_of_it_lately_need_not_do_it_again(self) -> None:
+        """Of five that hold an item one stores it again, and the others know that it did."""
+        self.lay(*self.town.nodes)
+        first, *others = self.town.nodes
+        self.assertGreaterEqual(self.replicated(first), ITEMS)
+        self.assertEqual(sum(self.replicated(node) for node in others), 0)
+        self.town.run(HOUR_S - 300)
+        self.assertEqual(self.replicated(others[0]), 0)
+
+    def test_after_an_hour_it_is_done_again(self) -> None:
+        """By whoever comes first; the others need not."""
+        self.lay(*self.town.nodes)
+        self.town.run(HOUR_S + 60)
+        self.assertEqual([n for n in self.town.nodes if not self.was_spread(n)], [])
+        self.assertEqual([self.replicated(node) for node in self.town.nodes], [0] * NODES)
+
+    def was_spread(self, node: Node) -> bool:
+        """Tell whether somebody stored the first blob at a node within the last minutes."""
+        return node.deposit.is_fresh(self.blobs[0].place, 600)
+
+    def test_what_we_publish_ourselves_is_not_stored_twice(self) -> None:
+        """Publishing stores it again each hour already."""
+        first = self.town.nodes[0]
+        for number in range(ITEMS):
+            self.town.result(first.publishing.put("name", f"a/{number}", b"", 3600))
+        self.assertEqual(self.replicated(first), 0)
+
+    def test_what_belongs_to_others_is_left_to_them(self) -> None:
+        """A node that knows twenty nearer ones does not spread an item."""
+        first, blob = self.town.nodes[0], self.blobs[0]
+        self.assertTrue(first.deposit.keep(blob))
+        for number in range(REPLICAS):
+            first.network.table.add(at(blob.place ^ (number + 1), number), 0.0)
+        before = self.town.nodes[1].deposit.item(blob.place)
+        self.replicated(first)
+        self.assertIs(self.town.nodes[1].deposit.item(blob.place), before)
