@@ -52,7 +52,7 @@ class PublicKey:
         if len(point) != POINT_BYTES or point[0] not in (2, 3):
             raise BadKey("not a compressed point", size_bytes=len(point))
         try:
-            key = ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, point)
+            key = ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, bytes(point))
         except ValueError:
             raise BadKey("not on the curve") from None
         return cls(key, bytes(point))  # a key has one compressed point, so it is this one

@@ -1,4 +1,4 @@
-"""The first contacts of a node: peers that it remembers, then seeds, dialled a few at a time."""
+"""The first contacts of a node: those it knows or remembers, then seeds, a few at a time."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Entrance:
     @property
     def known(self) -> bool:
         """Whether there is anybody to dial."""
-        return bool(self._remembered or self._seeds)
+        return bool(self._remembered or self._seeds or len(self._network.table))
 
     async def enter(self) -> None:
         """Dial until there are links enough or nobody is left.
@@ -59,7 +59,7 @@ class Entrance:
         """
         seeds = list(self._seeds)
         self._random.shuffle(seeds)
-        line = self._remembered + seeds
+        line = self._met() + self._remembered + seeds
         dials: list[Deferred[LinkProtocol]] = []
         while line and len(self._network.roster) < AT_ONCE:
             dials += [self._dial(address) for address in line[:AT_ONCE]]
@@ -74,6 +74,12 @@ class Entrance:
         strange = [seed for seed in self._seeds if (seed.host, seed.port) not in known]
         if known and strange:
             await all_of([self._dial(self._random.choice(strange))])
+
+    def _met(self) -> list[Address]:
+        """Return our nearest in the table: all links to them may have ended in order."""
+        network = self._network
+        contacts = [node.contact for node in network.table.nearest(network.id, AT_ONCE)]
+        return [Address(c.host, c.port, network.keys.get(c.key)) for c in contacts]
 
     def _dial(self, address: Address) -> Deferred[LinkProtocol]:
         return self._network.dialler.dial(address.host, address.port, address.key)

@@ -13,7 +13,7 @@ from streembit.dht.keyspace import ID_BITS, K, node_id, shared_bits
 from streembit.dht.peer import Node as Known
 from streembit.dht.table import slot_size_bits
 from streembit.errors import PeerGone, RequestTimeout
-from streembit.jose.keys import Identity
+from streembit.jose.keys import Identity, PublicKey
 from streembit.link.hello import Hello
 from streembit.net.dial import Connect
 from streembit.service.membership import TEST_AFTER_S, Address
@@ -34,6 +34,11 @@ def contact_of(node: Node) -> Contact:
     """Return how a node is reached."""
     host = node.listening[0].rpartition(":")[0]
     return Contact(node.identity.public.text, host, PORT, "key", "")
+
+
+def key_of(number: int) -> PublicKey:
+    """Return the key of the town's node of this number."""
+    return Identity.from_seed(bytes([number + 1]) * 32).public
 
 
 class MembershipCase(SynchronousTestCase):
@@ -89,6 +94,17 @@ class ComingTests(MembershipCase):
         self.assertEqual([len(seed.network.roster), len(newcomer.network.roster)], [1, 1])
         self.assertIsNotNone(known_as(seed, newcomer))
         self.assertIsNotNone(known_as(newcomer, seed))
+
+    def test_a_dial_back_that_is_not_kept_ends_at_once(self) -> None:
+        """Where the newcomer's key is the smaller one, both sides keep the newcomer's link."""
+        small, large = sorted(range(2), key=lambda number: key_of(number).point)
+        seed = self.town.add("10.0.0.1", number=large)
+        newcomer = self.town.add("10.0.1.1", number=small)
+        seed.startService()
+        newcomer.startService()
+        self.assertTrue(self.town.run_until(lambda: known_as(newcomer, seed) is not None))
+        self.town.run(0.1)
+        self.assertEqual([p.initiator for p in seed.network.roster.conversations()], [False])
 
     def test_D10_who_cannot_be_dialled_back_is_served_and_not_known(self) -> None:
         """It says that it listens, and nothing listens there."""
@@ -196,8 +212,7 @@ class FullBucketTests(MembershipCase):
 
     def beside(self, number: int) -> bool:
         """Return whether a node of this number shares the first bit of its id with the oldest."""
-        point = Identity.from_seed(bytes([number + 1]) * 32).public.point
-        return shared_bits(node_id(point), self.oldest.network.id) > 0
+        return shared_bits(node_id(key_of(number).point), self.oldest.network.id) > 0
 
     def fill(self) -> None:
         """Put made-up nodes in the table until the newcomer finds no free place."""
@@ -340,7 +355,7 @@ class RejoinTests(MembershipCase):
         """Alone for ten minutes it tries ever more rarely; then it finds everybody again."""
         self.town.grow(5)
         dials = Dials(self.town, "10.0.50.1")
-        node = self.town.add("10.0.50.1", connect=dials.connect)
+        node = self.town.add("10.0.50.1", connect=dials.connect, settings=self.quiet())
         self.town.join()
         self.assertEqual(len(node.network.table), 5)
         self.town.memory.partition([self.town.host(n).address for n in self.town.nodes[:-1]])
@@ -381,6 +396,17 @@ class RenewTests(MembershipCase):
         self.assertTrue(node.membership.joined)
         known = [known_as(node, other) for other in others]
         self.assertEqual([entry and entry.contact.port for entry in known], [PORT + 1] * 5)
+
+    def test_links_in_their_grace_time_are_made_anew_as_well(self) -> None:
+        """Else one of them would go on with what it heard before."""
+        node, other = self.couple()
+        self.town.result(node.network.dialler.dial("10.0.1.1", PORT, other.identity.public))
+        before = {peer.link_id for peer in node.network.roster.conversations()}
+        self.assertEqual(len(before), 2)
+        node.membership.renew()
+        self.town.run(10)
+        after = {peer.link_id for peer in node.network.roster}
+        self.assertEqual((len(after), after & before), (1, set()))
 
     def test_nobody_takes_it_for_a_failure(self) -> None:
         """The links end in order: each keeps the other in its table."""
