@@ -103,7 +103,7 @@ class StartCase(ProcessCase):
         Home.open(node.home).accounts.backup(None, self.backup)
         await self.put(node, "a/name")
         saved = PeersFile(node.home / "peers.json")
-        await self.until(lambda: bool(saved.load().peers), 10, "a peer that is remembered")
+        await self.until(lambda: bool(saved.load().peers), 40, "a peer that is remembered")
         for member in (node, peer):
             await self.net.kill(member)
         return node.home
