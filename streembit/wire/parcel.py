@@ -10,7 +10,7 @@ from streembit.errors import BadParcel
 POINT_BYTES: Final = 33
 SESSION_BYTES: Final = 16
 NO_PREKEY: Final = 0  # the id that stands for "no one-time prekey"; real ids begin at 1
-MAX_PARCEL_BYTES: Final = 3072  # with all its wrapping it fits into a record of the DHT
+MAX_PARCEL_BYTES: Final = 2943  # 11 steps of padding; wrapped, it fits into a record of the DHT
 
 _GOES_ON: Final = 1  # the forms' first byte; 0 is taken by blocks of files, 'e' by signed tokens
 _BEGINS: Final = 2
