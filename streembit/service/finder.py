@@ -98,10 +98,9 @@ class Finder:
         own = self._deposit.item(place)
         if own is not None:
             return Search(own, local=True)
-        nearest = self._network.table.nearest(place, 1)
-        if nearest and nearest[0].contact.key in self._network.roster:
+        if (near := self._network.at_hand(place)) is not None:
             rest = partial(self._linked, place)
-            return await self._lookup(place, nearest, FindFirst(), place, rest)
+            return await self._lookup(place, [near], FindFirst(), place, rest)
         return await self._lookup(place, self._linked(place), FindFirst(), place)
 
     async def latest(self, place: int) -> Search:

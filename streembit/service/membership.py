@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
-from typing import Final, cast
+from typing import Final
 
 from twisted.application.service import MultiService
 from twisted.logger import Logger
@@ -25,7 +25,7 @@ from streembit.service.finder import Finder
 from streembit.service.network import Network
 from streembit.service.roster import Superseded
 from streembit.service.upkeep import Upkeep
-from streembit.wire.message import Contact, Ping, Pong, Scheme
+from streembit.wire.message import Ping, Pong
 
 RENEW_IN_S: Final = 1.0  # links that are closed in order are gone by then
 FILL_ROUNDS: Final = 6  # right after joining: at most so many rounds of handshakes with candidates
@@ -110,11 +110,11 @@ class Membership(MultiService):
             self._network.table.remove(peer.node_id)
             return
         if link.initiator:
-            node = self._node(hello, link.host, link.port)
+            node = self._network.node_of(hello, link.host, link.port)
             if node is not None:
                 self._meet(node, now_s)
         else:
-            node = self._node(hello, link.host, hello.port)
+            node = self._network.node_of(hello, link.host, hello.port)
             if node is not None:
                 self._consider(node)
 
@@ -131,7 +131,7 @@ class Membership(MultiService):
 
     def knows(self, hello: Hello, host: str) -> bool:
         """Tell whether the table holds the node that says this of itself at this host."""
-        node = self._node(hello, host, hello.port)
+        node = self._network.node_of(hello, host, hello.port)
         known = None if node is None else self._network.table.get(node.id)
         return known is not None and known.contact.key == hello.public.text
 
@@ -141,13 +141,6 @@ class Membership(MultiService):
             peer.close(Superseded("what we say of ourselves has changed"))
         self.joined = False
         self._round.next_in(RENEW_IN_S)
-
-    def _node(self, hello: Hello, host: str, port: int) -> Node | None:
-        contact = Contact(hello.public.text, host, port, _scheme(hello), hello.name)
-        try:
-            return Node.of(contact, self._network.settings.grouping)
-        except StreembitError:
-            return None
 
     def _meet(self, node: Node, now_s: float) -> None:
         """Put a node in the table that we reached at its address."""
@@ -276,11 +269,6 @@ class Membership(MultiService):
         idle = [peer for peer in ours if not peer.waiting and peer.node_id not in near]
         for peer in sorted(idle, key=lambda peer: peer.used_s)[:surplus]:
             peer.close(Superseded("links beyond those that are kept"))
-
-
-def _scheme(hello: Hello) -> Scheme:
-    """Return the scheme that a hello states, which the handshake has checked."""
-    return cast("Scheme", hello.scheme)
 
 
 def _is_orderly(reason: StreembitError) -> bool:

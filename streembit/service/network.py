@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from streembit._version import __version__
 from streembit.dht.candidates import Candidates
 from streembit.dht.keyspace import address_id, composite_id, node_id
+from streembit.dht.nearby import Nearby
 from streembit.dht.peer import Node
 from streembit.dht.table import Table
 from streembit.errors import (
@@ -29,7 +30,7 @@ from streembit.rpc.peer import Checks, Peer, Rules
 from streembit.rpc.signer import Signer
 from streembit.service.roster import Roster
 from streembit.service.settings import NetworkSettings
-from streembit.wire.message import Answer, Contact, Nodes, Request, Rpc
+from streembit.wire.message import Answer, Contact, Nodes, Request, Rpc, Scheme
 
 Reply = Deferred[Verified[Rpc]]
 
@@ -87,6 +88,7 @@ class Network:
         self.id = own_id(identity, settings)
         self.table = Table(self.id, grouping=settings.grouping)
         self.candidates = Candidates(self.table)
+        self.nearby = Nearby()
         self.keys = ParsedKeys()
         self._reaching: dict[str, list[Deferred[Peer]]] = {}  # bounded by the dialler
         self.checks = Checks()
@@ -120,6 +122,37 @@ class Network:
             clock_s=int(self.now_s()),
             observed=show_address(host, port),
         )
+
+    # --- whom
+    def linked(self, peer: Peer) -> None:
+        """Take note of an open link: a peer that may store can be asked about places near it."""
+        hello = peer.hello
+        if hello.client_only or not hello.port or hello.scheme == "address":
+            self.nearby.remove(peer.node_id)
+            return
+        if (node := self.node_of(hello, peer.carrier.host, hello.port)) is not None:
+            self.nearby.add(node)
+
+    def node_of(self, hello: Hello, host: str, port: int) -> Node | None:
+        """Return the node that said this of itself, at this address; None if it cannot be one."""
+        scheme = cast("Scheme", hello.scheme)  # which the handshake has checked
+        contact = Contact(hello.public.text, host, port, scheme, hello.name)
+        try:
+            return Node.of(contact, self.settings.grouping)
+        except StreembitError:
+            return None
+
+    def unlinked(self, peer: Peer) -> None:
+        """Take note that the last link to a peer is gone."""
+        self.nearby.remove(peer.node_id)
+
+    def at_hand(self, place: int) -> Node | None:
+        """Return the linked peer nearest to a place, if it is one of about k that may hold it."""
+        node = self.nearby.nearest(place)
+        if node is None or node.id ^ place >= self.table.radius():
+            return None
+        node = self.table.get(node.id) or node
+        return None if node.failures else node
 
     # --- asking
     def ask(self, nodes: Sequence[Node], body: Request) -> list[Reply]:
@@ -175,6 +208,8 @@ class Network:
         peer = self.roster.by_text(node.contact.key)
         if peer is not None:
             self.table.answered(node.id, now_s, peer.rtt_s)
+            if node.failures:  # one that is not in the table
+                node.answered(now_s, peer.rtt_s)
             body = verified.claims.body
             if isinstance(body, Nodes):
                 self.candidates.suggest(body.nodes, now_s, peer.carrier.host)
@@ -186,6 +221,8 @@ class Network:
                 self.table.remove(node.id)
                 self.candidates.unreached(node.id, self.now_s())
         elif isinstance(error, RequestTimeout):
+            if self.table.get(node.id) is None:
+                node.failures += 1
             self.table.failed(node.id)
 
     def believed(self, node: Node, contacts: Sequence[Contact]) -> Sequence[Contact]:

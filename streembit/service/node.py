@@ -230,11 +230,13 @@ class Node(MultiService):
     # --- Watcher
     def linked(self, peer: Peer, link: LinkProtocol) -> None:
         """Pass on that a link is open."""
+        self.network.linked(peer)
         self.reachability.linked(peer)
         self.membership.linked(peer, link)
 
     def unlinked(self, peer: Peer, reason: StreembitError) -> None:
         """Pass on that a peer's last link is gone."""
+        self.network.unlinked(peer)
         self.membership.unlinked(peer, reason)
 
     def refused(self, host: str, error: StreembitError) -> None:
@@ -250,4 +252,6 @@ class Node(MultiService):
         return self._answers.serve(peer, request)
 
     def _wait_s(self, peer: Peer) -> float:
-        return self._budgets.wait_s(peer.key.point, self.clock.seconds())
+        known = self.network.table.get(peer.node_id)
+        member = known is not None and known.contact.key == peer.key.text
+        return self._budgets.wait_s(peer.key.point, self.clock.seconds(), member=member)
