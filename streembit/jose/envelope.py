@@ -11,7 +11,9 @@ from streembit.jose.jws import Kind, Unverified
 from streembit.jose.keys import ParsedKeys, PrivateKey, PublicKey
 from streembit.wire import codec
 from streembit.wire.message import Letter, RecordClaims, Rpc
+from streembit.wire.offer import OfferClaims, RevocationClaims, RotationClaims, SuccessorClaims
 
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 _MADE_HERE: Final = object()
@@ -127,6 +129,64 @@ def verify_letter(
     key = keys.get(letter.iss)
     unverified.check(key)
     return Verified(letter, key, unverified.signing_input, _MADE_HERE)
+
+
+def sign_offer(key: PrivateKey, claims: OfferClaims) -> str:
+    """Return the signed token of an offer; `claims.public_key` must be the key's hex."""
+    return jws.sign(Kind.OFFER, codec.encode(claims), key).decode("ascii")
+
+
+def verify_offer(token: str | bytes) -> Verified[OfferClaims]:
+    """Return the offer of a token that the key named in it signed.
+
+    Raises:
+        BadToken, BadHeader, BadJson, BadKey, BadSignature
+    """
+    unverified = jws.split(_ascii(token), Kind.OFFER)
+    claims = codec.decode(unverified.payload, OfferClaims)
+    return _signed(claims, PublicKey.from_hex(claims.public_key), unverified)
+
+
+def sign_successor(key: PrivateKey, claims: SuccessorClaims) -> str:
+    """Return a new key's statement; `claims.iss` must be the key's text."""
+    return jws.sign(Kind.SUCCESSOR, codec.encode(claims), key).decode("ascii")
+
+
+def verify_successor(token: str | bytes) -> Verified[SuccessorClaims]:
+    """Return a new key's statement; raise as `verify_offer`."""
+    unverified = jws.split(_ascii(token), Kind.SUCCESSOR)
+    claims = codec.decode(unverified.payload, SuccessorClaims)
+    return _signed(claims, PublicKey.from_text(claims.iss), unverified)
+
+
+def sign_rotation(key: PrivateKey, claims: RotationClaims) -> str:
+    """Return an old key's statement; `claims.iss` must be the key's text."""
+    return jws.sign(Kind.ROTATION, codec.encode(claims), key).decode("ascii")
+
+
+def verify_rotation(token: str | bytes) -> Verified[RotationClaims]:
+    """Return an old key's statement, its successor's in it unread; raise as `verify_offer`."""
+    unverified = jws.split(_ascii(token), Kind.ROTATION)
+    claims = codec.decode(unverified.payload, RotationClaims)
+    return _signed(claims, PublicKey.from_text(claims.iss), unverified)
+
+
+def sign_revocation(key: PrivateKey, claims: RevocationClaims) -> str:
+    """Return the statement that a key is void; `claims.iss` must be the key's text."""
+    return jws.sign(Kind.REVOCATION, codec.encode(claims), key).decode("ascii")
+
+
+def verify_revocation(token: str | bytes) -> Verified[RevocationClaims]:
+    """Return the statement that a key is void; raise as `verify_offer`."""
+    unverified = jws.split(_ascii(token), Kind.REVOCATION)
+    claims = codec.decode(unverified.payload, RevocationClaims)
+    return _signed(claims, PublicKey.from_text(claims.iss), unverified)
+
+
+def _signed(claims: T, key: PublicKey, unverified: Unverified) -> Verified[T]:
+    """Return the claims as verified once `key` has signed them; raise BadSignature."""
+    unverified.check(key)
+    return Verified(claims, key, unverified.signing_input, _MADE_HERE)
 
 
 def _ascii(token: str | bytes) -> bytes:

@@ -32,7 +32,5 @@ class Card(Struct, frozen=True):
     prekeys: Annotated[str, Meta(pattern=rf"^[A-Za-z0-9_-]{{0,{MAX_PREKEYS_CHARS}}}\Z")] = ""
     first: Whole = 0
     last: Whole = 0
-    rotation: Annotated[
-        str, Meta(pattern=rf"^[A-Za-z0-9._-]{{0,{MAX_ROTATION_CHARS}}}\Z")
-    ] = ""
+    rotation: Annotated[str, Meta(pattern=rf"^[A-Za-z0-9._-]{{0,{MAX_ROTATION_CHARS}}}\Z")] = ""
     removed: bool = False

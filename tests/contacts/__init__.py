@@ -1,0 +1,1 @@
+"""Contacts: offers, requests, the book, pair records, the change of keys."""
