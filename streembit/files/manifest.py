@@ -81,7 +81,7 @@ def read(data: bytes, offer: FileOffer) -> Manifest:
     if b64(sha256(data).digest()) != offer.manifest:
         raise BadManifest("another list was offered")
     try:
-        entries: list[FileEntry] = codec.decode(data, FileEntries)  # type: ignore[arg-type]
+        entries: list[FileEntry] = codec.decode(data, FileEntries)
     except BadJson as e:
         raise BadManifest(e.detail) from None
     if codec.encode(entries) != data:

@@ -12,7 +12,7 @@ _MAX_ENDING_CHARS: Final = 16  # ".tar.gz" is kept when a name is cut; a longer 
 _UNNAMED: Final = "unnamed"
 _TRIES: Final = 10_000  # of one name: MAX_FILES files are never all of one name in one folder
 
-# What a name never holds: controls, formats (bidi, zero width), surrogates, private, unassigned, breaks.
+# Controls, formats (bidi, zero width), surrogates, private and unassigned ones, line breaks.
 _NEVER: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # Letters to no eye, though not formats: fillers and blank Braille.
 _INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
