@@ -135,6 +135,14 @@ class RequirementsTests(SynchronousTestCase):
             {name: Version(str(r.specifier).removeprefix("==")) for name, r in oldest.items()},
         )
 
+    def test_nothing_is_asked_for_twice(self) -> None:
+        """One line a requirement: of two bounds nobody knows which one is meant."""
+        lists = [setup()["options"]["install_requires"], *setup()["options.extras_require"].values()]
+        lists.append((ROOT / "tests" / "oldest.txt").read_text())
+        for text in lists:
+            asked = [line for line in lines(text) if not line.startswith("#")]
+            self.assertEqual(len(asked), len(requirements(text)), text)
+
     def test_tools_have_lower_bounds_too(self) -> None:
         """A fresh environment does not fail with an old tool from a cache."""
         for extra in ("dev", "bench"):
