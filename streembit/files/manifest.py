@@ -10,7 +10,7 @@ from itertools import islice
 from streembit.errors import BadJson, BadManifest, TooLarge
 from streembit.jose.base64url import encode as b64
 from streembit.wire import codec
-from streembit.wire.message import MAX_INT
+from streembit.wire.terms import MAX_INT
 from streembit.wire.transfer import (
     MAX_FILES,
     MAX_MANIFEST_BYTES,

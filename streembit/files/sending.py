@@ -11,7 +11,7 @@ from streembit.files.manifest import Manifest
 from streembit.files.manifest import read as read_manifest
 from streembit.files.state import CANCELLED, FINAL, Journal, Stand, State, kept_stand
 from streembit.jose.base64url import decode as b64decode
-from streembit.wire.message import MAX_INT
+from streembit.wire.terms import MAX_INT
 from streembit.wire.transfer import (
     CHUNK_BYTES,
     MANIFEST,

@@ -6,8 +6,8 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from streembit.wire.message import NetText, Whole
 from streembit.wire.offer import Addresses, NoPort
+from streembit.wire.terms import NetText, Whole
 
 MAX_PREKEYS_CHARS: Final = 1_500  # a signed prekey and eight one-time ones take about 1,200
 MAX_ROTATION_CHARS: Final = 1_500  # a rotation takes about 1,000

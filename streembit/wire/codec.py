@@ -19,7 +19,7 @@ import msgspec
 from msgspec import inspect
 
 from streembit.errors import BadJson, BadName
-from streembit.wire.message import MAX_INT
+from streembit.wire.terms import MAX_INT
 
 MAX_DEPTH: Final = 16  # our deepest message has 4 levels
 _SAFE_BRACKETS: Final = 256  # so few cannot nest deeply enough to exhaust a stack

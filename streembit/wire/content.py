@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from streembit.errors import BadJson, BadParcel
 from streembit.wire import codec
-from streembit.wire.message import MAX_INT, Whole
+from streembit.wire.terms import MAX_INT, Whole
 
 STEP_BYTES: Final = 256  # a parcel shows its contents' length in steps of this
 MAX_PADDED_BYTES: Final = 11 * STEP_BYTES

@@ -1,10 +1,24 @@
-"""The messages of the DHT and the claims of a record, as bounded immutable types."""
+"""The messages on a link and the claims of a record, as bounded immutable types."""
 
 from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
+
+from streembit.wire.offer import ContactLetter
+from streembit.wire.parcel import MAX_PARCEL_BYTES
+from streembit.wire.terms import (
+    DigestText,
+    HostText,
+    IdText,
+    KeyText,
+    LinkText,
+    NearIdText,
+    NetText,
+    Port,
+    Whole,
+)
 
 MAX_CONTACTS: Final = 20  # k: an answer is as long as a bucket, about 2 KiB
 MAX_AUDIENCE: Final = 40  # a store fans out to at most 40 links under one signature
@@ -14,21 +28,9 @@ MAX_VALUE_BYTES: Final = 8_192
 MAX_VALUE_CHARS: Final = 10_923  # base64url of MAX_VALUE_BYTES
 MAX_LETTER_CHARS: Final = 32_768  # 24 KiB; signed and sealed it stays below a frame of 64 KiB
 MAX_SALT_BYTES: Final = 255
-MAX_INT: Final = 2**53 - 1  # the integers that every JSON reader keeps exactly
+MAX_PARCEL_CHARS: Final = -(-MAX_PARCEL_BYTES * 4 // 3)  # base64url of it
 
-_URL = "A-Za-z0-9_-"
-# Texts that come in dozens have only their length checked here: whoever decodes one must be
-# ready for BadToken or BadKey (a pattern costs a third of a microsecond each).
-KeyText = Annotated[str, Meta(min_length=44, max_length=44)]  # 33 bytes: a compressed point
-LinkText = Annotated[str, Meta(min_length=22, max_length=22)]  # 16 bytes
-NearIdText = Annotated[str, Meta(min_length=27, max_length=27)]  # 20 bytes
-IdText = Annotated[str, Meta(pattern=rf"^[{_URL}]{{26}}[AEIMQUYcgkosw048]\Z")]  # 20 bytes
-DigestText = Annotated[str, Meta(pattern=rf"^[{_URL}]{{42}}[AEIMQUYcgkosw048]\Z")]  # 32 bytes
-HostText = Annotated[str, Meta(min_length=1, max_length=255)]
-NetText = Annotated[str, Meta(min_length=1, max_length=64)]
 IdOfMessage = Annotated[str, Meta(min_length=1, max_length=32)]
-Port = Annotated[int, Meta(ge=1, le=65535)]
-Whole = Annotated[int, Meta(ge=0, le=MAX_INT)]
 Item = Annotated[str, Meta(max_length=MAX_ITEM_CHARS)]
 ItemKind = Literal["record", "blob"]
 Scheme = Literal["key", "address", "composite"]
@@ -77,6 +79,18 @@ class DialBack(Struct, frozen=True, tag_field="t", tag="dial_back"):
     port: Port
 
 
+class Hand(Struct, frozen=True, tag_field="t", tag="hand"):
+    """Hands a parcel over to a contact."""
+
+    parcel: Annotated[str, Meta(pattern=rf"^[A-Za-z0-9_-]{{1,{MAX_PARCEL_CHARS}}}\Z")]
+
+
+class Knock(Struct, frozen=True, tag_field="t", tag="knock"):
+    """Asks to be a contact, or answers who asked."""
+
+    letter: ContactLetter
+
+
 class Pong(Struct, frozen=True, tag_field="t", tag="pong"):
     """Answers a Ping; `observed` is the asker's "host:port" as the answerer sees it."""
 
@@ -120,6 +134,16 @@ class Dialled(Struct, frozen=True, tag_field="t", tag="dialled"):
     code: Annotated[str, Meta(max_length=64)] = ""
 
 
+class Handed(Struct, frozen=True, tag_field="t", tag="handed"):
+    """Answers a Hand: the parcel is kept, or `code` says why it could not be opened."""
+
+    code: Annotated[str, Meta(max_length=64)] = ""
+
+
+class Knocked(Struct, frozen=True, tag_field="t", tag="knocked"):
+    """Answers a Knock: it was heard. What a person decides comes as another Knock."""
+
+
 class Refused(Struct, frozen=True, tag_field="t", tag="refused"):
     """Answers any request that is not served."""
 
@@ -127,8 +151,8 @@ class Refused(Struct, frozen=True, tag_field="t", tag="refused"):
     detail: Annotated[str, Meta(max_length=200)] = ""
 
 
-Request = Ping | FindNode | FindValue | Store | DialBack
-Answer = Pong | Nodes | Value | Stored | Dialled | Refused
+Request = Ping | FindNode | FindValue | Store | DialBack | Hand | Knock
+Answer = Pong | Nodes | Value | Stored | Dialled | Handed | Knocked | Refused
 Body = Request | Answer
 
 

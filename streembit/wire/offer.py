@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from streembit.wire.message import KeyText, NetText, Whole
+from streembit.wire.terms import KeyText, NetText, Whole
 
 MAX_NAME_CHARS: Final = 64  # one column of a list
 MAX_NOTE_CHARS: Final = 200  # a sentence or two; fits into a QR code with the rest

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from streembit.errors import BadFrame, BadMessage
 from streembit.wire import codec
-from streembit.wire.message import MAX_INT, DigestText, Whole
+from streembit.wire.terms import MAX_INT, DigestText, Whole
 
 CHUNK_BYTES: Final = 1024 * 1024  # each ends with a mark; what is lost when a process dies is less
 MAX_BLOCK_BYTES: Final = 60 * 1024  # with its head and the link's seal it fits a frame
