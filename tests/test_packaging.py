@@ -137,7 +137,10 @@ class RequirementsTests(SynchronousTestCase):
 
     def test_nothing_is_asked_for_twice(self) -> None:
         """One line a requirement: of two bounds nobody knows which one is meant."""
-        lists = [setup()["options"]["install_requires"], *setup()["options.extras_require"].values()]
+        lists = [
+            setup()["options"]["install_requires"],
+            *setup()["options.extras_require"].values(),
+        ]
         lists.append((ROOT / "tests" / "oldest.txt").read_text())
         for text in lists:
             asked = [line for line in lines(text) if not line.startswith("#")]
