@@ -24,6 +24,7 @@ class Rate:
 # A core verifies some 10,000 signatures a second; strangers get less than half of one.
 STRANGER_CHECKS: Final = Rate(per_s=200.0, burst=200.0)
 ALL_CHECKS: Final = Rate(per_s=4000.0, burst=4000.0)
+MEMBERS_SHARE: Final = 0.25  # beside it, for those whom the table knows: with it half of a core
 
 
 class TokenBucket:
@@ -50,7 +51,7 @@ class TokenBucket:
         return True
 
     def spend(self, tokens: float) -> None:
-        """Take tokens that are there, as `wait_s` just said."""
+        """Take tokens, which are there or which somebody waits for."""
         self._missing += tokens
 
     def _fill(self, now_s: float) -> None:
@@ -89,23 +90,65 @@ class Buckets:
 class Budgets:
     """What one peer and all together may ask for; asked before each costly check.
 
+    Who finds the common budget empty gets a turn: its tokens are taken at once, and it is served
+    when the time is over.  So everybody is served in the order of asking, and who asks rarely
+    waits for one check of each of those who flood.  Members have a budget of their own, and take
+    turns with the others beyond it.
+
     A peer whose bucket was forgotten gets a full one, so the bound of
     all together is the one that holds against many keys.
     """
 
-    __slots__ = ("_all", "_peers")
+    __slots__ = ("_all", "_longest_s", "_max_peers", "_members", "_peers", "_turns_s")
 
     def __init__(
         self, peer: Rate = STRANGER_CHECKS, total: Rate = ALL_CHECKS, max_peers: int = MAX_PEERS
     ) -> None:
         self._peers = Buckets(peer, max_peers)
         self._all = TokenBucket(total)
+        self._members = TokenBucket(Rate(total.per_s * MEMBERS_SHARE, total.burst * MEMBERS_SHARE))
+        self._max_peers = max_peers
+        self._longest_s = max_peers / total.per_s + 1.0  # a turn behind one check of each
+        self._turns_s: dict[Hashable, float] = {}  # in the order in which they are over
 
-    def wait_s(self, peer: Hashable, now_s: float, tokens: float = 1.0) -> float:
-        """Return 0.0 and take the tokens, or take none and say how long to wait for them."""
+    def wait_s(self, peer: Hashable, now_s: float, *, member: bool = False) -> float:
+        """Return 0.0 for yes, or in how many seconds to ask again; then it will be yes.
+
+        Each peer asks for one thing at a time.
+        """
+        turn_s = self._turns_s.get(peer)
+        if turn_s is not None:
+            return self._until(peer, turn_s - now_s)
         bucket = self._peers.of(peer)
-        wait_s = max(bucket.wait_s(now_s, tokens), self._all.wait_s(now_s, tokens))
-        if wait_s == 0.0:
-            bucket.spend(tokens)
-            self._all.spend(tokens)
+        wait_s = bucket.wait_s(now_s)
+        if wait_s > 0.0:
+            return wait_s
+        if member and self._members.take(now_s):
+            bucket.spend(1.0)
+            return 0.0
+        wait_s = self._all.wait_s(now_s)
+        if wait_s > 0.0 and not self._lined_up(peer, now_s, now_s + wait_s):
+            return wait_s
+        bucket.spend(1.0)
+        self._all.spend(1.0)
         return wait_s
+
+    def _until(self, peer: Hashable, left_s: float) -> float:
+        """Return what is left of a wait, and end the turn where that is nothing.
+
+        So it does where too much is left: then the clock was set back.
+        """
+        if _LEAST_WAIT_S / 2 < left_s <= self._longest_s:
+            return left_s
+        del self._turns_s[peer]
+        return 0.0
+
+    def _lined_up(self, peer: Hashable, now_s: float, turn_s: float) -> bool:
+        """Give a turn; return False where too many wait: then it has to ask again."""
+        if len(self._turns_s) >= self._max_peers:
+            first, first_s = next(iter(self._turns_s.items()))
+            if first_s > now_s:
+                return False
+            del self._turns_s[first]  # it went away without being served
+        self._turns_s[peer] = turn_s
+        return True

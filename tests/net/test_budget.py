@@ -105,11 +105,25 @@ class BudgetsTests(SynchronousTestCase):
         self.assertEqual(served, 200)
 
     def test_C3_all_together_are_bounded(self) -> None:
-        """A thousand flooders get 4,000 checks, whoever they are."""
+        """A thousand flooders get 4,000 checks at once; the next waits behind one of each."""
         budgets = Budgets()
         served = sum(budgets.wait_s(peer, 0.0) == 0.0 for _ in range(20) for peer in range(1000))
         self.assertEqual(served, 4000)
-        self.assertAlmostEqual(budgets.wait_s("next", 0.0), 1 / 4000)
+        self.assertAlmostEqual(budgets.wait_s("next", 0.0), 1001 / 4000)
+
+    def test_C3_in_the_long_run_as_well(self) -> None:
+        """4,000 a second, whoever asks how often; and none of it is wasted."""
+        budgets = Budgets()
+        for peer in range(1000):
+            for _ in range(4):
+                budgets.wait_s(peer, 0.0)
+        served = sum(
+            budgets.wait_s(peer, tick / 100) == 0.0
+            for tick in range(1, 201)
+            for peer in range(1000)
+        )
+        self.assertLessEqual(served, 2 * 4000)
+        self.assertGreaterEqual(served, 2 * 4000 - 1000)
 
     def test_C3_who_is_refused_pays_nothing(self) -> None:
         """Asking in vain takes no tokens of the others."""
@@ -118,3 +132,65 @@ class BudgetsTests(SynchronousTestCase):
             budgets.wait_s("flooder", 0.0)
         served = sum(budgets.wait_s(peer, 0.0) == 0.0 for peer in range(20))
         self.assertEqual(served, 9)
+
+
+class TurnTests(SynchronousTestCase):
+    """C3: who finds the common budget empty is served in the order of asking."""
+
+    def make(self, max_peers: int = 100) -> Budgets:
+        """Return budgets of ten a second in all, whose burst is used up by members and others."""
+        budgets = Budgets(Rate(1000.0, 1000.0), Rate(10.0, 10.0), max_peers)
+        for number in range(10):
+            self.assertEqual(budgets.wait_s(f"former {number}", 0.0), 0.0)
+        return budgets
+
+    def test_C3_in_the_order_of_asking(self) -> None:
+        """A tenth of a second apart; each is served when it was told, and not before."""
+        budgets = self.make()
+        waits = [budgets.wait_s(peer, 0.0) for peer in range(5)]
+        for number, wait_s in enumerate(waits):
+            self.assertAlmostEqual(wait_s, 0.1 * (number + 1))
+            self.assertAlmostEqual(budgets.wait_s(number, wait_s - 0.05), 0.05)
+        self.assertEqual([budgets.wait_s(n, waits[n]) for n in range(5)], [0.0] * 5)
+
+    def test_C3_asking_again_and_again_brings_nothing_forward(self) -> None:
+        """And takes nothing from anybody: a turn is one."""
+        budgets = self.make()
+        for _ in range(1000):
+            self.assertAlmostEqual(budgets.wait_s("flooder", 0.0), 0.1)
+        self.assertAlmostEqual(budgets.wait_s("honest", 0.0), 0.2)
+
+    def test_C3_members_do_not_wait_for_strangers(self) -> None:
+        """A quarter of the rate is theirs, beside what all have."""
+        budgets = self.make()
+        for peer in range(50):
+            budgets.wait_s(peer, 0.0)
+        served = sum(budgets.wait_s(f"member {n}", 0.0, member=True) == 0.0 for n in range(10))
+        self.assertEqual(served, 2)
+        served = sum(budgets.wait_s(f"late {n}", 1.0, member=True) == 0.0 for n in range(10))
+        self.assertEqual(served, 2)
+
+    def test_C3_a_member_that_floods_has_no_more_than_one_peer(self) -> None:
+        """Its own bucket is asked first."""
+        budgets = Budgets(Rate(5.0, 5.0), Rate(100.0, 100.0))
+        served = sum(budgets.wait_s("member", 0.0, member=True) == 0.0 for _ in range(1000))
+        self.assertEqual(served, 5)
+
+    def test_C6_turns_are_bounded(self) -> None:
+        """Where too many wait the next has to ask again; those who went away make room."""
+        budgets = self.make(max_peers=20)
+        waits = [budgets.wait_s(peer, 0.0) for peer in range(1000)]
+        self.assertEqual(len(budgets._turns_s), 20)
+        self.assertAlmostEqual(max(waits), 2.1)
+        for peer in range(1000, 2000):
+            budgets.wait_s(peer, 1.0)
+        self.assertEqual(len(budgets._turns_s), 20)
+        self.assertIn(1000, budgets._turns_s)
+        self.assertAlmostEqual(budgets.wait_s(15, 1.0), 0.6)
+
+    def test_D6_a_clock_set_back_ends_the_waits(self) -> None:
+        """Nobody waits until the clock comes round again."""
+        budgets = self.make()
+        self.assertAlmostEqual(budgets.wait_s("peer", 0.0), 0.1)
+        self.assertEqual(budgets.wait_s("peer", -3600.0), 0.0)
+        self.assertLess(budgets.wait_s("peer", -3600.0), 1.0)
