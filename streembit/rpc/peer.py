@@ -39,6 +39,10 @@ from streembit.wire.message import (
     Dialled,
     FindNode,
     FindValue,
+    Hand,
+    Handed,
+    Knock,
+    Knocked,
     Nodes,
     Ping,
     Pong,
@@ -63,6 +67,8 @@ _ANSWERS: Final[dict[type[Request], type[Answer]]] = {
     FindValue: Value,
     Store: Stored,
     DialBack: Dialled,
+    Hand: Handed,
+    Knock: Knocked,
 }
 
 _log = Logger()

@@ -15,6 +15,7 @@ from streembit.errors import BadMessage
 from streembit.jose import base64url
 from streembit.jose.envelope import Verified
 from streembit.rpc.peer import Peer
+from streembit.service.company import Company
 from streembit.service.deposit import Deposit
 from streembit.service.metrics import OTHER, Tally
 from streembit.service.network import show_address
@@ -26,6 +27,10 @@ from streembit.wire.message import (
     Dialled,
     FindNode,
     FindValue,
+    Hand,
+    Handed,
+    Knock,
+    Knocked,
     Nodes,
     Ping,
     Pong,
@@ -42,6 +47,8 @@ KINDS: Final[dict[type[Body], str]] = {
     FindValue: "find_value",
     Store: "store",
     DialBack: "dial_back",
+    Hand: "hand",
+    Knock: "knock",
 }
 MAX_TOLD: Final = (
     20  # contacts an answer: about 2 KiB, so that nobody is made to send much by asking
@@ -53,6 +60,7 @@ class Answers:
 
     Args:
         dial_back: connects to a peer's own host at a port, and answers whether that peer was there.
+        company: returns who takes what contacts say.
         asked: counts the requests by their kind.
     """
 
@@ -61,18 +69,21 @@ class Answers:
         table: Table,
         deposit: Deposit,
         dial_back: Callable[[Peer, int], Deferred[Answer]],
+        company: Callable[[], Company],
         asked: Tally,
     ) -> None:
         self._table = table
         self._deposit = deposit
         self._dial_back = dial_back
+        self._company = company
         self._asked = asked
 
     def serve(self, peer: Peer, request: Verified[Rpc]) -> Answer | Deferred[Answer]:
         """Return the answer to a verified request.
 
         Raises:
-            RecordRefused, BadMessage: it is refused; nothing has changed.
+            RecordRefused, BadMessage, KeyRefused, RateLimited, ...: it is refused; nothing has
+                changed.
         """
         body = request.claims.body
         self._asked.add(KINDS.get(type(body), OTHER))
@@ -87,7 +98,13 @@ class Answers:
                 return self._store(body, peer)
             case DialBack():
                 return self._dial_back(peer, body.port)
-            case Pong() | Nodes() | Value() | Stored() | Dialled() | Refused():
+            case Hand():
+                return self._company().hand(peer, body)
+            case Knock():
+                return self._company().knock(peer, body)
+            case (
+                Pong() | Nodes() | Value() | Stored() | Dialled() | Handed() | Knocked() | Refused()
+            ):
                 raise BadMessage("an answer in the place of a request")
             case _:
                 assert_never(body)

@@ -16,6 +16,7 @@ from streembit.dht.keyspace import ID_BITS, K
 from streembit.dht.peer import Node
 from streembit.dht.table import Added, Full
 from streembit.errors import PeerGone, StreembitError
+from streembit.jose.keys import PublicKey
 from streembit.link.hello import Hello
 from streembit.net.tcp import LinkProtocol
 from streembit.rpc.peer import Peer
@@ -45,6 +46,7 @@ class Membership(MultiService):
         met: told of each node that is new in the table.
         settled: told when the node has joined.
         seen: told where a peer that was asked for a sign of life sees us.
+        keeps: tells whether a link to the holder of a key is kept whatever the table says.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Membership(MultiService):
         met: Callable[[Node], None] = lambda _node: None,
         settled: Callable[[], None] = lambda: None,
         seen: Callable[[Peer, str], None] = lambda _peer, _observed: None,
+        keeps: Callable[[PublicKey], bool] = lambda _key: False,
     ) -> None:
         super().__init__()
         self.setName("membership")
@@ -70,6 +73,7 @@ class Membership(MultiService):
         self._met = met
         self._settled = settled
         self._seen = seen
+        self._keeps = keeps
         self._backoff = Backoff(random.random)
         settings = network.settings
         chance = random.random
@@ -261,7 +265,7 @@ class Membership(MultiService):
         Who came to us may stay as long as the gate has room: a seed serves many who keep few.
         """
         network = self._network
-        ours = [peer for peer in network.roster if peer.initiator]
+        ours = [peer for peer in network.roster if peer.initiator and not self._keeps(peer.key)]
         surplus = len(ours) - network.settings.kept_links
         if surplus <= 0:
             return

@@ -43,7 +43,13 @@ class Dialler(Protocol):
 
 
 class Watcher(Protocol):
-    """Who is told of the links that come and go, and of refusals."""
+    """Who is asked about links and told of those that come and go, and of refusals."""
+
+    def is_refused(self, key: PublicKey) -> bool:
+        """Tell whether no link to the holder of a key may open."""
+
+    def frame(self, peer: Peer, payload: bytes) -> bool:
+        """Take a payload that belongs to a transfer of files; return whether it was taken."""
 
     def linked(self, peer: Peer, link: LinkProtocol) -> None:
         """A link to this peer is open."""

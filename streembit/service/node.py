@@ -27,6 +27,7 @@ from streembit.rpc.peer import Peer
 from streembit.service import figures
 from streembit.service.answers import Answers
 from streembit.service.canary import Canary
+from streembit.service.company import Company, Nobody
 from streembit.service.deposit import Deposit
 from streembit.service.errands import Errands
 from streembit.service.finder import Finder
@@ -99,6 +100,7 @@ class Node(MultiService):
         dialler = Dialer(connect, self._outgoing, clock, self.gate)
         self.prober = Dialer(connect, self._probing, clock, self.gate, PROBE_TIMEOUT_S)
         self.probes = Probes(self.prober, clock)
+        self.company: Company = Nobody()
         self.network = Network(
             identity, settings, clock, dialler, self, self._wait_s, random.getrandbits(48)
         )
@@ -129,9 +131,12 @@ class Node(MultiService):
             self.replication.joined,
             self._settled,
             self.reachability.seen,
+            self._is_contact,
         )
         asked = self.metrics.tally("streembit_requests", "Requests of peers, by kind.", "kind")
-        self._answers = Answers(self.network.table, self.deposit, self.probes.dial_back, asked)
+        self._answers = Answers(
+            self.network.table, self.deposit, self.probes.dial_back, lambda: self.company, asked
+        )
         self.factory: IProtocolFactory = LinkFactory(
             self._incoming, self.gate, clock, self.refused, self._is_member
         )
@@ -223,21 +228,34 @@ class Node(MultiService):
             traffic=self.traffic,
         )
 
+    def _is_contact(self, key: PublicKey) -> bool:
+        return self.company.is_contact(key)
+
     def _is_member(self, hello: Hello, host: str) -> bool:
-        """Give reserved places to those whom the table knows."""
-        return self.membership.knows(hello, host)
+        """Give reserved places to contacts and to those whom the table knows."""
+        return self.company.is_contact(hello.public) or self.membership.knows(hello, host)
 
     # --- Watcher
+    def is_refused(self, key: PublicKey) -> bool:
+        """Tell whether its people want nothing of the holder of a key."""
+        return self.company.is_refused(key)
+
+    def frame(self, peer: Peer, payload: bytes) -> bool:
+        """Pass bytes of files on to the people."""
+        return self.company.frame(peer, payload)
+
     def linked(self, peer: Peer, link: LinkProtocol) -> None:
         """Pass on that a link is open."""
         self.network.linked(peer)
         self.reachability.linked(peer)
         self.membership.linked(peer, link)
+        self.company.linked(peer)
 
     def unlinked(self, peer: Peer, reason: StreembitError) -> None:
         """Pass on that a peer's last link is gone."""
         self.network.unlinked(peer)
         self.membership.unlinked(peer, reason)
+        self.company.unlinked(peer, reason)
 
     def refused(self, host: str, error: StreembitError) -> None:
         """Count and log a refusal."""
@@ -254,4 +272,5 @@ class Node(MultiService):
     def _wait_s(self, peer: Peer) -> float:
         known = self.network.table.get(peer.node_id)
         member = known is not None and known.contact.key == peer.key.text
+        member = member or self.company.is_contact(peer.key)
         return self._budgets.wait_s(peer.key.point, self.clock.seconds(), member=member)

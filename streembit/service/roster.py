@@ -9,10 +9,11 @@ from typing import Final, Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from streembit.errors import BadSignature, PeerGone, StreembitError
+from streembit.errors import BadSignature, KeyRefused, PeerGone, StreembitError
 from streembit.jose.keys import PublicKey
 from streembit.net.tcp import LinkProtocol
 from streembit.rpc.peer import Peer, Rules
+from streembit.wire.transfer import is_file_frame
 
 DUPLICATE_GRACE_S: Final = 5.0  # how long two links to one peer live side by side
 EXPIRY_TICK_S: Final = 0.25  # how exactly the time limit of a request is kept
@@ -25,7 +26,13 @@ class Superseded(PeerGone):
 
 
 class RosterEvents(Protocol):
-    """What the owner of the roster is told."""
+    """What the owner of the roster is asked and told."""
+
+    def is_refused(self, key: PublicKey) -> bool:
+        """Tell whether no link to the holder of a key may open."""
+
+    def frame(self, peer: Peer, payload: bytes) -> bool:
+        """Take a payload that belongs to a transfer of files; return whether it was taken."""
 
     def linked(self, peer: Peer, link: LinkProtocol) -> None:
         """A link is open, the first to this peer or another one."""
@@ -88,11 +95,17 @@ class Roster:
 
     # --- LinkEvents
     def link_open(self, link: LinkProtocol) -> None:
-        """Begin the conversation of a link that just opened."""
+        """Begin the conversation of a link that just opened.
+
+        Raises:
+            KeyRefused: nothing is taken from this peer.
+        """
         if self._closed:
             link.abort(PeerGone("we are stopping"))
             return
         assert link.link is not None
+        if self._events.is_refused(link.link.peer.public):
+            raise KeyRefused
         peer = Peer(link, link.link, self._rules)
         self._by_link[link] = peer
         self._links.setdefault(peer.key.text, []).append(peer)
@@ -104,8 +117,12 @@ class Roster:
         self._events.linked(peer, link)
 
     def message(self, link: LinkProtocol, payload: bytes) -> None:
-        """Pass a payload on to its conversation."""
-        self._by_link[link].message(payload)
+        """Pass a payload on to its conversation, or to the files of a contact."""
+        peer = self._by_link[link]
+        if is_file_frame(payload) and self._events.frame(peer, payload):
+            peer.heard_s = peer.used_s = self._clock.seconds()
+        else:
+            peer.message(payload)
 
     def link_lost(self, link: LinkProtocol, reason: StreembitError) -> None:
         """End the conversation of a link that is gone; a spare link takes over."""

@@ -17,7 +17,7 @@ from streembit.errors import (
     StreembitError,
 )
 from streembit.jose.envelope import Verified
-from streembit.jose.keys import Identity
+from streembit.jose.keys import Identity, PublicKey
 from streembit.link.hello import Hello
 from streembit.net.tcp import LinkProtocol
 from streembit.rpc.peer import Checks, Peer, Rules
@@ -39,6 +39,8 @@ class Side:
     def __init__(self, network: MemoryNetwork, address: str, identity: Identity) -> None:
         self.address, self.identity = address, identity
         self.told: list[str] = []
+        self.unwanted: set[PublicKey] = set()
+        self.takes_frames = False
         self.links: list[LinkProtocol] = []  # that this side dialled, in order
         self._host = network.host(address)
         self._clock = network.clock
@@ -70,6 +72,13 @@ class Side:
         )
 
     # --- RosterEvents
+    def is_refused(self, key: PublicKey) -> bool:
+        return key in self.unwanted
+
+    def frame(self, peer: Peer, payload: bytes) -> bool:
+        self.told.append(f"frame: {len(payload)}")
+        return self.takes_frames
+
     def linked(self, peer: Peer, link: LinkProtocol) -> None:
         self.told.append("linked")
 
@@ -299,6 +308,34 @@ class RefusalTests(RosterCase):
         self.assertEqual(
             self.small.told, ["refused: 192.0.2.1 bad-signature", "misbehaved: 192.0.2.1"]
         )
+
+
+class PeopleTests(RosterCase):
+    def test_no_link_opens_to_a_key_that_is_refused(self) -> None:
+        """Whoever dials: it ends with the handshake, and nobody hears of a link."""
+        self.small.unwanted.add(LARGE.public)
+        for dialler in (self.small, self.large):
+            (link,) = self.dialled(dialler)
+            self.assertFalse(link.is_open)
+        self.assertEqual(self.small.told, ["refused: 10.0.0.2 key-refused"] * 2)
+        self.assertEqual(len(self.small.roster), 0)
+
+    def test_bytes_of_files_go_to_who_takes_them(self) -> None:
+        """Taken, they are a sign of life; if not, they are a message that is none."""
+        (link,) = self.dialled(self.small)
+        self.large.takes_frames = True
+        self.run_for(1)
+        link.send(b"\0 bytes")
+        self.run_for()
+        peer = self.large.roster.get(SMALL.public)
+        assert peer is not None
+        self.assertEqual(self.large.told, ["linked", "frame: 7"])
+        self.assertGreater(peer.heard_s, peer.opened_s)
+        self.large.takes_frames = False
+        link.send(b"\0 bytes")
+        self.run_for()
+        self.assertIn("refused: 10.0.0.1 bad-token", self.large.told)
+        self.assertFalse(link.is_open)
 
 
 class ExpiryTests(RosterCase):

@@ -14,6 +14,10 @@ from streembit.wire.message import (
     Dialled,
     FindNode,
     FindValue,
+    Hand,
+    Handed,
+    Knock,
+    Knocked,
     Letter,
     Nodes,
     Ping,
@@ -25,12 +29,17 @@ from streembit.wire.message import (
     Stored,
     Value,
 )
+from streembit.wire.offer import Address, ContactAnswer, ContactRequest
 
 KEY: Final = "A" * 44
 PLACE: Final = "A" * 27
 LINK: Final = "A" * 22
 DIGEST: Final = "A" * 43
+NONCE: Final = "A" * 22
 CONTACT: Final = Contact(KEY, "192.0.2.7", 32319)
+ADDRESS: Final = Address("192.0.2.7", 32319)
+REQUEST: Final = ContactRequest(NONCE, "ann", "human", KEY, [ADDRESS], "main", 1, NONCE, "hello")
+ANSWER: Final = ContactAnswer(NONCE, True, KEY, [ADDRESS], "main", 1)
 
 BODIES: Final[tuple[Body, ...]] = (
     Ping(),
@@ -43,6 +52,11 @@ BODIES: Final[tuple[Body, ...]] = (
     Stored(PLACE, DIGEST, 3, 1_700_000_000, [CONTACT]),
     DialBack(8905),
     Dialled(False, "192.0.2.7", 8905, "private-address"),
+    Hand("aGVsbG8"),
+    Handed("unknown-session"),
+    Knock(REQUEST),
+    Knock(ANSWER),
+    Knocked(),
     Refused("rate-limited", "later"),
 )
 
@@ -95,6 +109,10 @@ ANY_BODY: Final[st.SearchStrategy[Body]] = st.one_of(
     st.builds(Stored, IDS, _texts(32), WHOLE, WHOLE, CONTACTS),
     st.builds(DialBack, PORTS),
     st.builds(Dialled, st.booleans(), _words(0, 255), PORTS, _words(0, 64)),
+    st.builds(Hand, st.integers(1, 2943).flatmap(_texts)),
+    st.builds(Handed, _words(0, 64)),
+    st.sampled_from([Knock(REQUEST), Knock(ANSWER)]),
+    st.builds(Knocked),
     st.builds(Refused, _words(1, 64), _words(0, 200)),
 )
 ANY_RPC: Final = st.builds(

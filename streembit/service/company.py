@@ -1,0 +1,75 @@
+"""Whom a node knows as people: what it asks of them and tells them, and a node without any."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+
+from streembit.errors import KeyRefused, StreembitError
+from streembit.jose.keys import PublicKey
+from streembit.rpc.peer import Peer
+from streembit.wire.message import Answer, Hand, Knock
+
+
+class Company(Protocol):
+    """The people of a node's account, as the node sees them."""
+
+    def is_contact(self, key: PublicKey) -> bool:
+        """Tell whether the holder of a key is a contact: it has a budget and a place of its own."""
+
+    def is_refused(self, key: PublicKey) -> bool:
+        """Tell whether no link to the holder of a key may stay open."""
+
+    def linked(self, peer: Peer) -> None:
+        """A link to this peer is open, the first or another one."""
+
+    def unlinked(self, peer: Peer, reason: StreembitError) -> None:
+        """The last link to this peer is gone."""
+
+    def frame(self, peer: Peer, payload: bytes) -> bool:
+        """Take a payload that belongs to a transfer of files; return False, if it is nobody's.
+
+        Raises:
+            RemoteError: the link has to end.
+        """
+
+    def hand(self, peer: Peer, body: Hand) -> Answer | Deferred[Answer]:
+        """Take a parcel; answer when what it changed is on the medium.
+
+        Raises:
+            KeyRefused: the peer is no contact.
+        """
+
+    def knock(self, peer: Peer, body: Knock) -> Answer | Deferred[Answer]:
+        """Take a letter of somebody who asks to be a contact, or answers that."""
+
+
+class Nobody:
+    """The company of a seed: there is none."""
+
+    def is_contact(self, key: PublicKey) -> bool:
+        """See `Company`."""
+        return False
+
+    def is_refused(self, key: PublicKey) -> bool:
+        """See `Company`."""
+        return False
+
+    def linked(self, peer: Peer) -> None:
+        """See `Company`."""
+
+    def unlinked(self, peer: Peer, reason: StreembitError) -> None:
+        """See `Company`."""
+
+    def frame(self, peer: Peer, payload: bytes) -> bool:
+        """See `Company`."""
+        return False
+
+    def hand(self, peer: Peer, body: Hand) -> Answer | Deferred[Answer]:
+        """See `Company`."""
+        raise KeyRefused("nobody here has contacts")
+
+    def knock(self, peer: Peer, body: Knock) -> Answer | Deferred[Answer]:
+        """See `Company`."""
+        raise KeyRefused("nobody here has contacts")
