@@ -27,7 +27,8 @@ from streembit.wire.transfer import (
 
 READ_BYTES: Final = 256 * 1024  # one turn of a transfer: a millisecond or less
 MAX_OPEN_FILES: Final = 16  # files of one transfer asked for at a time: small ones come together
-MAX_AGAIN: Final = 16  # runs on one link beyond one a file: each reads its file from the beginning
+MAX_COMPARED: Final = 16  # times all files may be read over one link only to compare them
+RUN_BYTES: Final = 4096  # what opening a file costs, counted as bytes that were read
 
 
 class Read(NamedTuple):
@@ -69,7 +70,10 @@ class Sending:
         self._manifest = manifest
         self._runs: dict[int, _Run] = {}
         self._turns: deque[int] = deque()
-        self._opened = 0
+        once = manifest.total_bytes + len(manifest.data)
+        once += (len(manifest.entries) + 1) * RUN_BYTES
+        self._max_idle_bytes = MAX_COMPARED * once
+        self._idle_bytes = 0  # read and not sent: what an asker has us do for nothing
 
     @classmethod
     def load(cls, journal: Journal) -> Sending:
@@ -115,7 +119,8 @@ class Sending:
         Raises:
             NoSuchTransfer: it was not accepted, or is over.
             BadAsk: no such file or bytes, less than was asked for before,
-                too many files at a time, or too often.
+                too many files at a time, or so often what the asker has that
+                we read for its sake much more than we send.
         """
         if self.stand.state in FINAL or self.stand.state is State.OFFERED:
             raise NoSuchTransfer(state=self.stand.state.value)
@@ -186,19 +191,22 @@ class Sending:
         return self._manifest.entries[file].size_bytes
 
     def _open(self, ask: Ask) -> None:
-        if ask.file not in self._runs:
-            if len(self._runs) >= MAX_OPEN_FILES:
-                raise BadAsk("too many files at a time", file=ask.file)
-            self._turns.append(ask.file)
-        self._opened += 1
-        if self._opened > len(self._manifest.entries) + 1 + MAX_AGAIN:
+        is_new = ask.file not in self._runs
+        if is_new and len(self._runs) >= MAX_OPEN_FILES:
+            raise BadAsk("too many files at a time", file=ask.file)
+        self._idle_bytes += RUN_BYTES
+        if self._idle_bytes > self._max_idle_bytes:
             raise BadAsk("too often", file=ask.file)
+        if is_new:
+            self._turns.append(ask.file)
         self._runs[ask.file] = _Run(ask)
 
     def _blocks(self, read: Read, data: bytes, start: int) -> list[bytes]:
         """Return blocks of what of the data lies at or behind `start`."""
         skipped = min(max(0, start - read.offset), len(data))
-        self.stand.moved_bytes += len(data) - skipped
+        sent = len(data) - skipped
+        self.stand.moved_bytes += sent
+        self._idle_bytes = max(0, self._idle_bytes + skipped - sent)
         cuts = range(skipped, len(data), MAX_BLOCK_BYTES)
         return [
             pack_block(
@@ -222,7 +230,7 @@ class Sending:
     def _stop(self) -> None:
         self._runs.clear()
         self._turns.clear()
-        self._opened = 0
+        self._idle_bytes = 0
 
 
 def _chunk_end(position: int) -> int:
