@@ -79,6 +79,11 @@ class Reach:
         fresh = [reached for reached, at_s in self._dials.values() if now_s - at_s < VALID_S / 2]
         return sum(fresh) < WITNESSES and len(fresh) < MAX_REPORTS
 
+    def wants_sight(self, now_s: float) -> bool:
+        """Tell whether what peers say of where they see us grows old."""
+        fresh = [at_s for _, at_s in self._sights.values() if now_s - at_s < VALID_S / 2]
+        return len(fresh) < WITNESSES
+
     def host(self, now_s: float) -> str | None:
         """Return the host that most witnesses see us at, at least two; None while in doubt."""
         seen = Counter(host for host, at_s in self._sights.values() if now_s - at_s < VALID_S)

@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 
 from streembit.dht.keyspace import composite_id, node_id, to_text
 from streembit.errors import (
+    BadFrame,
     BadMessage,
     BadSignature,
     Internal,
@@ -33,6 +34,7 @@ from streembit.link.handshake import Link
 from streembit.link.hello import Hello
 from streembit.rpc.pending import MAX_PENDING, Pending, Waiting
 from streembit.rpc.signer import Signer
+from streembit.wire.life import ASKS, SHOWN_EVERY_S, SHOWS, is_sign
 from streembit.wire.message import (
     Answer,
     DialBack,
@@ -125,6 +127,7 @@ class Peer:
         "_pending",
         "_rules",
         "_serving",
+        "_shown_s",
         "_stalled",
         "gone",
         "heard_s",
@@ -145,6 +148,7 @@ class Peer:
         self._bad_signatures = 0
         self._id_text = ""
         self._serving = 0
+        self._shown_s = -SHOWN_EVERY_S
         self._stalled: IDelayedCall | None = None
         self.hello: Hello = link.peer
         self.initiator = link.initiator
@@ -204,14 +208,22 @@ class Peer:
         """Fail the requests whose time is over; return how many."""
         return self._pending.expire(now_s)
 
+    def ask_life(self) -> None:
+        """Ask for a sign of life: `heard_s` moves when it comes."""
+        with suppress(PeerGone):  # it is gone already, and the link's end tells so
+            self._carrier.send(ASKS)
+
     # --- hearing
     def message(self, payload: bytes) -> None:
-        """Take one message off the link: a request to serve, or an answer that we wait for.
+        """Take one payload off the link: a request, an answer that we wait for, a sign of life.
 
         Raises:
             RemoteError: the peer broke the protocol; the link has to end.
         """
         self.heard_s = self._rules.clock.seconds()
+        if is_sign(payload):
+            self._sign_of_life(payload)
+            return
         parsed = parse_rpc(payload)
         rpc = parsed.rpc
         if rpc.iss != self.key.text:
@@ -242,6 +254,15 @@ class Peer:
     def abort(self, reason: StreembitError) -> None:
         """End the link from our side, at once."""
         self._carrier.abort(reason)
+
+    def _sign_of_life(self, payload: bytes) -> None:
+        """Show that we are there; who asks more often than anybody needs to is not answered."""
+        if payload == ASKS:
+            if self.heard_s - self._shown_s >= SHOWN_EVERY_S:
+                self._shown_s = self.heard_s
+                self._carrier.send(SHOWS)
+        elif payload != SHOWS:
+            raise BadFrame("neither a message nor a sign of life")
 
     def _answered(self, parsed: ParsedRpc) -> None:
         waiting = self._pending.get(parsed.rpc.re)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from random import Random
 from typing import Final
 
@@ -26,7 +25,7 @@ from streembit.service.finder import Finder
 from streembit.service.network import Network
 from streembit.service.roster import Superseded
 from streembit.service.upkeep import Upkeep
-from streembit.wire.message import Ping, Pong
+from streembit.wire.message import Ping
 
 RENEW_IN_S: Final = 1.0  # links that are closed in order are gone by then
 FILL_ROUNDS: Final = 6  # right after joining: at most so many rounds of handshakes with candidates
@@ -45,7 +44,6 @@ class Membership(MultiService):
         seeds: where newcomers start.
         met: told of each node that is new in the table.
         settled: told when the node has joined.
-        seen: told where a peer that was asked for a sign of life sees us.
         keeps: tells whether a link to the holder of a key is kept whatever the table says.
     """
 
@@ -59,7 +57,6 @@ class Membership(MultiService):
         remembered: Sequence[Address] = (),
         met: Callable[[Node], None] = lambda _node: None,
         settled: Callable[[], None] = lambda: None,
-        seen: Callable[[Peer, str], None] = lambda _peer, _observed: None,
         keeps: Callable[[PublicKey], bool] = lambda _key: False,
     ) -> None:
         super().__init__()
@@ -72,7 +69,6 @@ class Membership(MultiService):
         self._entrance = Entrance(network, remembered, seeds, random)
         self._met = met
         self._settled = settled
-        self._seen = seen
         self._keeps = keeps
         self._backoff = Backoff(random.random)
         settings = network.settings
@@ -251,13 +247,7 @@ class Membership(MultiService):
                 self._network.table.remove(peer.node_id)
                 peer.abort(PeerGone("no sign of life", silent_s=round(idle_s)))
             elif idle_s >= settings.keepalive_s:
-                self._errands.start(partial(self._ping, peer))
-
-    async def _ping(self, peer: Peer) -> None:
-        self._network.roster.expect_answer()
-        body = (await peer.request(Ping())).claims.body
-        if isinstance(body, Pong):
-            self._seen(peer, body.observed)
+                peer.ask_life()
 
     def _trim(self) -> None:
         """Close the links used least of those that we opened, beyond those that are kept.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -16,7 +17,7 @@ from streembit.errors import StreembitError
 from streembit.rpc.peer import Peer
 from streembit.service import facade
 from streembit.service.network import Network, show_address
-from streembit.wire.message import DialBack, Dialled
+from streembit.wire.message import DialBack, Dialled, Ping, Pong
 
 ASKED_AT_ONCE: Final = 4  # peers of one round; two of them have to agree
 
@@ -85,9 +86,13 @@ class Reachability:
 
     # --- what is asked
     async def check(self) -> None:
-        """Ask peers that can tell something new to connect to us, and judge."""
+        """Ask peers that can tell something new to connect to us, or where they see us."""
         now_s = self._network.now_s()
         roster = self._network.roster
+        if self._reach.wants_sight(now_s):
+            roster.expect_answer()
+            for peer in self._apart(roster):
+                await self._look(peer)
         await self.ask(
             peer
             for peer in roster
@@ -114,6 +119,13 @@ class Reachability:
         now_s, host = self._network.now_s(), peer.carrier.host
         self._reach.dialled(peer.node_id, host, answer.reachable, now_s)
         return answer
+
+    async def _look(self, peer: Peer) -> None:
+        """Ask one peer where it sees us; that it does not answer tells nothing."""
+        with suppress(StreembitError):
+            answer = (await peer.request(Ping())).claims.body
+            assert isinstance(answer, Pong)  # Peer lets no other answer through
+            self.seen(peer, answer.observed)
 
     def _apart(self, peers: Iterable[Peer]) -> list[Peer]:
         """Return the first few peers, no two of one group."""

@@ -8,9 +8,10 @@ from typing import Any, Final
 from cryptography.exceptions import InvalidTag
 
 from streembit.net.gate import GateLimits
-from streembit.wire.message import Body, Ping, Pong, Rpc
+from streembit.wire.life import ASKS, SHOWS
+from streembit.wire.message import Ping, Pong
 from tests.attacks.watched import AttackTests, quiet
-from tests.rig.evil import EvilLink
+from tests.rig.evil import silent
 from tests.rig.refusal import HOST, QUIET, Watch
 from tests.rig.shake import twisted_by
 from tests.service.town import PORT, Town
@@ -21,28 +22,19 @@ LATE_S: Final = 10.0  # how often a node looks whether somebody is dead
 LIVING: Final = replace(QUIET, keepalive_s=PING_S, dead_after_s=DEAD_S)
 
 
-def answers_pings(_link: EvilLink, _request: Rpc) -> Body:
-    """Say that we live."""
-    return Pong("")
-
-
 class VanishedTests(AttackTests):
     """B3, at a node that holds one connection an address."""
 
     def make_watch(self, town: Town, **more: Any) -> Watch:
         return Watch(self, town, settings=LIVING, gate_limits=GateLimits(per_address=1))
 
-    def heard(self, link: EvilLink) -> list[Body]:
-        """Return the signs of life that a hostile peer was asked for."""
-        return [rpc.body for rpc in link.heard if rpc.body == Ping()]
-
     def test_B3_a_peer_that_is_silent_is_asked_and_then_given_up(self) -> None:
         """It reads, so that no kernel notices; but it answers nothing."""
         link = self.watch.link()
         self.town.run(PING_S - 1)
-        self.assertEqual(self.heard(link), [])
+        self.assertEqual(link.life_asked, 0)
         self.town.run(LATE_S + 1)
-        self.assertEqual(self.heard(link)[:1], [Ping()])
+        self.assertGreaterEqual(link.life_asked, 1)
         self.town.run(DEAD_S - PING_S - LATE_S - 1)
         self.assertFalse(link.gone)
         self.town.run(LATE_S + 1)
@@ -51,16 +43,30 @@ class VanishedTests(AttackTests):
 
     def test_B3_a_peer_that_answers_is_kept(self) -> None:
         """For an hour of silence but for that."""
-        link = self.watch.link(respond=answers_pings)
+        link = self.watch.link(alive=True)
         self.town.run(3600)
         self.assertFalse(link.gone)
-        self.assertLessEqual(len(self.heard(link)), 3600 / PING_S)
+        self.assertLessEqual(link.life_asked, 3600 / PING_S)
+
+    def test_B3_who_asks_for_signs_all_the_time_gets_one_a_second(self) -> None:
+        """And whoever sends another single byte loses the link."""
+        link = self.watch.link()
+        for _ in range(100):
+            link.say(ASKS)
+        before = len(link.frames)
+        self.town.run(0.5)
+        self.assertEqual(len(link.frames) - before, 1)
+        link.say(SHOWS)
+        self.town.run(0.5)
+        self.assertFalse(link.gone)
+        self.watch.refused("bad-frame", link.say, b"\x03")
+        self.assertTrue(link.gone)
 
     def test_B3_the_place_of_one_that_vanished_is_free(self) -> None:
         """No packet comes and none goes: after 60 s its address may connect again."""
         gate = self.watch.node.gate
         before = gate.total
-        evil = self.watch.evil("10.205.0.1", respond=answers_pings)
+        evil = self.watch.evil("10.205.0.1", alive=True)
         self.town.result(evil.open(HOST, PORT))
         self.town.run(1)
         self.town.memory.silence("10.205.0.1")
@@ -76,7 +82,7 @@ class VanishedTests(AttackTests):
 
     def test_B3_a_neighbour_that_vanished_is_asked_no_more(self) -> None:
         """It leaves the table with its link; requests to it fail in time meanwhile."""
-        evil = self.watch.neighbour(answers_pings, host="10.206.0.1")
+        evil = self.watch.neighbour(silent, host="10.206.0.1")
         node = self.watch.node
         self.assertEqual(len(node.network.table), 2)
         self.town.memory.silence("10.206.0.1")

@@ -19,6 +19,7 @@ from streembit.jose.keys import PrivateKey
 from streembit.link.hello import Hello
 from streembit.net.dial import Connect
 from streembit.wire.frame import HEADER_BYTES, FrameReader
+from streembit.wire.life import ASKS, SHOWS, is_sign
 from streembit.wire.message import Answer, Body, Contact, Nodes, Ping, Pong, Rpc
 from tests.rig.shake import Answering, MakeShake, Opened, RealShake, Shake
 
@@ -67,6 +68,7 @@ class EvilPeer:
         port: where it says that it listens, 0 for nowhere.
         respond: makes the answer to what others ask; its claims are those of an honest answer.
         shake: makes the handshake of each link that is dialled.
+        alive: shows signs of life when it is asked for them.
     """
 
     def __init__(
@@ -79,11 +81,12 @@ class EvilPeer:
         port: int = 0,
         respond: Respond = silent,
         shake: MakeShake = RealShake,
+        alive: bool = False,
     ) -> None:
         self.key = key or PrivateKey.generate()
         self.port_is(port)
         self.clock, self.network = clock, network
-        self.respond, self.shake = respond, shake
+        self.respond, self.shake, self.alive = respond, shake, alive
         self.host = ""  # where it listens, for others to tell of
         self.links: list[EvilLink] = []
         self.factory = _Links(self)
@@ -130,6 +133,7 @@ class EvilLink(ByteProtocol):
         sent: every frame written since the connection was made, with its length.
         frames: the payload of every frame that came, sealed or not.
         heard: every message that came, opened and read but not verified.
+        life_asked: how often it was asked for a sign of life.
         opened: the link once it is open.
     """
 
@@ -140,6 +144,7 @@ class EvilLink(ByteProtocol):
         self.sent: list[bytes] = []
         self.frames: list[bytes] = []
         self.heard: list[Rpc] = []
+        self.life_asked = 0
         self.opened: Opened | None = None
         self.gone = False
         self._reader = FrameReader(ANY_LENGTH)
@@ -280,6 +285,11 @@ class EvilLink(ByteProtocol):
     def _hear(self, frame: bytes) -> None:
         payload = self.link.channel.open(frame)
         if payload is None:
+            return
+        if is_sign(payload):
+            self.life_asked += payload == ASKS
+            if self.peer.alive:
+                self.say(SHOWS)
             return
         rpc = parse_rpc(payload).rpc
         self.heard.append(rpc)
