@@ -20,7 +20,8 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     checks_*: signatures checked for one stranger, and for all of them.
     store_bytes, records_per_owner, bytes_per_*: what the record store takes,
     in all and from one owner, address or group of addresses.
-    queue_bytes: what waits for a peer that reads slowly.
+    queue_bytes, queue_bytes_total: what waits for a peer that reads slowly,
+    and for all of them.
     """
 
     connections_total: _Count = 2000
@@ -36,3 +37,4 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bytes_per_address: _Bytes = 4 * 1024 * 1024
     bytes_per_group: _Bytes = 16 * 1024 * 1024
     queue_bytes: _Bytes = 1024 * 1024
+    queue_bytes_total: _Bytes = 64 * 1024 * 1024

@@ -20,6 +20,11 @@ class Rate:
     per_s: float
     burst: float
 
+    @classmethod
+    def a_second(cls, per_s: float) -> Rate:
+        """Return the rate whose burst is a second's worth, and one where that is less than one."""
+        return cls(per_s, max(1.0, per_s))
+
 
 # A core verifies some 10,000 signatures a second; strangers get less than half of one.
 STRANGER_CHECKS: Final = Rate(per_s=200.0, burst=200.0)
@@ -106,7 +111,7 @@ class Budgets:
     ) -> None:
         self._peers = Buckets(peer, max_peers)
         self._all = TokenBucket(total)
-        self._members = TokenBucket(Rate(total.per_s * MEMBERS_SHARE, total.burst * MEMBERS_SHARE))
+        self._members = TokenBucket(Rate.a_second(total.per_s * MEMBERS_SHARE))
         self._max_peers = max_peers
         self._longest_s = max_peers / total.per_s + 1.0  # a turn behind one check of each
         self._turns_s: dict[Hashable, float] = {}  # in the order in which they are over

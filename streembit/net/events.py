@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from streembit.errors import LocalError, StreembitError
+from streembit.net.backlog import MAX_QUEUED_BYTES
 
 if TYPE_CHECKING:
     from streembit.net.tcp import LinkProtocol
@@ -21,6 +22,7 @@ class LinkLimits:
         frame_s: from a frame's first byte to its last.
         close_s: from `close` until what is queued is thrown away.
         queue_bytes: what waits for a peer that does not read.
+        queue_bytes_total: the same for all links of a node together.
         choke_s: how long nothing more is read from a peer for which
             half of that waits.
         chokes: how many times in a row it may come to that before the
@@ -32,6 +34,7 @@ class LinkLimits:
     frame_s: float = 30.0
     close_s: float = 5.0
     queue_bytes: int = 1024 * 1024
+    queue_bytes_total: int = MAX_QUEUED_BYTES
     choke_s: float = 1.0
     chokes: int = 10
 

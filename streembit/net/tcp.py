@@ -26,6 +26,7 @@ from streembit.jose.keys import PrivateKey, PublicKey
 from streembit.link.channel import OVERHEAD_BYTES, Channel
 from streembit.link.handshake import Initiator, Link, ParsePoint, Responder
 from streembit.link.hello import Hello
+from streembit.net.backlog import Backlog
 from streembit.net.events import (
     LIMITS,
     CallbackFailed,
@@ -92,6 +93,7 @@ class LinkProtocol(ByteProtocol):
         watch: LinkWatch | None = None,
         limits: LinkLimits = LIMITS,
         traffic: Traffic | None = None,
+        backlog: Backlog | None = None,
     ) -> None:
         self.initiator = initiator
         self._identity = identity
@@ -104,6 +106,7 @@ class LinkProtocol(ByteProtocol):
         self._watch = watch
         self._limits = limits
         self._traffic = Traffic() if traffic is None else traffic
+        self._backlog = Backlog() if backlog is None else backlog
 
     # --- what the owner does
 
@@ -191,6 +194,7 @@ class LinkProtocol(ByteProtocol):
         self._stop(PeerGone(reason.getErrorMessage(), clean=clean))
         self._clear_timer()
         why = self._reason or PeerGone()
+        self._backlog.remove(self)
         watch, self._watch = self._watch, None
         if watch is not None:
             self.guard(watch.closed, self, why)
@@ -207,6 +211,7 @@ class LinkProtocol(ByteProtocol):
     def resumeProducing(self) -> None:
         """Stop counting: the transport has sent everything."""
         self._queued_bytes = -1
+        self._backlog.remove(self)
         self._chokes = 0
         self._unchoke()
 
@@ -264,6 +269,9 @@ class LinkProtocol(ByteProtocol):
         if self._queued_bytes > self._limits.queue_bytes:
             self.refuse(SlowReader(queued_bytes=self._queued_bytes))
             return False
+        self._backlog.add(self, size_bytes)
+        if self._reason is not None:
+            return False  # of all links' queues ours was the longest
         if self.is_crowded and self.is_open and not self._choked:
             self._choked = True  # no more requests from one that does not read the answers
             self._hold()
@@ -358,6 +366,7 @@ class LinkProtocol(ByteProtocol):
 
     def _drop(self) -> None:
         self._clear_timer()
+        self._backlog.remove(self)
         if not _call(self.transport, "abortConnection"):
             self.transport.loseConnection()
 

@@ -30,6 +30,11 @@ def _show_links(node: Node, metrics: Metrics) -> None:
         "streembit_received_bytes", "Bytes that links received.", lambda: traffic.received_bytes
     )
     metrics.counter("streembit_sent_bytes", "Bytes that links sent.", lambda: traffic.sent_bytes)
+    metrics.gauge(
+        "streembit_queued_bytes",
+        "That wait for peers who read slowly.",
+        lambda: node.backlog.total_bytes,
+    )
     metrics.gauge("streembit_peers", "Nodes in the table.", lambda: len(network.table))
     metrics.counter("streembit_signatures_good", "Signatures that verified.", lambda: checks.good)
     metrics.counter("streembit_signatures_bad", "Signatures that did not.", lambda: checks.bad)

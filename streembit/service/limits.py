@@ -43,6 +43,7 @@ def in_force(
         "bytes_per_address": store.address_bytes,
         "bytes_per_group": store.group_bytes,
         "queue_bytes": link.queue_bytes,
+        "queue_bytes_total": link.queue_bytes_total,
         "links_kept": settings.kept_links,
         "discouraged_s": gate.discouraged_s,
         "hello_s": link.hello_s,

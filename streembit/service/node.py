@@ -16,6 +16,7 @@ from streembit.errors import PeerGone, StreembitError
 from streembit.jose.envelope import Verified
 from streembit.jose.keys import Identity, PublicKey
 from streembit.link.hello import Hello
+from streembit.net.backlog import Backlog
 from streembit.net.budget import Budgets, Rate
 from streembit.net.dial import Connect, Dialer
 from streembit.net.events import LIMITS as LINK_LIMITS
@@ -88,11 +89,11 @@ class Node(MultiService):
         self.metrics = metrics or Metrics()
         self.refusals = Refusals(self.metrics, clock.seconds)
         self.gate = Gate(gate_limits)
-        self.traffic = Traffic()
+        self.traffic, self.backlog = Traffic(), Backlog(link_limits.queue_bytes_total)
         self._link_limits = link_limits
         self._budgets = Budgets(
-            Rate(settings.checks_per_peer_per_s, settings.checks_per_peer_per_s),
-            Rate(settings.checks_per_node_per_s, settings.checks_per_node_per_s),
+            Rate.a_second(settings.checks_per_peer_per_s),
+            Rate.a_second(settings.checks_per_node_per_s),
         )
         self.started_s = clock.seconds()
         self.listening: list[str] = []
@@ -226,6 +227,7 @@ class Node(MultiService):
             watch=watch,
             limits=self._link_limits,
             traffic=self.traffic,
+            backlog=self.backlog,
         )
 
     def _is_contact(self, key: PublicKey) -> bool:

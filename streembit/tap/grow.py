@@ -108,7 +108,9 @@ class Grower:
             seeds=[seed(text) for text in self.config.seeds],
             remembered=memory.best(now_s),
             gate_limits=gate_limits(limits, self.config.exempt).within(descriptors()),
-            link_limits=LinkLimits(queue_bytes=limits.queue_bytes),
+            link_limits=LinkLimits(
+                queue_bytes=limits.queue_bytes, queue_bytes_total=limits.queue_bytes_total
+            ),
             store_limits=store_limits(limits),
             store_clock=StoreClock(time.monotonic, now_s, newest_s(shelf)),
         )

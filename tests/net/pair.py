@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from streembit.errors import StreembitError
 from streembit.jose.keys import PrivateKey, PublicKey
 from streembit.link.hello import Hello
+from streembit.net.backlog import Backlog
 from streembit.net.events import LIMITS, LinkLimits
 from streembit.net.tcp import LinkProtocol
 from tests.link.party import ALICE, BOB, NETWORK, hello_of
@@ -57,6 +58,7 @@ class End:
         network: str = NETWORK,
         expect: PublicKey | None = None,
         limits: LinkLimits = LIMITS,
+        backlog: Backlog | None = None,
     ) -> None:
         self.owner = Owner()
         self.seen: list[tuple[str, int]] = []
@@ -76,6 +78,7 @@ class End:
             initiator=initiator,
             expect=expect,
             limits=limits,
+            backlog=backlog,
         )
 
     def connect(self) -> None:
@@ -107,12 +110,20 @@ class Pair:
         expect: PublicKey | None = None,
         network: str = NETWORK,
         limits: LinkLimits = LIMITS,
+        backlog: Backlog | None = None,
     ) -> None:
         self.clock = clock or Clock()
         self.client = End(
             initiator, self.clock, initiator=True, host="198.51.100.2", expect=expect, limits=limits
         )
-        self.server = End(responder, self.clock, initiator=False, network=network, limits=limits)
+        self.server = End(
+            responder,
+            self.clock,
+            initiator=False,
+            network=network,
+            limits=limits,
+            backlog=backlog,
+        )
         self.client.connect()
         self.server.connect()
 

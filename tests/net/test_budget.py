@@ -71,6 +71,17 @@ class TokenBucketTests(SynchronousTestCase):
                 self.assertLessEqual(last - first + 1, allowed)
 
 
+class RateTests(SynchronousTestCase):
+    def test_less_than_one_a_second_is_one_in_a_while(self) -> None:
+        """A burst of half a token would never come to a whole one."""
+        bucket = TokenBucket(Rate.a_second(0.5))
+        self.assertEqual([bucket.take(now_s) for now_s in (0.0, 1.0, 2.0)], [True, False, True])
+        self.assertEqual(Rate.a_second(200.0), Rate(200.0, 200.0))
+        budgets = Budgets(Rate.a_second(0.5), Rate.a_second(0.5))
+        self.assertEqual(budgets.wait_s("peer", 0.0), 0.0)
+        self.assertEqual(budgets.wait_s("member", 0.0, member=True), 0.0)
+
+
 class BucketsTests(SynchronousTestCase):
     """Many keys."""
 

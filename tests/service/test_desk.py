@@ -186,6 +186,7 @@ class NodeTests(DeskTestCase):
             ("records_per_owner", 64),
             ("store_bytes", 64 * 2**20),
             ("queue_bytes", 2**20),
+            ("queue_bytes_total", 64 * 2**20),
         ):
             self.assertEqual(status.limits[name], figure, name)
 
