@@ -7,7 +7,7 @@ USE := $(VENV)/.for-use
 WORK := $(VENV)/.for-work
 STEPS := lint types unit process smoke fuzz sim
 
-.PHONY: help run test $(STEPS) bench news clean
+.PHONY: help run test $(STEPS) system bench news clean
 
 help:
 	@echo "make run [ARGS=--once]  a network of real nodes on this machine, tried out and shown"
@@ -19,11 +19,16 @@ help:
 run: $(USE)
 	@$(PY) -m demo $(ARGS)
 
-test: $(WORK)
+test: $(WORK) system
 	@JOBS=$(JOBS) tools/check $(PY) $(STEPS)
 
 $(STEPS): $(WORK)
 	@JOBS=$(JOBS) tools/check $(PY) $@
+
+unit process: system
+
+system:
+	@tools/system
 
 bench: $(WORK)
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e ".[bench]"

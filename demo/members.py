@@ -89,8 +89,12 @@ class Members:
         *,
         options: Sequence[str] = OPEN,
         passcode: str | None = None,
+        within: Sequence[str] = (),
     ) -> Member:
-        """Make a home with a key of its own and start its twistd on a free loopback port."""
+        """Make a home with a key of its own and start its twistd on a free loopback port.
+
+        `within` is the command of a program that runs the one that follows it.
+        """
         home = Home.create(self._folder / name)
         identity = home.accounts.create(name, passcode)
         member = Member(
@@ -100,7 +104,7 @@ class Members:
             self._folder / f"{name}.log",
             identity.public.hex,
             Api(self._reactor, home.socket_path),
-            self._command(role, home, [*options, *_each("--seed", seeds)]),
+            [*within, *self._command(role, home, [*options, *_each("--seed", seeds)])],
         )
         self.run(member)
         return member

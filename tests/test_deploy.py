@@ -21,7 +21,7 @@ def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run Debian's systemd-analyze; skip where there is none."""
     tool = shutil.which("systemd-analyze")
     if tool is None:
-        raise SkipTest("systemd-analyze is missing: apt-get install systemd")
+        raise SkipTest("systemd-analyze is missing: tools/system, or apt-get install systemd")
     return subprocess.run(
         [tool, *arguments], capture_output=True, text=True, check=False, timeout=60
     )

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import resource
-import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from random import Random
 from typing import Any, Final
 
@@ -23,8 +21,7 @@ from streembit.wire.message import FindNode, FindValue, Ping, Pong, Refused, Sto
 from tests.attacks.watched import broken
 from tests.rig.crowd import Crowd
 from tests.rig.evil import EvilLink
-from tests.rig.procnet import LONG, NETWORK, ProcessCase, memory_bytes, pause, reactor, tried
-from tests.sources import ROOT
+from tests.rig.procnet import LONG, NETWORK, ProcessCase, memory_bytes, pause, reactor
 
 CLOSED: Final = ("--no-passcode",)  # loopback is counted like any other network
 JOIN_WITHIN_S: Final = 5.0
@@ -58,13 +55,8 @@ class CrowdCase(ProcessCase):
 
     async def limited(self) -> Member:
         """Start the process with few descriptors."""
-        first = await self.net.start("target", options=CLOSED)
-        await self.net.kill(first)
-        script = f'ulimit -n {DESCRIPTORS}; exec "$@"'
-        command = ["/bin/sh", "-c", script, "sh", *first.command]
-        member = replace(first, command=command, ended=Deferred(), transport=None)
-        self.net.members.run(member)
-        await self.net.answers(member)
+        few = ["/bin/sh", "-c", f'ulimit -n {DESCRIPTORS}; exec "$@"', "sh"]
+        member = await self.net.start("target", options=CLOSED, within=few)
         self.crowd = Crowd(*self.net.place(member))
         self.addCleanup(self.crowd.leave)
         return member
@@ -234,49 +226,3 @@ class SpamTests(CrowdCase):
             asked += len(about)
             self.crowd.forget(link)
         return asked
-
-
-class ClockTests(ProcessCase):
-    """A3 and D6: machines whose clocks are wrong."""
-
-    async def skewed(self, name: str, seconds: float, seeds: Sequence[str] = ()) -> Member:
-        """Start a node whose clock is so many seconds ahead."""
-        first = await self.net.start(name, seeds=seeds)
-        await self.net.kill(first)
-        wrong = [sys.executable, str(ROOT / "tests" / "rig" / "skewed.py"), str(seconds)]
-        member = replace(first, command=wrong + first.command[1:], ended=Deferred(), transport=None)
-        self.net.members.run(member)
-        await self.net.answers(member)
-        return member
-
-    async def test_A3_a_record_of_yesterday(self) -> None:
-        """A day later it is refused by who never saw it; by its own clock it is not yet over."""
-        today, tomorrow = await self.net.start("today"), await self.skewed("tomorrow", 25 * 3600.0)
-        old = record(PrivateKey.generate(), "a/name", b"value")
-        link = await self.link(today)
-        self.assertNotIsInstance((await link.ask(Store(old.token, "record"))).body, Refused)
-        link = await self.link(tomorrow)
-        answer = (await link.ask(Store(old.token, "record"))).body
-        assert isinstance(answer, Refused), answer
-        self.assertEqual(answer.code, "record-expired")
-        self.assertEqual((await tomorrow.api.status()).records, 0)
-
-    async def test_D6_a_clock_two_hours_ahead(self) -> None:
-        """Links open, records of an hour travel both ways, and the status tells how far it is."""
-        first = await self.net.start("first")
-        seeds = [self.net.places["first"]]
-        for name in ("second", "third"):
-            await self.net.start(name, seeds=seeds)
-        wrong = await self.skewed("wrong", 7200.0, seeds)
-
-        async def told() -> bool:
-            skew_s = (await wrong.api.status()).clock_skew_s
-            return skew_s is not None and abs(skew_s - 7200) < 60
-
-        await self.until(told, 30, "the skew")
-        await self.put(wrong, "a/ahead", b"ahead")
-        self.assertEqual((await first.api.get(wrong.public_key, "a/ahead")).value, b"ahead")
-        await self.put(first, "a/right", b"right")
-        found = await tried(wrong.api.get(first.public_key, "a/right"))
-        self.assertIsNone(found)  # it is over by that clock
-        self.assertIn("clock", wrong.log.read_text())

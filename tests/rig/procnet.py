@@ -61,9 +61,10 @@ class Net:
         role: Role = "node",
         seeds: Sequence[str] = (),
         options: Sequence[str] = OPEN,
+        within: Sequence[str] = (),
     ) -> Member:
         """Start a member with a new home and wait until its API answers."""
-        member = self.members.start(name, role, seeds, options=options)
+        member = self.members.start(name, role, seeds, options=options, within=within)
         await self.answers(member)
         return member
 
@@ -158,11 +159,13 @@ class ProcessCase(TestCase):
         """Wait until the member has ended a link."""
         await self.until(lambda: link.gone, within_s, "the end of a link")
 
-    async def put(self, member: Member, name: str, value: bytes = b"value") -> PutResult:
+    async def put(
+        self, member: Member, name: str, value: bytes = b"value", ttl_s: int = TTL_S
+    ) -> PutResult:
         """Publish, again and again until somebody gave a receipt."""
         until_s = reactor.seconds() + 30
         while True:
-            found = await tried(member.api.put(name, value, TTL_S))
+            found = await tried(member.api.put(name, value, ttl_s))
             if found is not None and found.replicas:
                 return found
             self.assertLess(reactor.seconds(), until_s, f"{member.name} cannot put {name}")

@@ -1,4 +1,4 @@
-"""Run twistd as on a machine whose clock is wrong: `skewed.py SECONDS-AHEAD ARGUMENTS...`.
+"""Run twistd as on a machine whose clock is wrong: `skewed.py SECONDS-AHEAD TWISTD ARGUMENTS...`.
 
 The clock is replaced before anything of Twisted or Streembit is loaded.
 """
@@ -15,7 +15,7 @@ def ahead(clock: Callable[[], float], seconds: float) -> Callable[[], float]:
 
 if __name__ == "__main__":
     time.time = ahead(time.time, float(sys.argv[1]))
-    del sys.argv[1]
+    del sys.argv[:2]
     from twisted.scripts.twistd import run
 
     run()
