@@ -12,6 +12,7 @@ PROGRAMS = (  # the quick ones first
     "bench.memory",
     "bench.start",
     "bench.lookups",
+    "bench.churn",
     "bench.compare",
 )
 
