@@ -256,13 +256,18 @@ class Peer:
         self._carrier.abort(reason)
 
     def _sign_of_life(self, payload: bytes) -> None:
-        """Show that we are there; who asks more often than anybody needs to is not answered."""
-        if payload == ASKS:
-            if self.heard_s - self._shown_s >= SHOWN_EVERY_S:
-                self._shown_s = self.heard_s
-                self._carrier.send(SHOWS)
-        elif payload != SHOWS:
+        """Show that we are there; who asks more often than anybody needs to is not answered.
+
+        All others are paid for like requests: they cost their sender nothing at all.
+        """
+        if payload not in (ASKS, SHOWS):
             raise BadFrame("neither a message nor a sign of life")
+        fresh = 0 <= self.heard_s - self._shown_s < SHOWN_EVERY_S  # not so with a clock set back
+        if payload == ASKS and not fresh:
+            self._shown_s = self.heard_s
+            self._carrier.send(SHOWS)
+        else:
+            self._pay(None)
 
     def _answered(self, parsed: ParsedRpc) -> None:
         waiting = self._pending.get(parsed.rpc.re)

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import resource
 from dataclasses import replace
+from itertools import repeat
+from typing import Final
 
 from twisted.internet.defer import Deferred, gatherResults
 
 from streembit.dht.store import StoreLimits
 from streembit.disk.records import SqliteShelf
 from streembit.jose.keys import PrivateKey
+from streembit.link.channel import OVERHEAD_BYTES
+from streembit.net.events import LinkLimits
 from streembit.net.gate import GateLimits
 from streembit.net.listen import descriptors
+from streembit.wire.frame import HEADER_BYTES
+from streembit.wire.life import ASKS, SHOWS
 from streembit.wire.message import FindNode, Ping, Rpc, Store, Stored
 from tests.attacks.watched import AttackTests, broken, quiet
 from tests.disk.places import a_folder
 from tests.rig.evil import EvilLink, EvilPeer
 from tests.rig.refusal import HOST, QUIET, Watch
 from tests.service.town import PORT, Town
+
+SIGN_BYTES: Final = HEADER_BYTES + OVERHEAD_BYTES + 1
+READ_AHEAD_BYTES: Final = 64 * 1024  # what a link that is paused may have been given already
 
 
 class FloodTests(AttackTests):
@@ -165,6 +174,23 @@ class CheckTests(AttackTests):
         self.town.run(0.1)
         self.successResultOf(sent)
 
+    def test_C3_signs_of_life_without_end(self) -> None:
+        """Nobody signs them, and they are read no faster than requests are."""
+        for sign, answers in ((ASKS, 2), (SHOWS, 0)):
+            link = self.watch.link()
+            heard = len(link.frames)
+            before_bytes = self.watch.node.traffic.received_bytes
+            sent = link.flood(repeat(sign, 100_000))
+            self.town.run(1)
+            frames = (self.watch.node.traffic.received_bytes - before_bytes) / SIGN_BYTES
+            self.assertLessEqual(frames, 200 + 1.1 * 200 + READ_AHEAD_BYTES / SIGN_BYTES)
+            self.assertLessEqual(len(link.frames) - heard, answers)
+            self.watch.harmless()
+            link.leave()
+            self.town.run(0.1)
+            self.successResultOf(sent)
+        self.assertEqual(set(self.counts()), {"rate-limited"})
+
     def test_C3_three_records_with_bad_signatures(self) -> None:
         """Who keeps bringing what nobody signed is ended like who signs badly itself."""
         evil = self.watch.evil("10.204.0.1")
@@ -183,6 +209,48 @@ class CheckTests(AttackTests):
     def counts(self) -> dict[str, int]:
         """Return the refusals by reason."""
         return self.watch.node.refusals.counts()
+
+
+class ShareTests(AttackTests):
+    """C3 at a node that checks 200 signatures a second in all, and 20 of one peer."""
+
+    def make_watch(self, town: Town, **more: object) -> Watch:
+        settings = replace(QUIET, checks_per_peer_per_s=20, checks_per_node_per_s=200)
+        return Watch(self, town, settings=settings)
+
+    def test_C3_many_that_flood_take_nothing_from_those_who_are_known(self) -> None:
+        """Fifteen strangers use up all that strangers get; the friend's requests never wait."""
+        links = self.watch.links(15)
+        floods = [link.flood(link.pings(400)) for link in links]
+        checks = self.watch.node.network.checks
+        self.town.run(1)
+        before, began_s = checks.good, self.town.memory.clock.seconds()
+        for _ in range(40):
+            self.town.run(0.1)
+            self.watch.harmless()
+        passed_s = self.town.memory.clock.seconds() - began_s
+        self.assertLessEqual(checks.good - before, (200 + 50) * passed_s)
+        self.assertGreaterEqual(checks.good - before, 0.9 * 200 * passed_s)
+        for link in links:
+            link.leave()
+        self.town.run(0.1)
+        for flood in floods:
+            self.successResultOf(flood)
+
+    def test_C3_a_stranger_among_many_that_flood_gets_its_part(self) -> None:
+        """It waits its turn, and is served: nobody is locked out."""
+        links = self.watch.links(15)
+        for link in links:
+            link.flood(link.pings(400))
+        self.town.run(1)
+        honest = self.watch.link()
+        for _ in range(10):
+            asked_s = self.town.memory.clock.seconds()
+            self.town.result(honest.ask(Ping()))
+            self.assertLess(self.town.memory.clock.seconds() - asked_s, 1.0)
+        for link in links:
+            link.leave()
+        self.town.run(0.1)
 
 
 class StoreTests(AttackTests):
@@ -245,3 +313,36 @@ class DeafTests(AttackTests):
         every: Deferred[list[int]] = gatherResults(floods)
         self.successResultOf(every)
         self.watch.refusals_of(0, quiet)
+
+
+class BacklogTests(AttackTests):
+    """C8 at a node that lets 1 MiB wait in all."""
+
+    TOTAL_BYTES: Final = 1024 * 1024
+
+    def make_watch(self, town: Town, **more: object) -> Watch:
+        settings = replace(QUIET, checks_per_peer_per_s=2000)
+        limits = LinkLimits(queue_bytes_total=self.TOTAL_BYTES)
+        return Watch(self, town, settings=settings, link_limits=limits)
+
+    def test_C8_what_waits_for_all_of_them_is_bounded(self) -> None:
+        """Though none of them is near its own bound; those that read are not touched."""
+        self.town.join(*self.town.grow(8))
+        links, reader = self.watch.links(10), self.watch.link()
+        for link in links:
+            link.deaf()
+            for _ in range(240):
+                link.say(link.token(FindNode("A" * 27)))
+        backlog, most_bytes = self.watch.node.backlog, 0
+        for _ in range(60):
+            self.town.run(0.05)
+            most_bytes = max(most_bytes, backlog.total_bytes)
+        self.assertLessEqual(most_bytes, self.TOTAL_BYTES)
+        self.assertGreater(most_bytes, self.TOTAL_BYTES // 2)
+        self.assertGreaterEqual(self.watch.node.refusals.counts()["slow-reader"], 3)
+        self.watch.harmless()
+        self.town.result(reader.ask(Ping()))
+        for link in links:
+            link.leave()
+        self.town.run(1)
+        self.assertEqual(backlog.total_bytes, 0)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Factory
 
 from streembit.errors import StreembitError
@@ -30,7 +31,7 @@ def pong(_peer: Peer, _request: Verified[Rpc]) -> Answer | Deferred[Answer]:
 class Side:
     """One end: what it served, refused and lost; its conversation once the link is open."""
 
-    clock: MemoryClock
+    clock: IReactorTime
     serve: Callable[[Peer, Verified[Rpc]], Answer | Deferred[Answer]] = pong
     wait_s: Callable[[Peer], float] = lambda _peer: 0.0
     network: str = NETWORK
@@ -77,13 +78,22 @@ class Side:
 
 
 class Pair:
-    """Two sides with an open link between them."""
+    """Two sides with an open link between them.
 
-    def __init__(self, **right: object) -> None:
+    Args:
+        right_clock: makes the right side's clock of the network's.
+        right: for the right side.
+    """
+
+    def __init__(
+        self,
+        right_clock: Callable[[MemoryClock], IReactorTime] = lambda clock: clock,
+        **right: object,
+    ) -> None:
         self.net = MemoryNetwork(seed=1, latency_s=(0.01, 0.01))
         self.clock = self.net.clock
         self.left = Side(self.clock)
-        self.right = Side(self.clock, **right)  # type: ignore[arg-type]
+        self.right = Side(right_clock(self.clock), **right)  # type: ignore[arg-type]
         self.net.host("10.0.0.2").listen(
             1, Factory.forProtocol(lambda: self.right.protocol(initiator=False))
         )

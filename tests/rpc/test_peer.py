@@ -16,8 +16,10 @@ from streembit.errors import (
 from streembit.jose.envelope import seal_rpc
 from streembit.rpc.peer import MAX_BAD_SIGNATURES, MAX_SERVING
 from streembit.rpc.pending import MAX_PENDING
+from streembit.wire.life import ASKS, SHOWS
 from streembit.wire.message import Answer, FindNode, Nodes, Ping, Pong, Rpc
 from tests.rpc.pair import NETWORK, Pair
+from tests.service.town import WrongClock
 
 
 def forge(pair: Pair, **changes: object) -> bytes:
@@ -213,3 +215,74 @@ class Refusing(SynchronousTestCase):
         pair.clock.advance(1)
         self.assertEqual(pair.right.checks.good, MAX_SERVING + 1)
         self.assertEqual(pair.right.refusals, ["rate-limited"])
+
+
+class Living(SynchronousTestCase):
+    """Signs of life: the only payloads that nobody signs."""
+
+    def say(self, pair: Pair, payload: bytes, times: int = 1) -> None:
+        """Let the left side say this to the right one, whatever it is."""
+        assert pair.left.link is not None
+        for _ in range(times):
+            pair.left.link.send(payload)
+        pair.clock.advance(0.1)
+
+    def test_who_is_asked_shows_that_it_is_there(self) -> None:
+        """Nothing is signed for it, nor checked."""
+        pair = Pair()
+        left, right = pair.left.peer, pair.right.peer
+        assert left is not None and right is not None
+        pair.clock.advance(30)
+        left.ask_life()
+        pair.clock.advance(1)
+        self.assertGreater(left.heard_s, left.opened_s + 30)
+        self.assertGreater(right.heard_s, right.opened_s + 30)
+        self.assertEqual((pair.right.checks.good, pair.left.checks.good), (0, 0))
+        self.assertEqual((pair.left.refusals, pair.right.refusals), ([], []))
+
+    def test_of_a_link_that_is_gone_nothing_is_asked(self) -> None:
+        """And it is no error."""
+        pair = Pair()
+        assert pair.left.peer is not None
+        pair.left.peer.abort(PeerGone("enough"))
+        pair.left.peer.ask_life()
+
+    def test_one_byte_that_is_neither_ends_the_link(self) -> None:
+        """It is no message."""
+        for payload in (b"\0", b"\x03", b"{"):
+            pair = Pair()
+            self.say(pair, payload)
+            self.assertEqual((pair.right.refusals, len(pair.right.lost)), (["bad-frame"], 1))
+
+    def test_C3_more_signs_than_anybody_needs_are_paid_for(self) -> None:
+        """The first is answered; what comes within the same second costs like a request."""
+        for sign, first in ((ASKS, 1), (SHOWS, 0)):
+            paid: list[object] = []
+            pair = Pair(wait_s=lambda peer, paid=paid: float(paid.append(peer) or 0))
+            self.say(pair, sign, 10)
+            self.assertEqual(len(paid), 10 - first)
+            self.assertEqual((pair.right.refusals, pair.right.lost), ([], []))
+
+    def test_C3_over_budget_no_more_signs_are_read(self) -> None:
+        """Until the budget has them; none is lost, and the link stays."""
+        waits = [0.5, 0.0, 0.5, 0.0]
+        pair = Pair(wait_s=lambda _peer: waits.pop(0) if waits else 0.0)
+        self.say(pair, ASKS, 3)
+        done = pair.ask()
+        pair.clock.advance(0.8)
+        self.assertNoResult(done)
+        pair.clock.advance(0.5)
+        self.successResultOf(done)
+        self.assertEqual(pair.right.refusals, ["rate-limited"] * 2)
+
+    def test_D6_a_clock_set_back_leaves_nobody_unanswered(self) -> None:
+        """Else every peer would take us for gone until our clock has come round."""
+        pair = Pair(right_clock=WrongClock)
+        left, clock = pair.left.peer, pair.right.clock
+        assert left is not None and isinstance(clock, WrongClock)
+        self.say(pair, ASKS)
+        clock.ahead_s = -3600.0
+        heard_s = left.heard_s
+        pair.clock.advance(1)
+        self.say(pair, ASKS)
+        self.assertGreater(left.heard_s, heard_s)
