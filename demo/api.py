@@ -20,7 +20,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory, IResponse
 from zope.interface import implementer
 
-from streembit.api.operations import PutRecord
+from streembit.api.network import PutRecord
 from streembit.service.facade import GetResult, PutResult, Readiness, Status
 
 TIMEOUT_S: Final = 20.0  # a put waits for receipts, and for peers that died meanwhile

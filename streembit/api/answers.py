@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from streembit import errors
-from streembit.api.operations import ErrorAnswer, ErrorBody
+from streembit.api.operation import ErrorAnswer, ErrorBody
 from streembit.errors import RecordRefused, RemoteError, StreembitError
 
 # The first class that an error belongs to decides; what no line names is a defect: 500.
@@ -18,6 +18,8 @@ _STATUS: Final = (
     (errors.UnsupportedMediaType, 415),
     (errors.NotFound, 404),
     (errors.NoSuchAccount, 404),
+    (errors.NoSuchContact, 404),
+    (errors.NoSuchTransfer, 404),
     (errors.TooLarge, 413),
     (errors.RecordTooLarge, 413),
     (errors.StoreDegraded, 503),
@@ -28,10 +30,34 @@ _STATUS: Final = (
     (errors.PeerGone, 503),
     (errors.RequestTimeout, 504),
     (errors.DeadlineExceeded, 504),
+    (errors.ChestDamaged, 503),
+    (errors.NotEnoughSpace, 507),
+    (errors.RequestQuota, 429),
+    (errors.OutboxFull, 429),
+    (errors.TooManyTransfers, 429),
+    (errors.WrongPasscode, 403),
+    (errors.AmbiguousContact, 409),
+    (errors.NameTaken, 409),
+    (errors.WrongState, 409),
+    (errors.BookFull, 409),
+    (errors.FingerprintDiffers, 409),
+    (errors.KeyAlarm, 409),
+    (errors.KeyRefused, 409),
+    (errors.KeyRevoked, 409),
+    (errors.OfferExpired, 409),
+    (errors.OfferUsed, 409),
+    (errors.OwnOffer, 409),
+    (errors.WrongNetwork, 409),
+    (errors.FileChanged, 409),
+    (errors.TransferState, 409),
     (RecordRefused, 409),
     (errors.BadName, 400),
     (errors.BadKey, 400),
     (errors.BadToken, 400),
+    (errors.BadHeader, 400),
+    (errors.BadSignature, 400),
+    (errors.BadOffer, 400),
+    (errors.BadWords, 400),
     (errors.BadJson, 400),
     (RemoteError, 502),
 )

@@ -16,7 +16,7 @@ from streembit.api.answers import answer_of, status_of
 from streembit.errors import BadRequest, ForbiddenHost, ForbiddenOrigin, StreembitError, TooLarge
 from streembit.wire import codec
 
-MAX_BODY_BYTES: Final = 16 * 1024  # a value of 8 KiB in base64, and its members
+MAX_BODY_BYTES: Final = 256 * 1024  # a message of 16,384 characters, each of them escaped
 IDLE_S: Final = 60.0  # a client that sends nothing for so long is gone
 
 _HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z.-]+)(:[0-9]{1,5})?\Z")

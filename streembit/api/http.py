@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final
 
 from klein import Klein
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -16,9 +17,12 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from streembit import errors
 from streembit.api import openapi
 from streembit.api.guard import IDLE_S, Guarded, QuietSite, written
-from streembit.api.operations import OPERATIONS, Ask, Operation
-from streembit.errors import Internal, StreembitError
+from streembit.api.lines import Lines
+from streembit.api.operation import Ask, Operation
+from streembit.api.operations import OF_NODE, OF_PEOPLE
+from streembit.errors import BadRequest, Internal, StreembitError
 from streembit.service.facade import NodeFacade, Readiness
+from streembit.service.people_facade import PeopleFacade
 from streembit.wire import codec
 
 Refuse = Callable[[str], object]
@@ -26,36 +30,44 @@ JSON: Final = b"application/json"
 
 
 class Api:
-    """Serves a node's facade.
+    """Serves a node's facade, and that of its people where it has some.
 
     An error raised on purpose is answered with its code. Any other is a
     defect: it is logged with its trace, counted through `refuse`, answered
-    with 500 and touches no other request.
+    with 500 and touches no other request. An answer of many lines that
+    fails after its first is cut off.
     """
 
     _log = Logger()
 
-    def __init__(self, node: NodeFacade, refuse: Refuse) -> None:
-        self._node = node
+    def __init__(self, node: NodeFacade, refuse: Refuse, people: PeopleFacade | None) -> None:
         self._refuse = refuse
-        self.resource = Guarded(self._routes().resource())
+        self.resource = Guarded(self._routes(node, people).resource())
 
-    def _routes(self) -> Klein:
+    def _routes(self, node: NodeFacade, people: PeopleFacade | None) -> Klein:
         app = Klein()
         app.url_map.strict_slashes = False
         app.url_map.merge_slashes = False
-        app.route("/openapi.json", methods=["GET"])(_openapi)
-        for operation in OPERATIONS:
+        served: list[tuple[Operation[Any], Any]] = [(each, node) for each in OF_NODE]
+        if people is not None:
+            served += [(each, people) for each in OF_PEOPLE]
+        document = openapi.document(tuple(operation for operation, _ in served))
+        app.route("/openapi.json", methods=["GET"])(_answering(document))
+        for operation, desk in served:
             route = app.route(_rule(operation), methods=[operation.method], endpoint=operation.name)
-            route(self._serving(operation))
+            route(self._serving(operation, desk))
         app.handle_errors(StreembitError)(_refused)
         app.handle_errors(HTTPException)(_unroutable)
         app.handle_errors(Exception)(self._failed)
         return app
 
-    def _serving(self, operation: Operation) -> Callable[..., Awaitable[bytes]]:
+    def _serving(self, operation: Operation[Any], desk: Any) -> Callable[..., Awaitable[bytes]]:
         async def serve(request: Request, **path: str) -> bytes:
-            answer = await operation.perform(self._node, Ask(path, _body(operation, request)))
+            ask = Ask(path, _body(operation, request), _query(operation, request))
+            answer = await operation.perform(desk, ask)
+            if operation.streams:
+                await self._stream(request, answer)
+                return b""
             if isinstance(answer, Readiness) and not answer.ready:
                 request.setResponseCode(503)
             request.setHeader(b"content-type", JSON)
@@ -63,23 +75,40 @@ class Api:
 
         return serve
 
+    async def _stream(self, request: Request, values: Any) -> None:
+        assert isinstance(values, Iterator)
+        try:
+            await Lines(request, values).start()
+        except Exception:
+            if not request.startedWriting:
+                raise
+            self._log.failure("an answer was cut off")
+            self._refuse(Internal.code)
+            await _cut_off(request)
+
     def _failed(self, request: IRequest, failure: Failure) -> bytes:
         self._log.failure("request failed", failure=failure)
         self._refuse(Internal.code)
         return written(request, Internal())
 
 
-def make_site(node: NodeFacade, refuse: Refuse, clock: IReactorTime) -> QuietSite:
-    """Return the factory of HTTP connections that serves a node's API."""
+def make_site(
+    node: NodeFacade, refuse: Refuse, clock: IReactorTime, people: PeopleFacade | None = None
+) -> QuietSite:
+    """Return the factory of HTTP connections that serves a node's API.
+
+    Without `people` the operations of contacts, messages and files are
+    not there.
+    """
     return QuietSite(
-        Api(node, refuse).resource,
+        Api(node, refuse, people).resource,
         timeout=IDLE_S,
         reactor=clock,
         parsePOSTFormSubmission=False,
     )
 
 
-def _rule(operation: Operation) -> str:
+def _rule(operation: Operation[Any]) -> str:
     rule = operation.path
     for parameter in operation.parameters:
         converter = f"<path:{parameter.name}>" if parameter.spans else f"<{parameter.name}>"
@@ -87,7 +116,7 @@ def _rule(operation: Operation) -> str:
     return rule
 
 
-def _body(operation: Operation, request: Request) -> object:
+def _body(operation: Operation[Any], request: Request) -> object:
     if operation.body is None:
         return None
     content_type = request.getHeader(b"content-type") or b""
@@ -97,9 +126,38 @@ def _body(operation: Operation, request: Request) -> object:
     return body
 
 
-def _openapi(request: Request) -> bytes:
-    request.setHeader(b"content-type", JSON)
-    return openapi.document()
+def _cut_off(request: Request) -> Deferred[None]:
+    """Close the connection without the end of the answer; fail when it is closed."""
+    transport: Any = request.channel.transport
+    transport.abortConnection()
+    return request.notifyFinish()
+
+
+def _query(operation: Operation[Any], request: Request) -> dict[str, str]:
+    """Return the parts of the query that the operation knows; others are ignored."""
+    found = {}
+    for query in operation.query:
+        given = request.args.get(query.name.encode(), []) if request.args else []
+        if len(given) > 1:
+            raise BadRequest(f"{query.name} is given twice")
+        if given:
+            found[query.name] = _decoded(given[0])
+    return found
+
+
+def _decoded(value: bytes) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadRequest("the query is not UTF-8") from None
+
+
+def _answering(document: bytes) -> Callable[[Request], bytes]:
+    def answer(request: Request) -> bytes:
+        request.setHeader(b"content-type", JSON)
+        return document
+
+    return answer
 
 
 def _refused(request: IRequest, failure: Failure) -> bytes:

@@ -9,7 +9,8 @@ import msgspec
 
 from streembit._version import __version__
 from streembit.api.answers import status_of_code
-from streembit.api.operations import OPERATIONS, ErrorAnswer, Operation, Parameter
+from streembit.api.operation import ErrorAnswer, Number, Operation, Parameter, Query
+from streembit.api.operations import OPERATIONS
 from streembit.service.facade import MAX_NAME_BYTES, Readiness
 
 _REF: Final = "#/components/schemas/{name}"
@@ -22,19 +23,20 @@ _DESCRIPTION: Final = (
 )
 
 Json = dict[str, Any]
+Operations = tuple[Operation[Any], ...]
 
 
 @cache
-def document() -> bytes:
-    """Return the document as JSON, made once."""
-    return msgspec.json.format(msgspec.json.encode(as_object()), indent=2)
+def document(operations: Operations = OPERATIONS) -> bytes:
+    """Return the document of these operations as JSON, made once."""
+    return msgspec.json.format(msgspec.json.encode(as_object(operations)), indent=2)
 
 
-def as_object() -> Json:
+def as_object(operations: Operations = OPERATIONS) -> Json:
     """Return the document as JSON types."""
-    schemas, components = _schemas()
+    schemas, components = _schemas(operations)
     paths: Json = {}
-    for operation in OPERATIONS:
+    for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _described(
             operation, schemas
         )
@@ -47,10 +49,10 @@ def as_object() -> Json:
     }
 
 
-def _schemas() -> tuple[dict[Any, Json], Json]:
+def _schemas(operations: Operations) -> tuple[dict[Any, Json], Json]:
     """Return the schema of each type that travels, and the named ones they refer to."""
-    bodies = [operation.body for operation in OPERATIONS if operation.body is not None]
-    kinds = list(dict.fromkeys([ErrorAnswer, *(op.answer for op in OPERATIONS), *bodies]))
+    bodies = [operation.body for operation in operations if operation.body is not None]
+    kinds = list(dict.fromkeys([ErrorAnswer, *(op.answer for op in operations), *bodies]))
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
     return dict(zip(kinds, schemas, strict=True)), _tidied(components)
 
@@ -68,11 +70,14 @@ def _tidied_member(name: str, value: Any) -> Any:
     return _tidied(value)
 
 
-def _described(operation: Operation, schemas: dict[Any, Json]) -> Json:
+def _described(operation: Operation[Any], schemas: dict[Any, Json]) -> Json:
     described: Json = {
         "operationId": operation.name,
         "summary": operation.doc,
-        "parameters": [_parameter(each) for each in operation.parameters],
+        "parameters": [
+            *(_parameter(each) for each in operation.parameters),
+            *(_query(each) for each in operation.query),
+        ],
         "responses": _responses(operation, schemas),
     }
     if operation.body is not None:
@@ -95,8 +100,20 @@ def _parameter(parameter: Parameter) -> Json:
     }
 
 
-def _responses(operation: Operation, schemas: dict[Any, Json]) -> Json:
-    responses: Json = {"200": _response("Done.", schemas[operation.answer])}
+def _query(query: Query) -> Json:
+    schema: Json
+    if isinstance(query, Number):
+        schema = {"type": "integer", "minimum": query.least, "maximum": query.most}
+        if query.default is not None:
+            schema["default"] = query.default
+    else:
+        schema = {"type": "string", "pattern": query.pattern}
+    return {"name": query.name, "in": "query", "description": query.doc, "schema": schema}
+
+
+def _responses(operation: Operation[Any], schemas: dict[Any, Json]) -> Json:
+    kind = "application/jsonl" if operation.streams else "application/json"
+    responses: Json = {"200": _response("Done.", schemas[operation.answer], kind)}
     if operation.answer is Readiness:
         responses["503"] = _response("Not ready.", schemas[Readiness])
     for status, codes in sorted(_codes_by_status(operation).items()):
@@ -106,7 +123,7 @@ def _responses(operation: Operation, schemas: dict[Any, Json]) -> Json:
     return responses
 
 
-def _codes_by_status(operation: Operation) -> dict[int, set[str]]:
+def _codes_by_status(operation: Operation[Any]) -> dict[int, set[str]]:
     codes = {*_ALWAYS, *operation.errors, *(_WITH_BODY if operation.body is not None else ())}
     if operation.parameters:
         codes.add("no-such-path")
@@ -116,5 +133,5 @@ def _codes_by_status(operation: Operation) -> dict[int, set[str]]:
     return by_status
 
 
-def _response(description: str, schema: Json) -> Json:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
+def _response(description: str, schema: Json, kind: str = "application/json") -> Json:
+    return {"description": description, "content": {kind: {"schema": schema}}}

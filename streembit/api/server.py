@@ -21,6 +21,7 @@ from streembit.api import unixpath
 from streembit.api.late import LateFactory
 from streembit.errors import ListenFailed
 from streembit.service.facade import NodeFacade
+from streembit.service.people_facade import PeopleFacade
 
 
 class Refuse(Protocol):
@@ -42,10 +43,17 @@ class ApiService(Service):
 
     name = "api"
 
-    def __init__(self, reactor: ApiReactor, path: Path, node: NodeFacade, refuse: Refuse) -> None:
+    def __init__(
+        self,
+        reactor: ApiReactor,
+        path: Path,
+        node: NodeFacade,
+        refuse: Refuse,
+        people: PeopleFacade | None = None,
+    ) -> None:
         self._reactor = reactor
         self._path = path
-        self._factory = LateFactory(lambda: _site(node, refuse, reactor))
+        self._factory = LateFactory(lambda: _site(node, refuse, reactor, people))
         self._port: IListeningPort | None = None
         self._held = ExitStack()
 
@@ -78,7 +86,9 @@ class ApiService(Service):
             os.umask(before)
 
 
-def _site(node: NodeFacade, refuse: Refuse, clock: IReactorTime) -> IProtocolFactory:
+def _site(
+    node: NodeFacade, refuse: Refuse, clock: IReactorTime, people: PeopleFacade | None
+) -> IProtocolFactory:
     from streembit.api.http import make_site
 
-    return make_site(node, refuse, clock)
+    return make_site(node, refuse, clock, people)

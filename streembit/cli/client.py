@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from streembit.api import unixpath
-from streembit.api.operations import ErrorAnswer
+from streembit.api.operation import ErrorAnswer
 from streembit.errors import (
     BadAnswer,
     BadJson,

@@ -11,7 +11,7 @@ from streembit.cli import show
 from streembit.cli.command import Command, Settings, pass_settings
 
 if TYPE_CHECKING:
-    from streembit.api.operations import Checks
+    from streembit.api.network import Checks
     from streembit.service.facade import Readiness, Status
 
 
@@ -95,7 +95,7 @@ def doctor(context: click.Context, settings: Settings) -> None:
 
 
 def _found(settings: Settings) -> Checks:
-    from streembit.api.operations import Checks
+    from streembit.api.network import Checks
     from streembit.cli.offline import examine
     from streembit.errors import NodeNotRunning
 

@@ -27,7 +27,7 @@ def peer() -> None:
 @pass_settings
 def list_(settings: Settings) -> None:
     """List the peers, nearest first."""
-    from streembit.api.operations import Peers
+    from streembit.api.network import Peers
 
     found = settings.client().ask("GET", "/v1/peers", Peers)
     if settings.json:

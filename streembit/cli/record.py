@@ -61,7 +61,7 @@ def put(settings: Settings, name: str, value: str | None, ttl: int) -> None:
 
     The node publishes it anew each hour as long as it runs.
     """
-    from streembit.api.operations import PutRecord
+    from streembit.api.network import PutRecord
     from streembit.service.facade import PutResult
 
     body = PutRecord(_given(value), ttl)
@@ -110,7 +110,7 @@ def delete(settings: Settings, name: str) -> None:
 @pass_settings
 def list_(settings: Settings) -> None:
     """List your records that the node keeps alive."""
-    from streembit.api.operations import Records
+    from streembit.api.network import Records
 
     found = settings.client().ask("GET", "/v1/records", Records)
     if settings.json:

@@ -16,8 +16,8 @@ MIN_TTL_S: Final = 60  # shorter lives end before a put to slow peers does
 DEFAULT_TTL_S: Final = MAX_TTL_S
 
 # Controls, line and paragraph separators, and marks that are not seen or turn text around.
-_HIDDEN: Final = r"\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
-_SEGMENT: Final = rf"[^\s./{_HIDDEN}][^/{_HIDDEN}]*"
+HIDDEN: Final = r"\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+_SEGMENT: Final = rf"[^\s./{HIDDEN}][^/{HIDDEN}]*"
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 NAME_PATTERN: Final = rf"^{_SEGMENT}(/{_SEGMENT})*$"
 

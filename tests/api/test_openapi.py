@@ -13,15 +13,18 @@ from openapi_spec_validator import validate
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import Clock, LoopingCall
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from streembit.api import openapi
 from streembit.api.answers import status_of_code
 from streembit.api.http import make_site
-from streembit.api.operations import OPERATIONS, VALUE_PATTERN
+from streembit.api.network import VALUE_PATTERN
+from streembit.api.operations import OF_NODE, OF_PEOPLE, OPERATIONS
 from streembit.errors import by_code
+from tests.api.fake import FakeNode
+from tests.api.people import FakePeople
 from tests.api.village import Village
 from tests.sources import ROOT
 
@@ -30,52 +33,81 @@ SEED = 20_26
 PUMP_EVERY_S, PUMP_S = 0.001, 0.02  # the village's time runs at most 20 times as fast as ours
 CANARY_WITHIN_S = 300.0
 
-# Text of the right form need not be a key on the curve, or a fingerprint whose check fits.
+# Text of the right form need not be a key on the curve, a fingerprint whose check fits, or a
+# contact.
 CONFIG = """
 [[operations]]
-include-path-regex = "/owners/|/ping"
-checks.positive_data_acceptance.expected-statuses = ["200", "400", "404"]
+include-path-regex = "/owners/|/ping|/contacts|/requests|/offers|/files|/wipe"
+checks.positive_data_acceptance.expected-statuses = ["200", "400", "404", "409"]
 """
 
 
-class SchemathesisTests(TestCase):
-    timeout = 120
+class SchemathesisCase(TestCase):
+    timeout = 240
 
     def setUp(self) -> None:
         self.defects: list[str] = []
         self.folder = Path(self.mktemp())
         self.folder.mkdir(parents=True)
         (self.folder / "schemathesis.toml").write_text(CONFIG)
+
+    def serve(self, site: Any) -> str:
+        """Serve a site on a port of its own; return where its document is."""
+        port: IListeningPort = reactor.listenTCP(0, site, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        return f"http://127.0.0.1:{port.getHost().port}/openapi.json"  # type: ignore[attr-defined]
+
+    async def assert_kept(self, location: str, tested: int, *options: str) -> None:
+        """Ask for all that the document promises; count what was asked for."""
+        out, err, status = await self._schemathesis(location, *options)
+        self.assertEqual(status, 0, (out[-6000:] + err).decode(errors="replace"))
+        found = re.search(rb"Tested: (\d+)", out)
+        assert found is not None
+        self.assertEqual(int(found[1]), tested)
+        self.assertEqual(self.defects, [])
+
+    def _schemathesis(self, location: str, *more: str) -> Deferred[tuple[bytes, bytes, int]]:
+        options = ["--max-examples", str(EXAMPLES), "--seed", str(SEED), "--warnings", "off"]
+        ended: Deferred[tuple[bytes, bytes, int]] = getProcessOutputAndValue(
+            sys.executable,
+            [
+                *("-m", "schemathesis.cli", "run", location, *options),
+                *("--generation-database", "none", *more),
+            ],
+            env=os.environ,
+            path=str(self.folder),
+        )
+        return ended
+
+
+class NodeSchemathesisTests(SchemathesisCase):
+    def setUp(self) -> None:
+        super().setUp()
         self.village = Village(self.folder)
         self.addCleanup(self.village.stop)
         self.village.start()
         self.village.run_until(lambda: False, CANARY_WITHIN_S)
-        site: Any = make_site(self.village.desks[0], self.defects.append, reactor)
-        self.port: IListeningPort = reactor.listenTCP(0, site, interface="127.0.0.1")
-        self.addCleanup(self.port.stopListening)
         pump = LoopingCall(self.village.memory.clock.advance, PUMP_S)
         pump.start(PUMP_EVERY_S)
         self.addCleanup(pump.stop)
 
     async def test_the_api_keeps_to_its_document(self) -> None:
         """Good, bad and chained requests get documented answers, and no bad one is accepted."""
-        location = f"http://127.0.0.1:{self.port.getHost().port}/openapi.json"  # type: ignore[attr-defined]
-        out, err, status = await self._schemathesis(location)
-        self.assertEqual(status, 0, (out[-6000:] + err).decode(errors="replace"))
-        found = re.search(rb"Tested: (\d+)", out)
-        assert found is not None
-        self.assertEqual(int(found[1]), len(OPERATIONS))
-        self.assertEqual(self.defects, [])
+        clock: Any = reactor
+        site = make_site(self.village.desks[0], self.defects.append, clock)
+        await self.assert_kept(self.serve(site), len(OF_NODE))
 
-    def _schemathesis(self, location: str) -> Deferred[tuple[bytes, bytes, int]]:
-        options = ["--max-examples", str(EXAMPLES), "--seed", str(SEED), "--warnings", "off"]
-        ended: Deferred[tuple[bytes, bytes, int]] = getProcessOutputAndValue(
-            sys.executable,
-            ["-m", "schemathesis.cli", "run", location, *options, "--generation-database", "none"],
-            env=os.environ,
-            path=str(self.folder),
-        )
-        return ended
+
+class PeopleSchemathesisTests(SchemathesisCase):
+    async def test_the_api_of_people_keeps_to_its_document(self) -> None:
+        """The same for contacts, conversations, files and the account."""
+        clock = Clock()
+        pump = LoopingCall(clock.advance, 1)  # a wait of 25 s takes 25 ms
+        pump.start(PUMP_EVERY_S)
+        self.addCleanup(pump.stop)
+        site = make_site(FakeNode(), self.defects.append, clock, FakePeople(clock))
+        of_node = [option for each in OF_NODE for option in ("--exclude-operation-id", each.name)]
+        await self.assert_kept(self.serve(site), len(OF_PEOPLE), *of_node)
 
 
 class DocumentTests(SynchronousTestCase):

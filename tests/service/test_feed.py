@@ -33,7 +33,8 @@ class FeedTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def after(self, position: str, wait_s: float = 0) -> Events:
-        return self.successResultOf(self.feed.after(position, wait_s))
+        found: Events = self.successResultOf(self.feed.after(position, wait_s))
+        return found
 
     def waiting(self, position: str, wait_s: float = 10) -> Deferred[Events]:
         return Deferred.fromCoroutine(self.feed.after(position, wait_s))

@@ -1,0 +1,337 @@
+"""Operations of contacts: offers, requests, and the book."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+from streembit.api.operation import ID_PATTERN, Ask, Operation, Parameter
+from streembit.service import people_rows as rows
+from streembit.service.facade import HIDDEN
+from streembit.service.people_facade import PeopleFacade
+from streembit.service.people_rows import (
+    DEFAULT_OFFER_S,
+    MAX_NAME_CHARS,
+    MAX_NOTE_CHARS,
+    MAX_OFFER_S,
+    MIN_OFFER_S,
+)
+
+MAX_OFFER_TEXT_CHARS: Final = 64 * 1024  # contacts.offer: a long mail
+MAX_PROOF_CHARS: Final = 512  # 24 words have some 200
+MAX_NODE_CHARS: Final = 96  # a fingerprint with its spaces has 69
+
+PERSON_PATTERN: Final = rf"^[^\s./{HIDDEN}][^/{HIDDEN}]{{0,95}}$"
+
+NameText = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_CHARS)]
+NoName = Annotated[str, Meta(max_length=MAX_NAME_CHARS)]
+NoteText = Annotated[str, Meta(max_length=MAX_NOTE_CHARS)]
+OfferText = Annotated[str, Meta(max_length=MAX_OFFER_TEXT_CHARS)]
+
+
+class CreateOffer(Struct, frozen=True, forbid_unknown_fields=True):
+    """For how many seconds an offer is valid, whether for one person only, and a remark."""
+
+    life_s: Annotated[float, Meta(ge=MIN_OFFER_S, le=MAX_OFFER_S)] = DEFAULT_OFFER_S
+    once: bool = False
+    note: NoteText = ""
+
+
+class OfferIn(Struct, frozen=True, forbid_unknown_fields=True):
+    """A text with offers in it."""
+
+    text: OfferText
+
+
+class AddContact(Struct, frozen=True, forbid_unknown_fields=True):
+    """A text with an offer in it, what to call its maker, and a remark for them."""
+
+    text: OfferText
+    name: NoName = ""
+    note: NoteText = ""
+
+
+class RequestContact(Struct, frozen=True, forbid_unknown_fields=True):
+    """A key, fingerprint or node id, what to call its owner, and a remark for them."""
+
+    node: Annotated[str, Meta(min_length=1, max_length=MAX_NODE_CHARS)]
+    name: NameText
+    note: NoteText = ""
+
+
+class AcceptRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """What to call who asks; "" takes the name that they gave."""
+
+    name: NoName = ""
+
+
+class RenameContact(Struct, frozen=True, forbid_unknown_fields=True):
+    """The new name."""
+
+    name: NameText
+
+
+class VerifyContact(Struct, frozen=True, forbid_unknown_fields=True):
+    """The fingerprint or the 24 words, as the contact told them."""
+
+    proof: Annotated[str, Meta(min_length=1, max_length=MAX_PROOF_CHARS)]
+
+
+class Offers(Struct, frozen=True):
+    """Our own offers."""
+
+    offers: list[rows.OfferRow]
+
+
+class OffersShown(Struct, frozen=True):
+    """What the offers of a text contain."""
+
+    offers: list[rows.OfferShown]
+
+
+class Contacts(Struct, frozen=True):
+    """The book."""
+
+    contacts: list[rows.ContactRow]
+
+
+class Requests(Struct, frozen=True):
+    """The requests that wait for an answer."""
+
+    requests: list[rows.RequestRow]
+
+
+CONTACT: Final = Parameter(
+    "contact",
+    "a contact's name, public key in hexadecimal, or fingerprint",
+    PERSON_PATTERN,
+    "Bob",
+)
+ASKER: Final = Parameter(
+    "asker", "a request's id, or the name or key of who asks", PERSON_PATTERN, "Bob"
+)
+OFFER: Final = Parameter("offer", "an offer's id", ID_PATTERN, "A" * 22)
+
+
+async def _create_offer(people: PeopleFacade, ask: Ask) -> rows.OfferMade:
+    return await people.create_offer(int(ask.body.life_s), ask.body.once, ask.body.note)
+
+
+async def _offers(people: PeopleFacade, _ask: Ask) -> Offers:
+    return Offers(await people.list_offers())
+
+
+async def _show_offers(people: PeopleFacade, ask: Ask) -> OffersShown:
+    return OffersShown(await people.show_offers(ask.body.text))
+
+
+async def _revoke_offer(people: PeopleFacade, ask: Ask) -> rows.OfferRow:
+    return await people.revoke_offer(ask.checked(OFFER))
+
+
+async def _contacts(people: PeopleFacade, _ask: Ask) -> Contacts:
+    return Contacts(await people.list_contacts())
+
+
+async def _add_contact(people: PeopleFacade, ask: Ask) -> rows.ContactRow:
+    return await people.add_contact(ask.body.text, ask.body.name, ask.body.note)
+
+
+async def _contact(people: PeopleFacade, ask: Ask) -> rows.ContactRow:
+    return await people.show_contact(ask.checked(CONTACT))
+
+
+async def _remove_contact(people: PeopleFacade, ask: Ask) -> rows.ContactRow:
+    return await people.remove_contact(ask.checked(CONTACT))
+
+
+async def _rename_contact(people: PeopleFacade, ask: Ask) -> rows.ContactRow:
+    return await people.rename_contact(ask.checked(CONTACT), ask.body.name)
+
+
+async def _verify_contact(people: PeopleFacade, ask: Ask) -> rows.ContactRow:
+    return await people.verify_contact(ask.checked(CONTACT), ask.body.proof)
+
+
+async def _block_contact(people: PeopleFacade, ask: Ask) -> rows.ContactRow:
+    return await people.block_contact(ask.checked(CONTACT))
+
+
+async def _unblock_contact(people: PeopleFacade, ask: Ask) -> rows.ContactRow:
+    return await people.unblock_contact(ask.checked(CONTACT))
+
+
+async def _requests(people: PeopleFacade, _ask: Ask) -> Requests:
+    return Requests(await people.list_requests())
+
+
+async def _request_contact(people: PeopleFacade, ask: Ask) -> rows.ContactRow:
+    return await people.request_contact(ask.body.node, ask.body.name, ask.body.note)
+
+
+async def _accept_request(people: PeopleFacade, ask: Ask) -> rows.ContactRow:
+    return await people.accept_request(ask.checked(ASKER), ask.body.name)
+
+
+async def _deny_request(people: PeopleFacade, ask: Ask) -> rows.RequestRow:
+    return await people.deny_request(ask.checked(ASKER))
+
+
+OWN_CHEST: Final = ("chest-damaged", "disk-full", "disk-failed")
+OF_CONTACT: Final = ("ambiguous-contact", "bad-key", "bad-name", "no-such-contact", *OWN_CHEST)
+_OF_OFFER = (
+    *("bad-header", "bad-key", "bad-name", "bad-offer", "bad-signature", "bad-token"),
+    *("offer-expired", "own-offer", "wrong-network"),
+)
+_OF_NAME = ("book-full", "key-alarm", "key-refused", "key-revoked", "name-taken", "wrong-state")
+_OF_REQUEST = ("ambiguous-contact", "bad-key", "bad-name", "not-found", *OWN_CHEST)
+
+OPERATIONS: Final[tuple[Operation[PeopleFacade], ...]] = (
+    Operation(
+        "create_offer",
+        "POST",
+        "/v1/offers",
+        "Make a contact offer to give to somebody.",
+        rows.OfferMade,
+        _create_offer,
+        body=CreateOffer,
+        errors=("bad-name", "bad-offer", "request-quota", *OWN_CHEST),
+    ),
+    Operation("offers", "GET", "/v1/offers", "Our offers, newest first.", Offers, _offers),
+    Operation(
+        "show_offers",
+        "POST",
+        "/v1/offers/shown",
+        "Tell what the offers in a text contain, without doing anything.",
+        OffersShown,
+        _show_offers,
+        body=OfferIn,
+        errors=_OF_OFFER,
+    ),
+    Operation(
+        "revoke_offer",
+        "DELETE",
+        "/v1/offers/{offer}",
+        "Answer nobody who quotes this offer.",
+        rows.OfferRow,
+        _revoke_offer,
+        (OFFER,),
+        errors=("bad-name", "not-found", *OWN_CHEST),
+    ),
+    Operation("contacts", "GET", "/v1/contacts", "The book, by name.", Contacts, _contacts),
+    Operation(
+        "add_contact",
+        "POST",
+        "/v1/contacts",
+        "Ask the maker of an offer to be a contact.",
+        rows.ContactRow,
+        _add_contact,
+        body=AddContact,
+        errors=("request-quota", *_OF_OFFER, *_OF_NAME, *OWN_CHEST),
+    ),
+    Operation(
+        "contact",
+        "GET",
+        "/v1/contacts/{contact}",
+        "One contact, with the words of the fingerprint.",
+        rows.ContactRow,
+        _contact,
+        (CONTACT,),
+        errors=OF_CONTACT,
+    ),
+    Operation(
+        "remove_contact",
+        "DELETE",
+        "/v1/contacts/{contact}",
+        "End a contact: its key is refused from now on.",
+        rows.ContactRow,
+        _remove_contact,
+        (CONTACT,),
+        errors=("wrong-state", *OF_CONTACT),
+    ),
+    Operation(
+        "rename_contact",
+        "PUT",
+        "/v1/contacts/{contact}/name",
+        "Call a contact otherwise.",
+        rows.ContactRow,
+        _rename_contact,
+        (CONTACT,),
+        RenameContact,
+        ("key-alarm", "name-taken", *OF_CONTACT),
+    ),
+    Operation(
+        "verify_contact",
+        "PUT",
+        "/v1/contacts/{contact}/verified",
+        "Mark a contact as verified if the fingerprint or the words are right.",
+        rows.ContactRow,
+        _verify_contact,
+        (CONTACT,),
+        VerifyContact,
+        ("bad-words", "fingerprint-differs", *OF_CONTACT),
+    ),
+    Operation(
+        "block_contact",
+        "PUT",
+        "/v1/contacts/{contact}/block",
+        "Refuse a contact's key without telling it.",
+        rows.ContactRow,
+        _block_contact,
+        (CONTACT,),
+        errors=("wrong-state", *OF_CONTACT),
+    ),
+    Operation(
+        "unblock_contact",
+        "DELETE",
+        "/v1/contacts/{contact}/block",
+        "Take a blocked contact back.",
+        rows.ContactRow,
+        _unblock_contact,
+        (CONTACT,),
+        errors=("wrong-state", *OF_CONTACT),
+    ),
+    Operation(
+        "requests",
+        "GET",
+        "/v1/requests",
+        "The requests that wait for an answer, oldest first.",
+        Requests,
+        _requests,
+    ),
+    Operation(
+        "request_contact",
+        "POST",
+        "/v1/requests",
+        "Ask the owner of a key to be a contact.",
+        rows.ContactRow,
+        _request_contact,
+        body=RequestContact,
+        errors=(
+            *("bad-key", "bad-name", "not-found", "request-quota", *_OF_NAME, *OWN_CHEST),
+            *("no-peers", "not-ready", "own-offer", "request-timeout"),
+        ),
+    ),
+    Operation(
+        "accept_request",
+        "POST",
+        "/v1/requests/{asker}/accept",
+        "Take who asks as a contact.",
+        rows.ContactRow,
+        _accept_request,
+        (ASKER,),
+        AcceptRequest,
+        (*_OF_NAME, *_OF_REQUEST),
+    ),
+    Operation(
+        "deny_request",
+        "POST",
+        "/v1/requests/{asker}/deny",
+        "Refuse who asks.",
+        rows.RequestRow,
+        _deny_request,
+        (ASKER,),
+        errors=("wrong-state", *_OF_REQUEST),
+    ),
+)
