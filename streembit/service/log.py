@@ -20,6 +20,7 @@ MAX_TEXT_CHARS: Final = 2048  # of one value: longer than any line of ours, far 
 MAX_TRACE_CHARS: Final = 16 * 1024  # about 150 frames of a stack
 MAX_FIELDS: Final = 32  # our widest event has ten
 LINES_PER_S: Final = 5  # a reason; a flood for all 128 of them at once writes 130 KB/s
+SETTLE_EVERY_S: Final = 10.0  # so late at most one hears how many lines a flood was spared
 
 # A line of the log that fail2ban may act on. Anchored: a peer's words stand
 # inside JSON strings, where a quotation mark is always preceded by a backslash.
@@ -124,7 +125,8 @@ class Refusals:
 
     `seconds` is the clock, in seconds from anywhere. A line reads `refused
     reason=bad-signature peer=1.2.3.4`, with ` suppressed=N` at its end when N
-    lines were left out since the last one of this reason.
+    lines were left out since the last one of this reason. A flood that ends
+    is told by `settle`, which is to be called now and then.
     """
 
     def __init__(

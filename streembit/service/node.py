@@ -33,7 +33,7 @@ from streembit.service.deposit import Deposit
 from streembit.service.errands import Errands
 from streembit.service.finder import Finder
 from streembit.service.limits import in_force
-from streembit.service.log import Refusals
+from streembit.service.log import SETTLE_EVERY_S, Refusals
 from streembit.service.membership import Address, Membership
 from streembit.service.metrics import Metrics
 from streembit.service.network import Network
@@ -131,7 +131,6 @@ class Node(MultiService):
             remembered,
             self.replication.joined,
             self._settled,
-            self.reachability.seen,
             self._is_contact,
         )
         asked = self.metrics.tally("streembit_requests", "Requests of peers, by kind.", "kind")
@@ -177,10 +176,13 @@ class Node(MultiService):
             ("expire", EXPIRE_EVERY_S, EXPIRE_EVERY_S / 10, self.deposit.expire),
             ("reachability", REACH_EVERY_S, REACH_EVERY_S / 10, self.reachability.check),
         ]
-        return {
+        jobs = {
             name: Upkeep(name, self.clock, every_s, job, chance, jitter_s=jitter_s)
             for name, every_s, jitter_s, job in work
         }
+        tell = self.refusals.settle  # no work on the network: chance has no part in it
+        jobs["refusals"] = Upkeep("refusals", self.clock, SETTLE_EVERY_S, tell, lambda: 0.5)
+        return jobs
 
     def _settled(self) -> None:
         """We have joined: prove it, find out who can reach us, and tell our keys.
