@@ -550,8 +550,14 @@ class PrekeyGone(ParcelRefused):
     code = "prekey-gone"
 
 
+class UnknownContent(ParcelRefused):
+    """The parcel was opened, and what it says is not known here."""
+
+    code = "unknown-content"
+
+
 class ContactFloods(ParcelRefused):
-    """Too much from this contact is unread."""
+    """Too much came from this contact within a short time."""
 
     code = "contact-floods"
 

@@ -12,7 +12,7 @@ from streembit.chat import agreement
 from streembit.chat.agreement import Agreed, Contact
 from streembit.chat.prekeys import Prekeys
 from streembit.chat.ratchet import Ratchet
-from streembit.errors import BadParcel, NoSession, UnknownSession
+from streembit.errors import BadParcel, NoSession, UnknownContent, UnknownSession
 from streembit.jose.keys import Identity, PrivateKey
 from streembit.wire import parcel as parcels
 from streembit.wire.bundle import Bundle
@@ -78,7 +78,7 @@ class Sessions:
     After each call that seals or opens, keep `changes()` on the medium, in
     one commit with what else follows, before anything is sent or
     acknowledged. After a refusal there are none, and nothing is changed;
-    but for a parcel that opened and makes no sense, which is not opened again.
+    but for UnknownContent: that parcel is not opened again.
     """
 
     __slots__ = ("_changed", "_contact", "_own", "_self", "_sessions")
@@ -94,6 +94,11 @@ class Sessions:
     def can_speak(self) -> bool:
         """Whether `seal` needs no bundle."""
         return bool(self._sessions)
+
+    @property
+    def names(self) -> list[bytes]:
+        """The sessions' names, the one that is spoken on last."""
+        return list(self._sessions)
 
     def begin(self, content: Content, bundle: Bundle) -> Sealed:
         """Seal the first parcel of a new session, which is spoken on from now.
@@ -135,6 +140,7 @@ class Sessions:
             BadParcel, ParcelRepeated, ParcelTooFarAhead
             UnknownSession: it goes on with a session that is not here.
             PrekeyGone: it begins one with prekeys that are not here.
+            UnknownContent: it was opened, and what it says is not known here.
         """
         found = parcels.unpack(parcel)
         session = self._sessions.get(found.session)
@@ -143,7 +149,7 @@ class Sessions:
         data = session.ratchet.open(found.message, session.ad)
         session.answered = True
         self._speak_on(session)
-        return unpack(unpad(data))
+        return _content(data)
 
     def forget(self, session: bytes) -> None:
         """Drop a session that the contact does not know any more."""
@@ -166,7 +172,7 @@ class Sessions:
         ratchet, data = Ratchet.answer(agreed.shared, signed, parcel.message, agreed.ad)
         prekeys.use(initial, parcel.session)
         self._speak_on(_Session(agreed, ratchet, None))
-        return unpack(unpad(data))
+        return _content(data)
 
     def _speak_on(self, session: _Session) -> None:
         """Put a session last; the first goes when there are too many."""
@@ -182,6 +188,13 @@ class Sessions:
     def _row(self, name: bytes) -> bytes | None:
         session = self._sessions.get(name)
         return None if session is None else session.row()
+
+
+def _content(data: bytes) -> Content:
+    try:
+        return unpack(unpad(data))
+    except BadParcel as e:
+        raise UnknownContent(e.detail) from None
 
 
 def _loaded(row: bytes) -> _Session:

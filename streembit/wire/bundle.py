@@ -11,6 +11,7 @@ from streembit.errors import BadPrekeys
 MAX_ONE_TIME: Final = 8  # of one bundle: so many sessions can begin before the next bundle
 _FIXED: Final = struct.Struct(">I33s64s")
 _ONE: Final = struct.Struct(">I33s")
+MAX_BYTES: Final = _FIXED.size + MAX_ONE_TIME * _ONE.size
 
 
 class OneTime(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from enum import IntEnum
+from enum import IntFlag
 from typing import Annotated, Final, Literal, NamedTuple
 
 from msgspec import Meta, Struct
@@ -33,12 +33,21 @@ BodyText = Annotated[str, Meta(pattern=rf"^[{_URL}]{{0,{MAX_BODY_CHARS}}}\Z")]
 BundleText = Annotated[str, Meta(pattern=rf"^[{_URL}]{{0,600}}\Z")]
 
 
-class Part(IntEnum):
-    """What a piece is of its message."""
+class Part(IntFlag):
+    """Which part of its message a piece is."""
 
-    LAST = 0
-    MORE = 1
-    VOID = 2  # the message that it belongs to was given up
+    MIDDLE = 0
+    FIRST = 1
+    LAST = 2
+    WHOLE = 3  # the first and the last
+    VOID = 4  # none: it and all that came before it of its message was given up
+
+    @classmethod
+    def of(cls, number: int, first: int, last: int) -> Part:
+        """Return what piece `number` is of a message that has these first and last pieces."""
+        return (cls.FIRST if number == first else cls.MIDDLE) | (
+            cls.LAST if number == last else cls.MIDDLE
+        )
 
 
 class Piece(NamedTuple):

@@ -48,4 +48,4 @@ class Side:
 
 def piece(number: int, body: bytes = b"body") -> Piece:
     """Return a message of one piece."""
-    return Piece(STREAM, number, 1, Part.LAST, body)
+    return Piece(STREAM, number, 1, Part.WHOLE, body)

@@ -44,7 +44,7 @@ SPOKEN: list[Spoken] = [
 ]
 PIECES = [
     Piece(b"stream 1", 3, 2, Part.LAST, b"body"),
-    Piece(b"\0" * 8, 2**53 - 1, 1, Part.MORE, b""),
+    Piece(b"\0" * 8, 2**53 - 1, 1, Part.MIDDLE, b""),
     Piece(b"\xff" * 8, 1, 1, Part.VOID, b""),
 ]
 
@@ -69,7 +69,7 @@ class ContentTests(SynchronousTestCase):
             b"\x03" + piece[1:],
             piece[:25],
             piece.ljust(27 + MAX_PIECE_BYTES, b"x"),
-            piece[:25] + b"\x03" + piece[26:],
+            piece[:25] + b"\x05" + piece[26:],
             content.pack(PIECES[0]._replace(base=4)),
             content.pack(PIECES[0]._replace(base=0)),
             content.pack(PIECES[0]._replace(number=2**53)),

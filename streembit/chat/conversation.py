@@ -1,0 +1,475 @@
+"""One contact's conversation: what is said goes out until it arrived, and is read once, in order.
+
+The conversation sends nothing and waits for nothing. Whoever carries for
+it does this, in one turn of the event loop each time:
+
+1. calls what happened: `write`, `hear`, `opened`, ... with the time (Unix
+   seconds), and as long as a way is live, `due` until it returns nothing;
+2. commits `changes()`, also after a refusal: only then
+3. hands over what `due` or `deposit` returned, answers what `hear` took,
+   and tells the user the events.
+
+When the conversation that raised anything else than a StreembitError, or
+whose changes could not be committed, is thrown away and made again from
+the shelf, nothing is lost.
+
+Ways. A live way (a link to the contact) is told by `opened` and `closed`;
+each parcel of `due` is handed over on it and answered: `handed` when it
+was taken, `refused` with the code of the answer otherwise. The receiver
+answers with the code of what `hear` raised. Without a live way,
+`wants_way` says when to look for one; if there is none, `unreachable`
+notes why. What then lies in the network is told by `left` (which places
+to announce, to keep alive, to delete) and filled by `deposit`: each
+parcel of it is to be put there, then `handed`. `taking` says which places
+of the contact's announcement to look at, `fetched` takes what was there.
+
+Keys. `bundle` goes into each card for the contact, `learn` takes the one
+in its newest card; `needs_card` says that none is known and one is needed.
+`start_anew` is called once when the state may be older than what went
+out before: a restored backup, or a card of ours in the network that is
+newer than the newest we remember.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Final, Protocol, assert_never
+
+from msgspec.structs import replace
+
+from streembit.chat.agreement import Contact
+from streembit.chat.events import BegunAnew, Event, Moved, Outgoing, ReadTo, Spoke
+from streembit.chat.flight import BATCH, Flight
+from streembit.chat.history import Entry, History, State, understood
+from streembit.chat.inbox import Inbox, Said
+from streembit.chat.left import LIFE_S, MAX_LEFT, Leaving
+from streembit.chat.outbox import Outbox
+from streembit.chat.quota import Quota
+from streembit.chat.rows import Change, Rows, Shelf
+from streembit.chat.taking import Taking
+from streembit.chat.voice import Voice
+from streembit.errors import (
+    BadParcel,
+    BadPrekeys,
+    BadToken,
+    ContactFloods,
+    ParcelRefused,
+    ParcelRepeated,
+    ParcelTooFarAhead,
+    PrekeyGone,
+    TooLarge,
+    UnknownContent,
+    UnknownSession,
+)
+from streembit.jose import base64url
+from streembit.jose.keys import Identity
+from streembit.wire import parcel as parcels
+from streembit.wire.content import (
+    MAX_SPOKEN_BYTES,
+    STREAM_BYTES,
+    Content,
+    Goodbye,
+    Notice,
+    Piece,
+    Prekeys,
+    Presence,
+    Receipt,
+    Spoken,
+    Typing,
+    pack_spoken,
+)
+
+IN_THE_NETWORK: Final = "in-the-network"
+NO_PREKEYS: Final = "no-prekeys"
+EXPIRED: Final = "expired"
+REMOVED: Final = "removed"
+
+_HEAD: Final = "talk"
+_WHY: Final = b"why"
+# Codes of a receiver who cannot open what we say: a new session helps.
+_LOST: Final = frozenset(
+    kind.code for kind in (UnknownSession, PrekeyGone, ParcelTooFarAhead, BadParcel)
+)
+
+
+class Chance(Protocol):
+    """A source of chance that need not be secret, such as random.Random."""
+
+    def random(self) -> float:
+        """Return a number in [0, 1)."""
+
+    def randbytes(self, n: int, /) -> bytes:
+        """Return so many bytes."""
+
+
+class Conversation:
+    """All that is between us and one contact.
+
+    `receipts`: the contact may know what the user has read.
+    """
+
+    def __init__(self, own: Identity, contact: Contact, shelf: Shelf, chance: Chance) -> None:
+        """Go on with what the shelf has; raise ChestDamaged where that is no conversation."""
+        self._rows = Rows(shelf, contact.public.hex)
+        self._chance = chance
+        self._voice = Voice(own, contact, self._rows)
+        self._history = History(self._rows)
+        self._outbox = Outbox(self._rows, self._history, chance.randbytes(STREAM_BYTES))
+        self._inbox = Inbox(self._rows)
+        self._flight = Flight(self._outbox, chance.random)
+        self._quota = Quota()
+        self._notices: dict[type, Notice] = {}  # for a live way only, the newest of each kind
+        self._receipt_due = False
+        self._why = (self._rows.get(_HEAD, _WHY) or b"").decode()
+        self.left = Leaving(self._rows)
+        self.taking = Taking(self._rows)
+        self.receipts = False
+
+    # --- what the user does
+
+    def write(self, spoken: Spoken, now_s: float) -> int:
+        """Put a message into the outbox; return its number in the history.
+
+        Raises:
+            TooLarge: its bytes are more than MAX_SPOKEN_BYTES.
+            OutboxFull
+        """
+        body = pack_spoken(spoken)
+        if len(body) > MAX_SPOKEN_BYTES:
+            raise TooLarge("a message", size_bytes=len(body), limit_bytes=MAX_SPOKEN_BYTES)
+        self._outbox.check(len(body))
+        number = self._history.add_ours(spoken, body, int(now_s))
+        self._outbox.add(number, len(body), int(now_s))
+        if not self._flight.open:
+            self._flight.retries.reset()
+        return number
+
+    def delete(self, number: int) -> bool:
+        """Delete a message here; say whether there was one.
+
+        One of ours that waits is never sent, unless a part of it was.
+        """
+        self._outbox.drop(number)
+        return self._history.delete(number, needed=number in self._outbox)
+
+    def see(self, number: int) -> None:
+        """Note that the user has read all of theirs up to this number."""
+        last = self._history.see(number)
+        if last is not None and self.receipts and self._inbox.read(last.stream, last.piece):
+            self._receipt_due = True
+
+    def say(self, notice: Typing | Presence | Goodbye) -> None:
+        """Let the contact know something that matters now, or never."""
+        if self._flight.open:
+            self._notices[type(notice)] = notice
+
+    # --- a live way
+
+    def opened(self) -> None:
+        """Note that there is a live way to the contact."""
+        self._flight.opened()
+        self._receipt_due = True
+        self._because("")
+
+    def closed(self, why: str, now_s: float) -> None:
+        """Note that the live way is gone; `why` is a code."""
+        self._flight.closed(now_s)
+        self._notices.clear()
+        self._because(why)
+
+    def wants_way(self, now_s: float) -> bool:
+        """Say whether to look for a live way now: something waits, and the next try is due."""
+        if self._flight.open or not (self._receipt_due or not self._outbox.empty):
+            return False
+        return self._flight.retries.due(now_s)
+
+    def unreachable(self, why: str, now_s: float) -> None:
+        """Note that there is no live way now: the next try is put off."""
+        self.closed(why, now_s)
+
+    def due(self, now_s: float) -> list[Outgoing]:
+        """Return the parcels to hand over now, at most BATCH and the notices; call it again."""
+        if not self._flight.open or not self._voice.can_speak:
+            return []
+        out = [self._seal(notice) for notice in self._take_notices()]
+        for number, message in self._flight.ready(now_s):
+            out.append(self._seal(self._outbox.piece(number, message), number))
+            self._flight.sent(number, now_s)
+        return out
+
+    def handed(self, outgoing: Outgoing) -> list[Event]:
+        """Note that a parcel was taken, or lies in the network."""
+        if not outgoing.piece:
+            if not outgoing.place:
+                self.left.take_back(self.left.receipts())
+            return []
+        number = self._outbox.ending(outgoing.piece)
+        return self._moved([number], "sent") if number is not None else []
+
+    def refused(self, outgoing: Outgoing, code: str, now_s: float) -> None:
+        """Note that a parcel was not taken, and by which code.
+
+        If the contact cannot open it, all goes out in a new session.
+        """
+        if code == UnknownContent.code:
+            return
+        if code in _LOST:
+            if not self._voice.forget(outgoing.session):
+                return
+            if code == PrekeyGone.code:
+                self._voice.forget_bundle()
+        self._because(code)
+        self._flight.refused(now_s, at_once=code in _LOST)
+
+    # --- what the contact says
+
+    def hear(self, parcel: bytes, now_s: float) -> list[Event]:
+        """Take a parcel from the contact; return what it brings.
+
+        A parcel that was opened before is acknowledged once more.
+
+        Raises:
+            ContactFloods, BadParcel, ParcelTooFarAhead, UnknownSession
+            PrekeyGone, UnknownContent
+        """
+        if not self._quota.take(now_s):
+            raise ContactFloods
+        try:
+            content, used = self._voice.open(parcel)
+        except ParcelRepeated:
+            self._receipt_due = True
+            return []
+        except (UnknownSession, PrekeyGone, ParcelTooFarAhead):
+            self._begin_anew(now_s)
+            raise
+        if used:
+            self._notices[Prekeys] = self._prekeys(now_s)
+        return self._take(content, parcels.unpack(parcel).session, now_s)
+
+    def fetched(self, place: int, parcel: bytes | None, now_s: float) -> list[Event]:
+        """Take what was at a place that the contact announced; None where nothing was.
+
+        Raises:
+            ParcelRefused: as `hear`; nothing is to be done about it.
+        """
+        if parcel is None:
+            self.taking.absent(place, now_s)
+            return []
+        try:
+            events = self.hear(parcel, now_s)
+        except ContactFloods:
+            self.taking.absent(place, now_s)
+            raise
+        except ParcelRefused:
+            self.taking.taken(place)
+            raise
+        self.taking.taken(place)
+        return events
+
+    # --- parcels left in the network
+
+    def deposit(self, now_s: float) -> list[Outgoing]:
+        """Return the parcels to leave in the network now, at most BATCH; call it again.
+
+        There are some only while no way is live, and only of the last 72 hours.
+        """
+        if self._flight.open or not self._voice.can_speak:
+            return []
+        self.left.take_back(self.left.of_others(self._voice.sessions.names))
+        out = [self._leave(notice, 0, now_s) for notice in self._offline_notices()]
+        lying = self.left.pieces()
+        for number, message in islice(self._outbox.window(MAX_LEFT), MAX_LEFT):
+            if len(out) >= BATCH or not self.left.room():
+                break
+            young = message is None or now_s - message.written_s < LIFE_S
+            if young and number not in lying:
+                out.append(self._leave(self._outbox.piece(number, message), number, now_s))
+        return out
+
+    # --- keys
+
+    @property
+    def needs_card(self) -> bool:
+        """Whether nothing can be said before the contact's prekeys are known."""
+        return not self._voice.can_speak
+
+    def bundle(self, now_s: float) -> bytes:
+        """Return our prekeys for the contact; commit before they are published."""
+        return self._voice.bundle(now_s)
+
+    def learn(self, bundle: bytes) -> list[Event]:
+        """Take the contact's prekeys; raise BadPrekeys."""
+        if not self._voice.learn(bundle):
+            return []
+        self._voice.forget_all()
+        self._receipt_due = True
+        return [BegunAnew(False)]
+
+    def start_anew(self, now_s: float) -> list[Event]:
+        """Use nothing any more that a copy of this state may have used; keep the history.
+
+        What did not arrive is sent once more; the contact shows nothing twice.
+        """
+        self._voice.renew(now_s)
+        self._outbox.renew(self._chance.randbytes(STREAM_BYTES))
+        self.left.renew()
+        if self._flight.open:
+            self._flight.opened()
+        self._receipt_due = True
+        return [BegunAnew(True)]
+
+    def end(self) -> list[Event]:
+        """Forget all keys and fail all that waits: the contact was ended."""
+        self._voice.forget_all()
+        self._voice.forget_bundle()
+        self.left.renew()
+        return self._moved(self._outbox.give_up_all(), "failed", REMOVED)
+
+    # --- upkeep
+
+    def tick(self, now_s: float) -> list[Event]:
+        """Give up what waited for too long, here and in the network."""
+        self.left.expire(now_s)
+        over = self._outbox.expire(now_s)
+        if over:
+            self.left.arrived(n for n in self._outbox.missing() if n != self._outbox.void)
+        return self._moved(over, "failed", EXPIRED)
+
+    def next_s(self, now_s: float) -> float | None:
+        """Return when to come again if nothing happens before; None for never."""
+        waits = [self._outbox.next_expiry_s(), self._flight.next_s(now_s)]
+        return min((each for each in waits if each is not None), default=None)
+
+    def changes(self) -> list[Change]:
+        """Return the rows to commit, all or none of them, before anything else is done."""
+        self._voice.save()
+        return self._rows.changes()
+
+    # --- what there is to see
+
+    @property
+    def queued(self) -> int:
+        """How many of our messages did not arrive yet."""
+        return len(self._outbox)
+
+    @property
+    def unread(self) -> int:
+        """How many of their messages the user has not read."""
+        return self._history.unread
+
+    @property
+    def tries(self) -> int:
+        """How many tries in a row brought nothing."""
+        return self._flight.retries.failures
+
+    def entry(self, number: int) -> Entry | None:
+        """Return a message, with `why` it did not arrive yet."""
+        entry = self._history.get(number)
+        return None if entry is None else self._explained(entry)
+
+    def find(self, name: str) -> int | None:
+        """Return the number of the message with this id."""
+        return self._history.find(name)
+
+    def page(self, before: int | None, limit: int) -> list[Entry]:
+        """Return up to `limit` committed messages below a number (None: all), newest first."""
+        return [self._explained(entry) for entry in self._history.page(before, limit)]
+
+    def _take(self, content: Content, session: bytes, now_s: float) -> list[Event]:
+        match content:
+            case Piece():
+                self._receipt_due = True
+                return self._spoke(self._inbox.take(content), now_s)
+            case Receipt():
+                return self._acknowledged(content, session)
+            case Prekeys(bundle):
+                self._lost(session)
+                return self._told(bundle)
+            case Typing() | Presence() | Goodbye():
+                return [content]
+            case other:
+                assert_never(other)
+
+    def _spoke(self, heard: list[Said], now_s: float) -> list[Event]:
+        events: list[Event] = []
+        for said in heard:
+            number = self._history.add_theirs(said.stream, said.piece, said.body, int(now_s))
+            if number is not None:
+                events.append(Spoke(number, understood(said.body)))
+        return events
+
+    def _acknowledged(self, receipt: Receipt, session: bytes) -> list[Event]:
+        if not self._outbox.knows(receipt):
+            return []
+        news, arrived = self._outbox.arrived(receipt)
+        if news:
+            self._flight.progressed()
+            self.left.arrived(self._outbox.missing())
+            self._because("")
+        self._lost(session)
+        events = self._moved(arrived, "delivered")
+        read = self._outbox.read(receipt.read)
+        if self._history.read_upto(read):
+            events.append(ReadTo(read))
+        return events
+
+    def _lost(self, session: bytes) -> None:
+        """Take back what was left in other sessions than the one that the contact speaks on."""
+        self.left.take_back(self.left.of_others([session]))
+
+    def _told(self, bundle: str) -> list[Event]:
+        try:
+            return self.learn(base64url.decode(bundle))
+        except (BadPrekeys, BadToken):
+            return []
+
+    def _begin_anew(self, now_s: float) -> None:
+        """Say something in a new session, so that the contact learns what does not open here."""
+        if self._voice.begin_anew(now_s):
+            self._notices[Prekeys] = self._prekeys(now_s)
+            self._receipt_due = True
+
+    def _prekeys(self, now_s: float) -> Prekeys:
+        return Prekeys(base64url.encode(self._voice.bundle(now_s)))
+
+    def _take_notices(self) -> list[Notice]:
+        notices = list(self._notices.values())
+        self._notices.clear()
+        receipt = self._inbox.receipt() if self._receipt_due else None
+        self._receipt_due = False
+        return [*notices, receipt] if receipt else notices
+
+    def _offline_notices(self) -> list[Notice]:
+        """Return the one notice to leave: a receipt in place of older ones, or our prekeys."""
+        if not self.left.room():
+            return []
+        notice = next(reversed(self._take_notices()), None)
+        if notice is None:
+            return []
+        self.left.take_back(self.left.receipts())
+        return [notice]
+
+    def _seal(self, content: Content, piece: int = 0) -> Outgoing:
+        sealed = self._voice.seal(content)
+        return Outgoing(sealed.parcel, sealed.session, piece)
+
+    def _leave(self, content: Content, piece: int, now_s: float) -> Outgoing:
+        sealed = self._voice.seal(content)
+        place = self.left.leave(sealed.parcel, sealed.session, piece, now_s)
+        return Outgoing(sealed.parcel, sealed.session, piece, place)
+
+    def _moved(self, numbers: list[int], state: State, why: str = "") -> list[Event]:
+        return [Moved(each) for each in numbers if self._history.move(each, state, why)]
+
+    def _because(self, why: str) -> None:
+        if why != self._why:
+            self._why = why
+            self._rows.put(_HEAD, _WHY, why.encode())
+
+    def _explained(self, entry: Entry) -> Entry:
+        if entry.number not in self._outbox:
+            return entry
+        if self.needs_card:
+            return replace(entry, why=NO_PREKEYS)
+        lying = entry.state == "sent" and self.left.standing()
+        return replace(entry, why=IN_THE_NETWORK if lying else self._why)
