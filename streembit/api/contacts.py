@@ -202,7 +202,7 @@ OPERATIONS: Final[tuple[Operation[PeopleFacade], ...]] = (
     Operation(
         "show_offers",
         "POST",
-        "/v1/offers/shown",
+        "/v1/shown-offers",
         "Tell what the offers in a text contain, without doing anything.",
         OffersShown,
         _show_offers,

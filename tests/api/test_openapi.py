@@ -37,8 +37,12 @@ CANARY_WITHIN_S = 300.0
 # contact.
 CONFIG = """
 [[operations]]
-include-path-regex = "/owners/|/ping|/contacts|/requests|/offers|/files|/wipe"
+include-path-regex = "/owners/|/ping|/contacts|/requests|offers|/files|/wipe"
 checks.positive_data_acceptance.expected-statuses = ["200", "400", "404", "409"]
+
+# A body may be wrong and too long.
+[checks.negative_data_rejection]
+expected-statuses = ["400", "404", "405", "409", "413", "415"]
 """
 
 

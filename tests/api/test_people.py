@@ -43,7 +43,7 @@ class OperationTests(PeopleCase):
         self.assertEqual((made["offer"]["once"], made["text"]), (False, OFFER_TEXT))
         once = self.good("POST", "/v1/offers", {"life_s": 60, "once": True, "note": "hi"})["offer"]
         self.assertEqual((once["once"], once["note"]), (True, "hi"))
-        shown = self.good("POST", "/v1/offers/shown", {"text": OFFER_TEXT})["offers"]
+        shown = self.good("POST", "/v1/shown-offers", {"text": OFFER_TEXT})["offers"]
         self.assertEqual([offer["account"] for offer in shown], ["Dora"])
         gone = self.good("DELETE", f"/v1/offers/{once['id']}")
         self.assertTrue(gone["revoked"])
@@ -136,7 +136,7 @@ class OperationTests(PeopleCase):
             ("POST", "/v1/contacts/Bob/files", {"paths": []}, 400, "bad-json"),
             ("POST", f"/v1/files/{an_id('x')}/deny", None, 404, "no-such-transfer"),
             ("POST", "/v1/offers", {"life_s": 59}, 400, "bad-json"),
-            ("POST", "/v1/offers/shown", {"text": "nothing"}, 400, "bad-offer"),
+            ("POST", "/v1/shown-offers", {"text": "nothing"}, 400, "bad-offer"),
             ("PUT", "/v1/contacts/Bob/verified", {"proof": "x"}, 409, "fingerprint-differs"),
             ("PUT", "/v1/presence", {"state": "asleep"}, 400, "bad-json"),
             ("GET", "/v1/events?after=x", None, 400, "bad-request"),
