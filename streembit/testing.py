@@ -29,6 +29,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streembit.disk.published import Published, Slot
+from streembit.errors import DiskFailed, TooLarge
+from streembit.jose.atrest import MAX_POSITION, MAX_ROW_BYTES
 
 START_S = 1_800_000_000.0  # a fixed moment, so that dates in traces are the same each run
 CONNECT_TIMEOUT_S = 10.0
@@ -504,6 +506,78 @@ class MemoryNetwork:
     def connections(self) -> int:
         """How many connections are open, both ends counted as one."""
         return len(self._open) // 2
+
+
+class MemoryChest:
+    """An account's rows, kept nowhere; see `streembit.disk.chest`.
+
+    `restored` can be set, as if the chest had been put back from a backup.
+    `commits` counts, and `refusal`, when set, is raised by every commit.
+    """
+
+    def __init__(self, *, restored: bool = False) -> None:
+        self.restored = restored
+        self.commits = 0
+        self.refusal: Exception | None = None
+        self._rows: dict[tuple[str, bytes | int], bytes] = {}
+        self._closed = False
+
+    def get(self, room: str, key: bytes | int) -> bytes | None:
+        """Return a row, or None where there is none."""
+        self._check_open()
+        return self._rows.get((room, key))
+
+    def all(self, room: str) -> list[bytes]:
+        """Return the rows of a room: by number, where the keys are numbers, else in any order."""
+        self._check_open()
+        found = [(key, row) for (there, key), row in self._rows.items() if there == room]
+        return [row for _, row in sorted(found, key=lambda pair: (str(type(pair[0])), pair[0]))]
+
+    def page(self, room: str, before: int | None, limit: int) -> list[tuple[int, bytes]]:
+        """Return up to `limit` rows with numbers below `before` (None: all), highest first."""
+        self._check_open()
+        numbers = [key for there, key in self._rows if there == room and isinstance(key, int)]
+        below = sorted((key for key in numbers if before is None or key < before), reverse=True)
+        return [(key, self._rows[room, key]) for key in below[:limit]]
+
+    def commit(self, changes: Iterable[tuple[str, bytes | int, bytes | None]]) -> None:
+        """Make the changes, in their order, all or none."""
+        self._check_open()
+        if self.refusal is not None:
+            raise self.refusal
+        rows = dict(self._rows)
+        for room, key, row in changes:
+            _check_row(key, row)
+            rows.pop((room, key), None)
+            if row is not None:
+                rows[room, key] = row
+        self._rows = rows
+        self.commits += 1
+
+    def renew(self, changes: Iterable[tuple[str, bytes | int, bytes | None]]) -> None:
+        """Commit what makes up for a restore, and end `restored` with it."""
+        self.commit(changes)
+        self.restored = False
+
+    def close(self) -> None:
+        """Refuse every later use."""
+        self._closed = True
+
+    def wipe(self) -> None:
+        """Forget all rows, and close."""
+        self._rows.clear()
+        self.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise DiskFailed("the chest is closed")
+
+
+def _check_row(key: bytes | int, row: bytes | None) -> None:
+    if isinstance(key, int) and not 0 <= key <= MAX_POSITION:
+        raise ValueError(f"no position: {key}")
+    if row is not None and len(row) > MAX_ROW_BYTES:
+        raise TooLarge("a row", size_bytes=len(row), limit_bytes=MAX_ROW_BYTES)
 
 
 class MemoryOwnRecords:

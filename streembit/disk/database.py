@@ -25,7 +25,7 @@ _DAMAGE: Final = frozenset(
         sqlite3.SQLITE_MISMATCH,
     }
 )
-_BESIDE: Final = ("-wal", "-shm", "-journal")
+BESIDE: Final = ("-wal", "-shm", "-journal")
 _CACHE_KIB: Final = 4096  # the indexes of a full store fit in
 _HEADER_BYTES: Final = 100
 _PAGE_BYTES: Final = 4096
@@ -84,7 +84,7 @@ def is_full(error: sqlite3.Error) -> bool:
 
 def put_aside(path: Path, unix_s: int) -> Path:
     """Rename a damaged database and its log, and return where the database went."""
-    for beside in _BESIDE:
+    for beside in BESIDE:
         log = path.with_name(path.name + beside)
         if exists(log):
             move_aside(log, unix_s)

@@ -215,6 +215,10 @@ class Identity:
         """The public signing key: who this account is."""
         return self.signing.public
 
+    def at_rest_key(self) -> bytes:
+        """Return the 32 bytes that lock what this account keeps on its own disk."""
+        return HKDF(SHA256(), 32, salt=None, info=b"streembit 1 at rest").derive(self.seed)
+
     def __repr__(self) -> str:
         return f"<Identity {self.public.hex}>"
 
