@@ -21,6 +21,9 @@ NAME_KIND: Final = "name"  # records that a user puts under a path of his own
 KEY_TTL_S: Final = 24 * 3600
 RENEW_BELOW: Final = 0.5  # of its life left: then a record is signed anew
 LOST_STATE: Final = frozenset({SeqTooLow.code, SeqConflict.code})
+LEAP: Final = 16  # times the number that most refused as too low; numbers are plenty
+MAX_LEAPS: Final = 4  # of one put, so beyond 65,536: two renewals a day for 89 years
+MAX_LEAP: Final = 2**32  # no leap goes beyond: liars could use up all numbers
 
 
 class OwnRecords(Protocol):
@@ -162,7 +165,8 @@ class Publishing:
         """Reserve a number, sign, keep, send; where the network knows a higher number, once more.
 
         That happens after our own state was lost: the number that others hold is then found by a
-        look-up and gone beyond.
+        look-up and gone beyond.  Where the record's life is over, others still remember how new it
+        was, but tell nobody; then leaps lead beyond that.
         """
         write(0, 0)  # what cannot be a record is refused before a number is used up
         record, outcome = await self._version(slot, write, ttl_s, seen=0)
@@ -170,6 +174,10 @@ class Publishing:
             search = await self._finder.latest(record.place)
             seen = search.item.seq if search.item is not None else record.seq
             record, outcome = await self._version(slot, write, ttl_s, max(seen, record.seq))
+        for _ in range(MAX_LEAPS):
+            if not _is_too_low(outcome) or record.seq * LEAP > MAX_LEAP:
+                break
+            record, outcome = await self._version(slot, write, ttl_s, record.seq * LEAP)
         if not outcome.receipts:
             raise NoPeers("nobody gave a receipt; the record is kept and will be sent again")
         return record, outcome
@@ -192,3 +200,8 @@ class Publishing:
     def _require_peers(self) -> None:
         if not len(self._network.table):
             raise NoPeers("no other node is known yet")
+
+
+def _is_too_low(outcome: Outcome) -> bool:
+    """Return whether more nodes know a higher number than took this one."""
+    return outcome.refusals.get(SeqTooLow.code, 0) > len(outcome.receipts)

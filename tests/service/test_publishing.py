@@ -10,9 +10,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.dht.keyspace import record_place
 from streembit.dht.record import Record
-from streembit.disk.published import Published, PublishedRecords, Slot
+from streembit.disk.published import MAX_SEQ, Published, PublishedRecords, Slot
 from streembit.errors import NoPeers, NotFound, RecordTooLarge
 from streembit.service.node import Node
+from streembit.service.publishing import MAX_LEAP
 from streembit.service.settings import NetworkSettings
 from streembit.testing import MemoryOwnRecords
 from tests.disk.dying import Trouble
@@ -235,6 +236,32 @@ class NumberTests(PublishingTestCase):
         self.assertEqual(record.seq, 8)
         self.assertEqual(self.held(), self.everywhere(8))
         self.assertEqual(self.put().seq, 9)
+
+    def test_D5_numbers_lost_and_nobody_has_the_record_any_more(self) -> None:
+        """Others remember how new it was for a month; one put goes beyond that."""
+        for number in (7, 800):
+            self.own.reserve(self.slot(), number)
+            last = self.put(ttl_s=60)
+            self.town.run(200)
+            self.assertEqual(self.held(), {})
+            self.town.end(self.node)
+            self.own = MemoryOwnRecords()
+            self.node = self.town.again(self.node, own=self.own, settings=RARE)
+            self.town.join(self.node)
+            record = self.put(b"on the new disk")
+            self.assertGreater(record.seq, last.seq)
+            self.assertEqual(self.held(), self.everywhere(record.seq))
+            self.assertEqual(self.put().seq, record.seq + 1)
+
+    def test_D5_liars_cannot_use_the_numbers_up(self) -> None:
+        """Whoever refuses every number as too low is believed a few times, and up to a bound."""
+        for node in self.town.nodes[: self.OTHERS]:
+            place = record_place(self.node.identity.public.point, KIND, SALT)
+            node.deposit._store.shelf.set_floor(place, MAX_SEQ, 1e12)
+        for _ in range(20):
+            with self.assertRaises(NoPeers):
+                self.put()
+        self.assertLess(self.own.counter(self.slot()), 2 * MAX_LEAP)
 
     def slot(self) -> Slot:
         """Return the slot of the record."""
