@@ -33,47 +33,36 @@ newer than the newest we remember.
 from __future__ import annotations
 
 from itertools import islice
-from typing import Final, Protocol, assert_never
+from typing import Final
 
 from msgspec.structs import replace
 
 from streembit.chat.agreement import Contact
-from streembit.chat.events import BegunAnew, Event, Moved, Outgoing, ReadTo, Spoke
-from streembit.chat.flight import BATCH, Flight
-from streembit.chat.history import Entry, History, State, understood
-from streembit.chat.inbox import Inbox, Said
-from streembit.chat.left import LIFE_S, MAX_LEFT, Leaving
-from streembit.chat.outbox import Outbox
-from streembit.chat.quota import Quota
-from streembit.chat.rows import Change, Rows, Shelf
+from streembit.chat.events import BegunAnew, Event, Outgoing
+from streembit.chat.flight import BATCH
+from streembit.chat.hearing import Hearing
+from streembit.chat.history import Entry
+from streembit.chat.left import LIFE_S, MAX_LEFT
+from streembit.chat.parts import Chance, Parts
+from streembit.chat.rows import Change, Shelf
 from streembit.chat.taking import Taking
-from streembit.chat.voice import Voice
 from streembit.errors import (
     BadParcel,
-    BadPrekeys,
-    BadToken,
     ContactFloods,
     ParcelRefused,
-    ParcelRepeated,
     ParcelTooFarAhead,
     PrekeyGone,
     TooLarge,
     UnknownContent,
     UnknownSession,
 )
-from streembit.jose import base64url
 from streembit.jose.keys import Identity
-from streembit.wire import parcel as parcels
 from streembit.wire.content import (
     MAX_SPOKEN_BYTES,
     STREAM_BYTES,
     Content,
     Goodbye,
-    Notice,
-    Piece,
-    Prekeys,
     Presence,
-    Receipt,
     Spoken,
     Typing,
     pack_spoken,
@@ -84,22 +73,10 @@ NO_PREKEYS: Final = "no-prekeys"
 EXPIRED: Final = "expired"
 REMOVED: Final = "removed"
 
-_HEAD: Final = "talk"
-_WHY: Final = b"why"
 # Codes of a receiver who cannot open what we say: a new session helps.
 _LOST: Final = frozenset(
     kind.code for kind in (UnknownSession, PrekeyGone, ParcelTooFarAhead, BadParcel)
 )
-
-
-class Chance(Protocol):
-    """A source of chance that need not be secret, such as random.Random."""
-
-    def random(self) -> float:
-        """Return a number in [0, 1)."""
-
-    def randbytes(self, n: int, /) -> bytes:
-        """Return so many bytes."""
 
 
 class Conversation:
@@ -110,19 +87,13 @@ class Conversation:
 
     def __init__(self, own: Identity, contact: Contact, shelf: Shelf, chance: Chance) -> None:
         """Go on with what the shelf has; raise ChestDamaged where that is no conversation."""
-        self._rows = Rows(shelf, contact.public.hex)
-        self._chance = chance
-        self._voice = Voice(own, contact, self._rows)
-        self._history = History(self._rows)
-        self._outbox = Outbox(self._rows, self._history, chance.randbytes(STREAM_BYTES))
-        self._inbox = Inbox(self._rows)
-        self._flight = Flight(self._outbox, chance.random)
-        self._quota = Quota()
-        self._notices: dict[type, Notice] = {}  # for a live way only, the newest of each kind
-        self._receipt_due = False
-        self._why = (self._rows.get(_HEAD, _WHY) or b"").decode()
-        self.left = Leaving(self._rows)
-        self.taking = Taking(self._rows)
+        self._parts = Parts(own, contact, shelf, chance)
+        self._hearing = Hearing(self._parts)
+        self._voice, self._notices = self._parts.voice, self._parts.notices
+        self._history, self._flight = self._parts.history, self._parts.flight
+        self._outbox, self._inbox = self._parts.outbox, self._parts.inbox
+        self.left = self._parts.left
+        self.taking = Taking(self._parts.rows)
         self.receipts = False
 
     # --- what the user does
@@ -156,32 +127,31 @@ class Conversation:
         """Note that the user has read all of theirs up to this number."""
         last = self._history.see(number)
         if last is not None and self.receipts and self._inbox.read(last.stream, last.piece):
-            self._receipt_due = True
+            self._notices.owes_receipt = True
 
     def say(self, notice: Typing | Presence | Goodbye) -> None:
         """Let the contact know something that matters now, or never."""
         if self._flight.open:
-            self._notices[type(notice)] = notice
+            self._notices.add(notice)
 
     # --- a live way
 
     def opened(self) -> None:
         """Note that there is a live way to the contact."""
         self._flight.opened()
-        self._receipt_due = True
-        self._because("")
+        self._notices.owes_receipt = True
+        self._parts.because("")
 
     def closed(self, why: str, now_s: float) -> None:
         """Note that the live way is gone; `why` is a code."""
         self._flight.closed(now_s)
-        self._notices.clear()
-        self._because(why)
+        self._notices.drop()
+        self._parts.because(why)
 
     def wants_way(self, now_s: float) -> bool:
         """Say whether to look for a live way now: something waits, and the next try is due."""
-        if self._flight.open or not (self._receipt_due or not self._outbox.empty):
-            return False
-        return self._flight.retries.due(now_s)
+        waits = self._notices.owes_receipt or not self._outbox.empty
+        return waits and not self._flight.open and self._flight.retries.due(now_s)
 
     def unreachable(self, why: str, now_s: float) -> None:
         """Note that there is no live way now: the next try is put off."""
@@ -189,9 +159,9 @@ class Conversation:
 
     def due(self, now_s: float) -> list[Outgoing]:
         """Return the parcels to hand over now, at most BATCH and the notices; call it again."""
-        if not self._flight.open or not self._voice.can_speak:
+        if not self._flight.free(now_s) or not self._voice.can_speak:
             return []
-        out = [self._seal(notice) for notice in self._take_notices()]
+        out = [self._seal(notice) for notice in self._notices.take()]
         for number, message in self._flight.ready(now_s):
             out.append(self._seal(self._outbox.piece(number, message), number))
             self._flight.sent(number, now_s)
@@ -204,7 +174,7 @@ class Conversation:
                 self.left.take_back(self.left.receipts())
             return []
         number = self._outbox.ending(outgoing.piece)
-        return self._moved([number], "sent") if number is not None else []
+        return self._parts.moved([number], "sent") if number is not None else []
 
     def refused(self, outgoing: Outgoing, code: str, now_s: float) -> None:
         """Note that a parcel was not taken, and by which code.
@@ -213,12 +183,13 @@ class Conversation:
         """
         if code == UnknownContent.code:
             return
-        if code in _LOST:
-            if not self._voice.forget(outgoing.session):
-                return
-            if code == PrekeyGone.code:
-                self._voice.forget_bundle()
-        self._because(code)
+        if not outgoing.piece:
+            self._notices.owes_receipt = True
+        if code in _LOST and not self._voice.forget(outgoing.session):
+            return
+        if code == PrekeyGone.code:
+            self._voice.forget_bundle()
+        self._parts.because(code)
         self._flight.refused(now_s, at_once=code in _LOST)
 
     # --- what the contact says
@@ -232,19 +203,7 @@ class Conversation:
             ContactFloods, BadParcel, ParcelTooFarAhead, UnknownSession
             PrekeyGone, UnknownContent
         """
-        if not self._quota.take(now_s):
-            raise ContactFloods
-        try:
-            content, used = self._voice.open(parcel)
-        except ParcelRepeated:
-            self._receipt_due = True
-            return []
-        except (UnknownSession, PrekeyGone, ParcelTooFarAhead):
-            self._begin_anew(now_s)
-            raise
-        if used:
-            self._notices[Prekeys] = self._prekeys(now_s)
-        return self._take(content, parcels.unpack(parcel).session, now_s)
+        return self._hearing.hear(parcel, now_s)
 
     def fetched(self, place: int, parcel: bytes | None, now_s: float) -> list[Event]:
         """Take what was at a place that the contact announced; None where nothing was.
@@ -276,7 +235,7 @@ class Conversation:
         if self._flight.open or not self._voice.can_speak:
             return []
         self.left.take_back(self.left.of_others(self._voice.sessions.names))
-        out = [self._leave(notice, 0, now_s) for notice in self._offline_notices()]
+        out = self._leave_notice(now_s)
         lying = self.left.pieces()
         for number, message in islice(self._outbox.window(MAX_LEFT), MAX_LEFT):
             if len(out) >= BATCH or not self.left.room():
@@ -299,11 +258,7 @@ class Conversation:
 
     def learn(self, bundle: bytes) -> list[Event]:
         """Take the contact's prekeys; raise BadPrekeys."""
-        if not self._voice.learn(bundle):
-            return []
-        self._voice.forget_all()
-        self._receipt_due = True
-        return [BegunAnew(False)]
+        return self._hearing.learn(bundle)
 
     def start_anew(self, now_s: float) -> list[Event]:
         """Use nothing any more that a copy of this state may have used; keep the history.
@@ -311,19 +266,17 @@ class Conversation:
         What did not arrive is sent once more; the contact shows nothing twice.
         """
         self._voice.renew(now_s)
-        self._outbox.renew(self._chance.randbytes(STREAM_BYTES))
+        self._outbox.renew(self._parts.chance.randbytes(STREAM_BYTES))
         self.left.renew()
-        if self._flight.open:
-            self._flight.opened()
-        self._receipt_due = True
+        self._flight.again()
+        self._notices.owes_receipt = True
         return [BegunAnew(True)]
 
     def end(self) -> list[Event]:
         """Forget all keys and fail all that waits: the contact was ended."""
-        self._voice.forget_all()
-        self._voice.forget_bundle()
+        self._voice.end()
         self.left.renew()
-        return self._moved(self._outbox.give_up_all(), "failed", REMOVED)
+        return self._parts.moved(self._outbox.give_up_all(), "failed", REMOVED)
 
     # --- upkeep
 
@@ -333,7 +286,7 @@ class Conversation:
         over = self._outbox.expire(now_s)
         if over:
             self.left.arrived(n for n in self._outbox.missing() if n != self._outbox.void)
-        return self._moved(over, "failed", EXPIRED)
+        return self._parts.moved(over, "failed", EXPIRED)
 
     def next_s(self, now_s: float) -> float | None:
         """Return when to come again if nothing happens before; None for never."""
@@ -343,7 +296,7 @@ class Conversation:
     def changes(self) -> list[Change]:
         """Return the rows to commit, all or none of them, before anything else is done."""
         self._voice.save()
-        return self._rows.changes()
+        return self._parts.rows.changes()
 
     # --- what there is to see
 
@@ -375,80 +328,6 @@ class Conversation:
         """Return up to `limit` committed messages below a number (None: all), newest first."""
         return [self._explained(entry) for entry in self._history.page(before, limit)]
 
-    def _take(self, content: Content, session: bytes, now_s: float) -> list[Event]:
-        match content:
-            case Piece():
-                self._receipt_due = True
-                return self._spoke(self._inbox.take(content), now_s)
-            case Receipt():
-                return self._acknowledged(content, session)
-            case Prekeys(bundle):
-                self._lost(session)
-                return self._told(bundle)
-            case Typing() | Presence() | Goodbye():
-                return [content]
-            case other:
-                assert_never(other)
-
-    def _spoke(self, heard: list[Said], now_s: float) -> list[Event]:
-        events: list[Event] = []
-        for said in heard:
-            number = self._history.add_theirs(said.stream, said.piece, said.body, int(now_s))
-            if number is not None:
-                events.append(Spoke(number, understood(said.body)))
-        return events
-
-    def _acknowledged(self, receipt: Receipt, session: bytes) -> list[Event]:
-        if not self._outbox.knows(receipt):
-            return []
-        news, arrived = self._outbox.arrived(receipt)
-        if news:
-            self._flight.progressed()
-            self.left.arrived(self._outbox.missing())
-            self._because("")
-        self._lost(session)
-        events = self._moved(arrived, "delivered")
-        read = self._outbox.read(receipt.read)
-        if self._history.read_upto(read):
-            events.append(ReadTo(read))
-        return events
-
-    def _lost(self, session: bytes) -> None:
-        """Take back what was left in other sessions than the one that the contact speaks on."""
-        self.left.take_back(self.left.of_others([session]))
-
-    def _told(self, bundle: str) -> list[Event]:
-        try:
-            return self.learn(base64url.decode(bundle))
-        except (BadPrekeys, BadToken):
-            return []
-
-    def _begin_anew(self, now_s: float) -> None:
-        """Say something in a new session, so that the contact learns what does not open here."""
-        if self._voice.begin_anew(now_s):
-            self._notices[Prekeys] = self._prekeys(now_s)
-            self._receipt_due = True
-
-    def _prekeys(self, now_s: float) -> Prekeys:
-        return Prekeys(base64url.encode(self._voice.bundle(now_s)))
-
-    def _take_notices(self) -> list[Notice]:
-        notices = list(self._notices.values())
-        self._notices.clear()
-        receipt = self._inbox.receipt() if self._receipt_due else None
-        self._receipt_due = False
-        return [*notices, receipt] if receipt else notices
-
-    def _offline_notices(self) -> list[Notice]:
-        """Return the one notice to leave: a receipt in place of older ones, or our prekeys."""
-        if not self.left.room():
-            return []
-        notice = next(reversed(self._take_notices()), None)
-        if notice is None:
-            return []
-        self.left.take_back(self.left.receipts())
-        return [notice]
-
     def _seal(self, content: Content, piece: int = 0) -> Outgoing:
         sealed = self._voice.seal(content)
         return Outgoing(sealed.parcel, sealed.session, piece)
@@ -458,13 +337,13 @@ class Conversation:
         place = self.left.leave(sealed.parcel, sealed.session, piece, now_s)
         return Outgoing(sealed.parcel, sealed.session, piece, place)
 
-    def _moved(self, numbers: list[int], state: State, why: str = "") -> list[Event]:
-        return [Moved(each) for each in numbers if self._history.move(each, state, why)]
-
-    def _because(self, why: str) -> None:
-        if why != self._why:
-            self._why = why
-            self._rows.put(_HEAD, _WHY, why.encode())
+    def _leave_notice(self, now_s: float) -> list[Outgoing]:
+        """Leave a receipt in place of older ones, or our prekeys."""
+        notice = self._notices.take_lasting() if self.left.room() else None
+        if notice is None:
+            return []
+        self.left.take_back(self.left.receipts())
+        return [self._leave(notice, 0, now_s)]
 
     def _explained(self, entry: Entry) -> Entry:
         if entry.number not in self._outbox:
@@ -472,4 +351,4 @@ class Conversation:
         if self.needs_card:
             return replace(entry, why=NO_PREKEYS)
         lying = entry.state == "sent" and self.left.standing()
-        return replace(entry, why=IN_THE_NETWORK if lying else self._why)
+        return replace(entry, why=IN_THE_NETWORK if lying else self._parts.why)

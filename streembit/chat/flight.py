@@ -32,7 +32,12 @@ class Flight:
 
     def opened(self) -> None:
         """Note that there is a live way: all that did not arrive goes out at once."""
-        self.open, self._held = True, False
+        self.open = True
+        self.again()
+
+    def again(self) -> None:
+        """Let all that did not arrive go out once more: what was sent cannot be opened."""
+        self._held = False
         self._sent.clear()
 
     def closed(self, now_s: float) -> None:
@@ -41,17 +46,17 @@ class Flight:
         self._sent.clear()
         self.retries.wait(now_s)
 
+    def free(self, now_s: float) -> bool:
+        """Say whether anything may go out now."""
+        self._held = self._held and not self.retries.due(now_s)
+        return self.open and not self._held
+
     def ready(self, now_s: float) -> list[tuple[int, Waiting | None]]:
-        """Return the pieces to send now, and their messages."""
-        if not self.open:
-            return []
+        """Return the pieces to send now, and their messages; `free` said that they may."""
         if self._sent and not self.retries.waits:
             self.retries.wait(now_s, RESEND_S)
         if self.retries.due(now_s):
-            self._held = False
             self._sent.clear()
-        elif self._held:
-            return []
         unsent = [each for each in self._outbox.window(MAX_EARLY) if each[0] not in self._sent]
         return unsent[:BATCH]
 

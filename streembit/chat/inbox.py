@@ -43,6 +43,7 @@ class _Head(Struct, array_like=True):
     next: int = 1  # the next piece to be read
     read: int = 0  # what the contact may know of the reader
     retired: Annotated[list[bytes], Meta(max_length=MAX_RETIRED)] = []
+    owed: bool = False  # a receipt
 
 
 class Inbox:
@@ -59,6 +60,17 @@ class Inbox:
         self._head = rows.read(_HEAD, _KEY, _Head) or _Head()
         pieces = [_loaded(row) for row in rows.kept(_ROOM)]
         self._pieces = {each.number: each for each in sorted(pieces, key=lambda p: p.number)}
+
+    @property
+    def owes_receipt(self) -> bool:
+        """Whether the contact is to be told what arrived."""
+        return self._head.owed
+
+    @owes_receipt.setter
+    def owes_receipt(self, owed: bool) -> None:
+        if owed != self._head.owed:
+            self._head.owed = owed
+            self._save()
 
     def take(self, piece: Piece) -> list[Said]:
         """Take a piece; return the messages that can be read now, in their order.
@@ -102,7 +114,7 @@ class Inbox:
         said = self._skip_to(max(self._pieces, default=0) + 1)
         self._forget(list(self._pieces.values()))
         retired = [*self._head.retired, self._head.stream][-MAX_RETIRED:]
-        self._head = _Head(stream, retired=[each for each in retired if each])
+        self._head = _Head(stream, retired=[each for each in retired if each], owed=True)
         return said
 
     def _skip_to(self, base: int) -> list[Said]:

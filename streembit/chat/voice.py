@@ -149,6 +149,13 @@ class Voice:
         if self._bundle is not None:
             self._keep(self._bundle._replace(one_time=()))
 
+    def end(self) -> None:
+        """Forget all keys."""
+        self.forget_all()
+        self.forget_bundle()
+        self._prekeys.renew()
+        self._save_prekeys()
+
     def save(self) -> None:
         """Put the sessions that changed among the rows."""
         for name, row in self.sessions.changes():

@@ -1,0 +1,130 @@
+"""What a contact says, and what follows from it."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from streembit.chat.events import BegunAnew, Event, ReadTo, Spoke
+from streembit.chat.history import understood
+from streembit.chat.inbox import Said
+from streembit.chat.parts import Parts
+from streembit.chat.quota import Quota
+from streembit.errors import (
+    BadPrekeys,
+    BadToken,
+    ContactFloods,
+    ParcelRepeated,
+    ParcelTooFarAhead,
+    PrekeyGone,
+    UnknownSession,
+)
+from streembit.jose import base64url
+from streembit.wire import parcel as parcels
+from streembit.wire.content import (
+    Content,
+    Goodbye,
+    Piece,
+    Prekeys,
+    Presence,
+    Receipt,
+    Typing,
+)
+
+
+class Hearing:
+    """One contact's parcels, opened and understood, as many as its quota allows."""
+
+    __slots__ = ("_parts", "_quota")
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._quota = Quota()
+
+    def hear(self, parcel: bytes, now_s: float) -> list[Event]:
+        """Take a parcel; see Conversation.hear."""
+        parts = self._parts
+        if not self._quota.take(now_s):
+            raise ContactFloods
+        try:
+            content, used = parts.voice.open(parcel)
+        except ParcelRepeated:
+            parts.notices.owes_receipt = True
+            return []
+        except (UnknownSession, PrekeyGone, ParcelTooFarAhead):
+            self._begin_anew(now_s)
+            raise
+        if used:
+            self._tell_prekeys(now_s)
+        return self._take(content, parcels.unpack(parcel).session, now_s)
+
+    def learn(self, bundle: bytes) -> list[Event]:
+        """Take the contact's prekeys; raise BadPrekeys."""
+        parts = self._parts
+        if not parts.voice.learn(bundle):
+            return []
+        parts.voice.forget_all()
+        parts.flight.again()
+        parts.notices.owes_receipt = True
+        return [BegunAnew(False)]
+
+    def _take(self, content: Content, session: bytes, now_s: float) -> list[Event]:
+        match content:
+            case Piece():
+                self._parts.notices.owes_receipt = True
+                return self._said(self._parts.inbox.take(content), now_s)
+            case Receipt():
+                return self._acknowledged(content, session)
+            case Prekeys(bundle):
+                self._take_back(session)
+                return self._told(bundle)
+            case Typing() | Presence() | Goodbye():
+                return [content]
+            case other:
+                assert_never(other)
+
+    def _said(self, messages: list[Said], now_s: float) -> list[Event]:
+        history, events = self._parts.history, list[Event]()
+        for said in messages:
+            number = history.add_theirs(said.stream, said.piece, said.body, int(now_s))
+            if number is not None:
+                events.append(Spoke(number, understood(said.body)))
+        return events
+
+    def _acknowledged(self, receipt: Receipt, session: bytes) -> list[Event]:
+        parts = self._parts
+        if not parts.outbox.knows(receipt):
+            return []
+        news, arrived = parts.outbox.arrived(receipt)
+        if news:
+            parts.flight.progressed()
+            parts.left.arrived(parts.outbox.missing())
+            parts.because("")
+        self._take_back(session)
+        events = parts.moved(arrived, "delivered")
+        read = parts.outbox.read(receipt.read)
+        if parts.history.read_upto(read):
+            events.append(ReadTo(read))
+        return events
+
+    def _take_back(self, session: bytes) -> None:
+        """Leave nothing in other sessions than the one that the contact speaks on.
+
+        It may have lost those; what is in them goes out again in this one.
+        """
+        self._parts.left.take_back(self._parts.left.of_others([session]))
+
+    def _told(self, bundle: str) -> list[Event]:
+        try:
+            return self.learn(base64url.decode(bundle))
+        except (BadPrekeys, BadToken):
+            return []
+
+    def _begin_anew(self, now_s: float) -> None:
+        """Say something in a new session, so that the contact learns what does not open here."""
+        if self._parts.voice.begin_anew(now_s):
+            self._tell_prekeys(now_s)
+            self._parts.notices.owes_receipt = True
+
+    def _tell_prekeys(self, now_s: float) -> None:
+        bundle = self._parts.voice.bundle(now_s)
+        self._parts.notices.add(Prekeys(base64url.encode(bundle)))
