@@ -21,7 +21,7 @@ from twisted.web.iweb import IAgentEndpointFactory, IResponse
 from zope.interface import implementer
 
 from streembit.api.network import PutRecord
-from streembit.service.facade import GetResult, PutResult, Readiness, Status
+from streembit.service.facade import FindResult, GetResult, PutResult, Readiness, Status
 
 TIMEOUT_S: Final = 20.0  # a put waits for receipts, and for peers that died meanwhile
 JSON: Final = Headers({"content-type": ["application/json"]})
@@ -73,6 +73,10 @@ class Api:
     async def get(self, owner: str, name: str) -> GetResult:
         """Have the node find a record of an owner, given by public key or node id."""
         return await self._ask("GET", f"/v1/owners/{owner}/records/{name}", GetResult)
+
+    async def find(self, node_id: str) -> FindResult:
+        """Have the node look for the nodes nearest to an id."""
+        return await self._ask("GET", f"/v1/find/{node_id}", FindResult)
 
     async def _ask(self, method: str, path: str, kind: type[T], body: object = None) -> T:
         sent = None if body is None else FileBodyProducer(BytesIO(msgspec.json.encode(body)))
