@@ -36,7 +36,7 @@ reactor: Any = _reactor
 
 HOST = "127.0.0.1"
 LOOPBACK = ("127.0.0.0/8",)
-DESCRIPTORS = 17_000  # of the usual hard limit of 20,000: both ends of each link are in here
+DESCRIPTORS = 18_600  # of the usual hard limit of 20,000: both ends of each link are in here
 MOST_LINKS = 128
 TTL_S = 3600
 

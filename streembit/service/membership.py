@@ -29,6 +29,7 @@ from streembit.wire.message import Ping
 
 RENEW_IN_S: Final = 1.0  # links that are closed in order are gone by then
 FILL_ROUNDS: Final = 6  # right after joining: at most so many rounds of handshakes with candidates
+SPARE_LINKS: Final = 32  # opened beyond those that are kept, before the oldest are closed at once
 TEST_AFTER_S: Final = 60.0  # a full bucket's oldest is asked whether it lives, if not heard since
 
 __all__ = ["Address", "Membership"]
@@ -62,6 +63,7 @@ class Membership(MultiService):
         super().__init__()
         self.setName("membership")
         self.joined = False
+        self._opened = 0  # links since the last trim
         self._network = network
         self._finder = finder
         self._errands = errands
@@ -110,6 +112,9 @@ class Membership(MultiService):
             self._network.table.remove(peer.node_id)
             return
         if link.initiator:
+            self._opened += 1
+            if self._opened >= SPARE_LINKS:
+                self._trim()
             node = self._network.node_of(hello, link.host, link.port)
             if node is not None:
                 self._meet(node, now_s)
@@ -227,7 +232,7 @@ class Membership(MultiService):
         try:
             await self._network.reach(node)
         except StreembitError:
-            self._network.candidates.unreached(node.id, self._network.now_s())
+            self._network.candidates.unreached(node, self._network.now_s())
 
     async def _refresh(self, limit: int) -> None:
         """Look something up in each bucket that nothing went to for long."""
@@ -254,7 +259,7 @@ class Membership(MultiService):
 
         Who came to us may stay as long as the gate has room: a seed serves many who keep few.
         """
-        network = self._network
+        network, self._opened = self._network, 0
         ours = [peer for peer in network.roster if peer.initiator and not self._keeps(peer.key)]
         surplus = len(ours) - network.settings.kept_links
         if surplus <= 0:

@@ -16,7 +16,7 @@ from streembit.errors import PeerGone, RequestTimeout
 from streembit.jose.keys import Identity, PublicKey
 from streembit.link.hello import Hello
 from streembit.net.dial import Connect
-from streembit.service.membership import TEST_AFTER_S, Address
+from streembit.service.membership import SPARE_LINKS, TEST_AFTER_S, Address
 from streembit.service.network import Reply
 from streembit.service.node import Node
 from streembit.service.roster import DUPLICATE_GRACE_S, Superseded
@@ -453,12 +453,27 @@ class TrimTests(MembershipCase):
         for bit in range(ID_BITS):  # so that upkeep looks nothing up
             table.touch(table.own_id ^ 1 << bit, now_s)
 
-    def use(self, other: Node) -> Reply:
+    def use(self, other: Node, after_s: float = 0.1) -> Reply:
         """Ask another node for something that is of use, a moment after what was before."""
-        self.town.run(0.1)
+        self.town.run(after_s)
         known = known_as(other, self.node)
         assert known is not None
         return self.node.network.ask_one(known, FindNode(known.id_text))
+
+    def test_a_burst_of_dials_is_trimmed_before_the_next_round(self) -> None:
+        """A publisher of much would otherwise run out of connections within seconds."""
+        self.crowd()
+        while len(self.ours()) > self.KEPT:  # a round is just over
+            self.town.run(0.1)
+        for number in range(2 * SPARE_LINKS):
+            other = self.others[number % self.OTHERS]
+            if (peer := self.node.network.roster.get(other.identity.public)) is not None:
+                peer.close(Superseded("to be opened again"))
+            asked = self.use(other, after_s=0.04)
+            asked.addErrback(lambda _: None)  # some are closed while it waits
+        self.assertGreater(len(self.ours()), self.KEPT + 1)
+        self.town.run(0.2)
+        self.assertLessEqual(len(self.ours()), self.KEPT + 1)
 
     def test_the_links_used_last_stay(self) -> None:
         """Whatever the order in which they were opened."""
