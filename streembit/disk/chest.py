@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
@@ -147,8 +148,8 @@ class Chest:
         It may be called also when only the network could tell that our
         state is an older one.
         """
-        self._commit(changes, replace(self._head, inode=self._inode(), restored=False))
         self._tally.create(Count(self._name, self._head.commits))
+        self._commit(changes, replace(self._head, inode=self._inode(), restored=False))
 
     # --- locks -------------------------------------------------------------------------------
 
@@ -181,8 +182,7 @@ class Chest:
 
     def wipe(self) -> None:
         """Close the chest and destroy it; see `wipe`."""
-        self.close()
-        wipe(self.path, self._files)
+        wipe(self.path, self._files, self.close)
 
     def _opened(self) -> sqlite3.Connection:
         """Open the file, which is made if it never was there, and look it through."""
@@ -292,11 +292,13 @@ class Chest:
             raise
 
     def _take_back(self) -> None:
+        db = self._db
+        if db is None or not db.in_transaction:
+            return
         try:
-            if self._db is not None and self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+            db.execute("ROLLBACK")
         except sqlite3.Error:  # the file opens again when it is used again
-            self._db.close()
+            db.close()
             self._db = None
 
     def _sql(self, sql: str, values: Row = ()) -> list[Row]:
@@ -330,36 +332,46 @@ class Chest:
         )
 
 
-def wipe(path: Path, files: Files = SYSTEM) -> None:
+def wipe(path: Path, files: Files = SYSTEM, closing: Callable[[], None] = lambda: None) -> None:
     """Overwrite and remove the chest that lies there, also a damaged one, and all beside it.
 
     The file begins with its keys: they go first, and what else is left of
     it cannot be read without them. (A disk that writes elsewhere than over
     what was there, as a flash disk does, may keep old pages for a while.)
-    After an error or a crash call it again.
+    `closing` closes the chest. After an error or a crash call it again.
 
     Raises:
         DiskFull, DiskFailed
     """
     chest = [path, *(path.with_name(path.name + beside) for beside in BESIDE)]
     with blamed_on_disk(path):
-        there = [each for each in (*chest, _tally_path(path)) if exists(each, files)]
-        for each in there:
-            _overwrite(each, files)
-        for each in reversed(there):
-            files.remove(each)
+        _overwrite_all(
+            [each for each in (*chest, _tally_path(path)) if exists(each, files)], files, closing
+        )
+        for each in (*reversed(chest), _tally_path(path)):
+            if exists(each, files):
+                files.remove(each)
         sync_folder(path.parent, files)
 
 
-def _overwrite(path: Path, files: Files) -> None:
-    left = files.status(path).size_bytes
-    fd = files.open(path, os.O_WRONLY)
-    try:
-        while left > 0:
-            left -= files.write(fd, bytes(min(left, _ERASED_BYTES)))
-        files.sync(fd)
-    finally:
-        files.close(fd)
+def _overwrite_all(paths: list[Path], files: Files, closing: Callable[[], None]) -> None:
+    """Overwrite the files, also the log, whose name SQLite removes when it closes."""
+    with ExitStack() as opened:
+        doomed = []
+        for path in paths:
+            fd = files.open(path, os.O_WRONLY)
+            opened.callback(files.close, fd)
+            doomed.append((path, fd, files.status(path).size_bytes))
+        closing()
+        for path, fd, size_bytes in doomed:
+            grown = files.status(path).size_bytes if exists(path, files) else 0
+            _overwrite(fd, max(size_bytes, grown), files)
+
+
+def _overwrite(fd: int, left: int, files: Files) -> None:
+    while left > 0:
+        left -= files.write(fd, bytes(min(left, _ERASED_BYTES)))
+    files.sync(fd)
 
 
 def _look_through(db: sqlite3.Connection) -> None:

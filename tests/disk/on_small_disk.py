@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from streembit.disk import atomic
+from streembit.disk.chest import Chest, Kept
 from streembit.disk.home import Home
 from streembit.disk.published import PublishedRecords, Slot
 from streembit.disk.records import SqliteShelf
@@ -16,6 +17,7 @@ from streembit.errors import DiskFailed, DiskFull, StoreDegraded
 from tests.disk.test_records import an_item
 
 SLOT = Slot(b"\x02" + b"k" * 32, "record", "x")
+OLD, NEW = Kept("room", 1, b"old"), Kept("room", 2, b"new" * 10_000)
 
 
 def main(folder: Path) -> None:
@@ -28,14 +30,20 @@ def main(folder: Path) -> None:
     shelf = SqliteShelf(home.records_path)
     published = PublishedRecords(home.published_path)
     published.reserve(SLOT)
+    chest = Chest(home.accounts.chest_path("alice"), home.accounts.load(None, None).at_rest_key())
+    chest.commit([OLD])
     save(shelf, 1)
     atomic.write(home.peers_path, b"old")
     for trouble, cure in ((fill, empty), (fail_writes, allow_writes), (fill, empty)):
         trouble(folder)
         check_trouble(home, shelf, published)
+        check_chest(chest)
         assert home.accounts.key_path("alice").read_bytes() == key
         cure(folder)
         check_cured(home, shelf, published)
+        chest.commit([NEW])
+        assert chest.all("room") == [OLD.row, NEW.row]
+        chest.commit([NEW._replace(row=None)])
     overfill(shelf)
     assert home.accounts.load(None, None).public.hex == home.accounts.header(None).public_key
     sys.stdout.write("all is well\n")
@@ -89,6 +97,12 @@ def check_trouble(home: Home, shelf: SqliteShelf, published: PublishedRecords) -
         assert atomic.read(home.peers_path) == b"old"
     refused(home.accounts.create, "bob", None)
     refused(home.accounts.change_passcode, "alice", None, None)
+
+
+def check_chest(chest: Chest) -> None:
+    for _ in range(3):
+        refused(chest.commit, [NEW])
+        assert chest.all("room") == [OLD.row]
 
 
 def check_cured(home: Home, shelf: SqliteShelf, published: PublishedRecords) -> None:

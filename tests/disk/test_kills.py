@@ -16,6 +16,7 @@ from random import Random
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.disk import atomic
+from streembit.disk.chest import Chest, Kept
 from streembit.disk.home import Home
 from streembit.disk.published import Published, PublishedRecords, Slot
 from streembit.disk.records import SqliteShelf
@@ -43,12 +44,19 @@ def number_of(data: bytes) -> int:
     return int(parts["number"])
 
 
+def chest_of(home: Home) -> Chest:
+    """Open the chest of the home's account."""
+    account = home.accounts.load("alice", None)
+    return Chest(home.accounts.chest_path("alice"), account.at_rest_key())
+
+
 def work(path: Path, start: int, tell: Tell) -> None:
     """Write without end, and tell of each thing that is on the medium."""
     home = Home.open(path)
     home.lock.take()
     shelf = SqliteShelf(home.records_path)
     published = PublishedRecords(home.published_path)
+    chest = chest_of(home)
     number = start
     while True:
         number += 1
@@ -58,6 +66,8 @@ def work(path: Path, start: int, tell: Tell) -> None:
             shelf.save(an_item(place, seq=number, body=b"%d" % number * 300))
         shelf.commit()
         tell("batch", number)
+        chest.commit([Kept("room", row, b"%d" % number * 300) for row in range(BATCH)])
+        tell("rows", number)
         seq = published.reserve(SLOT)
         tell("seq", seq)
         published.keep(Published(SLOT, seq, b"%d" % seq, 60, 0, False))
@@ -75,7 +85,7 @@ class KillTest(SynchronousTestCase):
         home = Home.create(self.path)
         self.key = home.accounts.create("alice", None).public
         atomic.write(home.peers_path, document(0))
-        self.told = {"document": 0, "batch": 0, "seq": 0}
+        self.told = {"document": 0, "batch": 0, "rows": 0, "seq": 0}
 
     def test_S1_D5_kill_at_any_moment(self) -> None:
         """Killed at random, again and again, files and databases are old or new, never broken."""
@@ -136,6 +146,7 @@ class KillTest(SynchronousTestCase):
             self.assertEqual(backup.read_bytes(), home.accounts.key_path("alice").read_bytes())
         self.check_shelf(home, when)
         self.check_published(home, when)
+        self.check_chest(home, when)
         self.assertEqual(list(self.path.glob("*corrupt*")), [], when)
 
     def check_shelf(self, home: Home, when: str) -> None:
@@ -146,6 +157,16 @@ class KillTest(SynchronousTestCase):
         numbers = {item.seq for item in items} or {0}
         self.assertEqual(len(numbers), 1, when)
         self.assertGreaterEqual(max(numbers), self.told["batch"], when)
+
+    def check_chest(self, home: Home, when: str) -> None:
+        chest = chest_of(home)
+        rows, restored = chest.all("room"), chest.restored
+        chest.close()
+        self.assertFalse(restored, when)
+        self.assertIn(len(rows), (0, BATCH), when)
+        self.assertLessEqual(len(set(rows)), 1, when)
+        number = int(rows[0][: len(rows[0]) // 300]) if rows else 0
+        self.assertGreaterEqual(number, self.told["rows"], when)
 
     def check_published(self, home: Home, when: str) -> None:
         published = PublishedRecords(home.published_path)
