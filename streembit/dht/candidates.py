@@ -15,7 +15,7 @@ from streembit.wire.message import Contact
 MAX_CANDIDATES: Final = 512  # as many as three tables have room for; about 200 KiB
 MAX_TOLD: Final = 20  # taken from one answer: a whole answer, so that no teller crowds out others
 SPREAD: Final = 2  # nodes taken for one slot of a bucket that overflows: 16 slots, 20 places
-MAX_UNREACHED: Final = 1_024  # ids not to be tried again soon
+MAX_UNREACHED: Final = 1_024  # contacts not to be tried again soon
 RETRY_AFTER_S: Final = 600.0  # a node that could not be reached is not tried again for so long
 
 
@@ -27,7 +27,7 @@ class Candidates:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._waiting: dict[int, Node] = {}
-        self._unreached_s: dict[int, float] = {}
+        self._unreached_s: dict[Contact, float] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -80,11 +80,16 @@ class Candidates:
         )
         return slot + beside < SPREAD
 
-    def unreached(self, node_id: int, now_s: float) -> None:
-        """Note that no handshake came about, so that gossip cannot make us try again and again."""
-        self._waiting.pop(node_id, None)
-        self._unreached_s.pop(node_id, None)
-        self._unreached_s[node_id] = now_s
+    def unreached(self, node: Node, now_s: float) -> None:
+        """Note that no handshake came about, so that gossip cannot make us try again and again.
+
+        At that address: where somebody else says the node is, it may be.
+        """
+        waiting = self._waiting.get(node.id)
+        if waiting is not None and waiting.contact == node.contact:
+            del self._waiting[node.id]
+        self._unreached_s.pop(node.contact, None)
+        self._unreached_s[node.contact] = now_s
         while len(self._unreached_s) > MAX_UNREACHED:
             del self._unreached_s[next(iter(self._unreached_s))]
 
@@ -95,7 +100,7 @@ class Candidates:
             return None
         if not self._table.grouping.believable(contact.host, told_by):
             return None
-        tried_s = self._unreached_s.get(node.id)
+        tried_s = self._unreached_s.get(contact)
         if tried_s is not None and now_s - tried_s < RETRY_AFTER_S:
             return None
         if node.id in self._waiting or not self._table.wants(node):

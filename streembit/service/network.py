@@ -96,7 +96,7 @@ class Network:
         self.candidates = Candidates(self.table)
         self.nearby = Nearby()
         self.keys = ParsedKeys()
-        self._reaching: dict[str, list[Deferred[Peer]]] = {}  # bounded by the dialler
+        self._reaching: dict[Contact, list[Deferred[Peer]]] = {}  # bounded by the dialler
         self.checks = Checks()
         self.requests = 0
         self.signer = Signer(identity.signing, settings.network, clock.seconds, first_jti)
@@ -178,17 +178,20 @@ class Network:
         return self.ask([node], body)[0]
 
     def reach(self, node: Node) -> Deferred[Peer]:
-        """Fire with the open conversation with a node, dialling it where there is none."""
-        text = node.contact.key
-        peer = self.roster.by_text(text)
+        """Fire with the open conversation with a node, dialling it where there is none.
+
+        Nobody waits for a dial to another address of the same key: it may be a lie.
+        """
+        contact = node.contact
+        peer = self.roster.by_text(contact.key)
         if peer is not None:
             return succeed(peer)
         done: Deferred[Peer] = Deferred()
-        if text in self._reaching:
-            self._reaching[text].append(done)
+        if contact in self._reaching:
+            self._reaching[contact].append(done)
         else:
-            self._reaching[text] = [done]
-            self._dial(node.contact).addBoth(self._reached, text)
+            self._reaching[contact] = [done]
+            self._dial(contact).addBoth(self._reached, contact)
         return done
 
     def _dial(self, contact: Contact) -> Deferred[Peer]:
@@ -200,9 +203,9 @@ class Network:
         link = self.dialler.dial(contact.host, contact.port, expect)
         return link.addCallback(self._conversation)
 
-    def _reached(self, result: Peer | Failure, key_text: str) -> None:
+    def _reached(self, result: Peer | Failure, contact: Contact) -> None:
         """Tell all who wait for this node: they share one connection."""
-        for done in self._reaching.pop(key_text):
+        for done in self._reaching.pop(contact):
             if isinstance(result, Failure):
                 done.errback(result.value)
             else:
@@ -221,11 +224,16 @@ class Network:
                 self.candidates.suggest(body.nodes, now_s, peer.carrier.host)
 
     def unheard(self, node: Node, error: StreembitError) -> None:
-        """Take note that a node did not answer; if it cannot be reached, forget it."""
+        """Take note that a node did not answer; if it cannot be reached, forget it.
+
+        A false address that somebody told of it says nothing about the node that we know.
+        """
         if self.roster.by_text(node.contact.key) is None:
             if isinstance(error, PeerGone | DeadlineExceeded | WrongIdentity):
-                self.table.remove(node.id)
-                self.candidates.unreached(node.id, self.now_s())
+                known = self.table.get(node.id)
+                if known is not None and known.contact == node.contact:
+                    self.table.remove(node.id)
+                self.candidates.unreached(node, self.now_s())
         elif isinstance(error, RequestTimeout):
             if self.table.get(node.id) is None:
                 node.failures += 1

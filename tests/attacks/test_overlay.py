@@ -5,10 +5,13 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 
 from streembit.dht.keyspace import node_id
+from streembit.dht.peer import Node as Known
+from streembit.errors import StreembitError
 from streembit.jose.keys import PrivateKey
-from streembit.wire.message import Contact
+from streembit.wire.message import Contact, Ping
 from tests.attacks.watched import AttackTests
-from tests.rig.evil import EvilPeer, lying_with
+from tests.rig.evil import EvilPeer, lying_with, silent
+from tests.rig.refusal import QUIET
 from tests.service.town import NETWORK, PORT
 
 
@@ -55,6 +58,52 @@ class OverlayTests(AttackTests):
         before = self.table()
         self.look()
         self.assertEqual(self.table(), before)
+
+    def newcomer(self, address: str = "10.0.2.1") -> Known:
+        """Return where a node is that listens, has no links, and that nobody was told of."""
+        node = self.town.add(address, settings=QUIET)
+        contact = Contact(node.identity.public.text, address, PORT)
+        return Known.of(contact, self.watch.node.network.settings.grouping)
+
+    def elsewhere(self, node: Known, host: str) -> Known:
+        """Return the node as a liar tells of it."""
+        contact = Contact(node.contact.key, host, PORT)
+        return Known.of(contact, self.watch.node.network.settings.grouping)
+
+    def test_D1_a_false_address_of_somebody_known(self) -> None:
+        """Dialled there in vain, it stays in the table with the address that was proven."""
+        network = self.watch.node.network
+        self.watch.neighbour(silent)
+        self.town.memory.silence("10.9.9.1")
+        for number, host in enumerate(("10.9.9.1", "10.9.8.1", "10.7.0.1")):
+            honest = self.newcomer(f"10.0.{number + 2}.1")
+            network.table.add(honest, self.now())
+            false = self.elsewhere(honest, host)
+            told = network.ask_one(false, Ping())
+            self.town.run(60)
+            network.unheard(false, self.failureResultOf(told, StreembitError).value)
+            self.assertIs(network.table.get(honest.id), honest, host)
+
+    def test_D1_nobody_waits_for_a_dial_to_a_false_address(self) -> None:
+        """While a silent host is dialled in its name the node is reached where it is."""
+        network, honest = self.watch.node.network, self.newcomer()
+        self.town.memory.silence("10.9.9.1")
+        told = network.ask_one(self.elsewhere(honest, "10.9.9.1"), Ping())
+        asked = network.ask_one(honest, Ping())
+        self.town.run(1)
+        self.successResultOf(asked)
+        self.town.run(60)
+        self.failureResultOf(told, StreembitError)
+
+    def test_D1_a_false_address_of_somebody_new(self) -> None:
+        """Dialled there in vain, it is greeted all the same when it is told of where it is."""
+        newcomer = self.newcomer()
+        evil = self.watch.neighbour(lying_with([self.elsewhere(newcomer, "10.9.9.1").contact]))
+        self.look()
+        self.assertNotIn(newcomer.id, self.table())
+        evil.respond = lying_with([newcomer.contact])
+        self.look()
+        self.assertIn(newcomer.id, self.table())
 
     def test_D1_the_liars_answer_hides_nobody(self) -> None:
         """Honest nodes are found though a liar stands nearest to the target."""

@@ -196,7 +196,7 @@ class Network:
         def failed() -> None:
             if self.learning:
                 host.table.failed(node.id)
-                host.candidates.unreached(node.id, self.now_s)
+                host.candidates.unreached(node, self.now_s)
             plan.failed(node.id, self.now_s)
 
         there = self.shake(host, node)
@@ -282,7 +282,7 @@ class Network:
         while nodes := host.candidates.take(8, spread=spread):
             for node in nodes:
                 if not self.shake(host, node):
-                    host.candidates.unreached(node.id, self.now_s)
+                    host.candidates.unreached(node, self.now_s)
 
     def _meet(self, host: Host, other: Host) -> None:
         fresh = Node.of(other.node.contact, self.grouping)

@@ -33,10 +33,21 @@ class CandidateTests(SynchronousTestCase):
         waiting = Candidates(table(0))
         fake = contact(7)
         self.assertEqual(waiting.suggest([fake], 1.0, TELLER), 1)
-        waiting.unreached(node(7).id, 2.0)
+        waiting.unreached(node(7), 2.0)
         self.assertEqual(len(waiting), 0)
         self.assertEqual(waiting.suggest([fake], 600.0, TELLER), 0)
         self.assertEqual(waiting.suggest([fake], 603.0, TELLER), 1)
+
+    def test_D1_a_false_address_does_not_hide_the_true_one(self) -> None:
+        """A node that was not reached where a liar saw it is tried where others see it."""
+        waiting = Candidates(table(0))
+        false, true = contact(7, "203.0.113.66"), contact(7)
+        waiting.suggest([false], 1.0, TELLER)
+        (tried,) = waiting.take(1)
+        self.assertEqual(waiting.suggest([true], 2.0, TELLER), 1)
+        waiting.unreached(tried, 3.0)
+        self.assertEqual([held.contact for held in waiting.take(1)], [true])
+        self.assertEqual(waiting.suggest([false], 4.0, TELLER), 0)
 
     def test_D1_a_public_peer_does_not_send_us_into_private_networks(self) -> None:
         """Nor do contacts that cannot be get a place."""
@@ -61,7 +72,7 @@ class CandidateTests(SynchronousTestCase):
             waiting.suggest([contact(n) for n in range(number, number + MAX_TOLD)], 1.0, TELLER)
         self.assertEqual(len(waiting), MAX_CANDIDATES)
         for number in range(MAX_UNREACHED + 200):
-            waiting.unreached(number, 1.0)
+            waiting.unreached(node(number), 1.0)
         self.assertEqual(len(waiting._unreached_s), MAX_UNREACHED)
 
     def test_all_are_taken_where_there_is_room(self) -> None:
