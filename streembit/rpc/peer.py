@@ -51,6 +51,8 @@ from streembit.wire.message import (
     Refused,
     Request,
     Rpc,
+    Show,
+    Shown,
     Store,
     Stored,
     Value,
@@ -71,6 +73,7 @@ _ANSWERS: Final[dict[type[Request], type[Answer]]] = {
     DialBack: Dialled,
     Hand: Handed,
     Knock: Knocked,
+    Show: Shown,
 }
 
 _log = Logger()

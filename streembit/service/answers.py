@@ -36,6 +36,8 @@ from streembit.wire.message import (
     Pong,
     Refused,
     Rpc,
+    Show,
+    Shown,
     Store,
     Stored,
     Value,
@@ -49,6 +51,7 @@ KINDS: Final[dict[type[Body], str]] = {
     DialBack: "dial_back",
     Hand: "hand",
     Knock: "knock",
+    Show: "show",
 }
 MAX_TOLD: Final = (
     20  # contacts an answer: about 2 KiB, so that nobody is made to send much by asking
@@ -102,8 +105,18 @@ class Answers:
                 return self._company().hand(peer, body)
             case Knock():
                 return self._company().knock(peer, body)
+            case Show():
+                return self._company().show(peer, body)
             case (
-                Pong() | Nodes() | Value() | Stored() | Dialled() | Handed() | Knocked() | Refused()
+                Pong()
+                | Nodes()
+                | Value()
+                | Stored()
+                | Dialled()
+                | Handed()
+                | Knocked()
+                | Shown()
+                | Refused()
             ):
                 raise BadMessage("an answer in the place of a request")
             case _:

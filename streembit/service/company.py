@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from streembit.errors import KeyRefused, StreembitError
 from streembit.jose.keys import PublicKey
 from streembit.rpc.peer import Peer
-from streembit.wire.message import Answer, Hand, Knock
+from streembit.wire.message import Answer, Hand, Knock, Show
 
 
 class Company(Protocol):
@@ -44,6 +44,13 @@ class Company(Protocol):
     def knock(self, peer: Peer, body: Knock) -> Answer | Deferred[Answer]:
         """Take a letter of somebody who asks to be a contact, or answers that."""
 
+    def show(self, peer: Peer, body: Show) -> Answer | Deferred[Answer]:
+        """Take a contact's newest card.
+
+        Raises:
+            KeyRefused: the peer is no contact.
+        """
+
 
 class Nobody:
     """The company of a seed: there is none."""
@@ -71,5 +78,9 @@ class Nobody:
         raise KeyRefused("nobody here has contacts")
 
     def knock(self, peer: Peer, body: Knock) -> Answer | Deferred[Answer]:
+        """See `Company`."""
+        raise KeyRefused("nobody here has contacts")
+
+    def show(self, peer: Peer, body: Show) -> Answer | Deferred[Answer]:
         """See `Company`."""
         raise KeyRefused("nobody here has contacts")

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 
+from streembit.wire.card import Card
 from streembit.wire.offer import ContactLetter
 from streembit.wire.parcel import MAX_PARCEL_BYTES
 from streembit.wire.terms import (
@@ -91,6 +92,12 @@ class Knock(Struct, frozen=True, tag_field="t", tag="knock"):
     letter: ContactLetter
 
 
+class Show(Struct, frozen=True, tag_field="t", tag="show"):
+    """Shows a contact our newest card."""
+
+    card: Card
+
+
 class Pong(Struct, frozen=True, tag_field="t", tag="pong"):
     """Answers a Ping; `observed` is the asker's "host:port" as the answerer sees it."""
 
@@ -144,6 +151,10 @@ class Knocked(Struct, frozen=True, tag_field="t", tag="knocked"):
     """Answers a Knock: it was heard. What a person decides comes as another Knock."""
 
 
+class Shown(Struct, frozen=True, tag_field="t", tag="shown"):
+    """Answers a Show: the card was read."""
+
+
 class Refused(Struct, frozen=True, tag_field="t", tag="refused"):
     """Answers any request that is not served."""
 
@@ -151,8 +162,8 @@ class Refused(Struct, frozen=True, tag_field="t", tag="refused"):
     detail: Annotated[str, Meta(max_length=200)] = ""
 
 
-Request = Ping | FindNode | FindValue | Store | DialBack | Hand | Knock
-Answer = Pong | Nodes | Value | Stored | Dialled | Handed | Knocked | Refused
+Request = Ping | FindNode | FindValue | Store | DialBack | Hand | Knock | Show
+Answer = Pong | Nodes | Value | Stored | Dialled | Handed | Knocked | Shown | Refused
 Body = Request | Answer
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
+from streembit.wire.card import Card
 from streembit.wire.message import (
     Body,
     Contact,
@@ -25,6 +26,8 @@ from streembit.wire.message import (
     RecordClaims,
     Refused,
     Rpc,
+    Show,
+    Shown,
     Store,
     Stored,
     Value,
@@ -39,6 +42,7 @@ NONCE: Final = "A" * 22
 CONTACT: Final = Contact(KEY, "192.0.2.7", 32319)
 ADDRESS: Final = Address("192.0.2.7", 32319)
 REQUEST: Final = ContactRequest(NONCE, "ann", "human", KEY, [ADDRESS], "main", 1, NONCE, "hello")
+CARD: Final = Card(7, 1_700_000_000, "main", [ADDRESS], 32319, "aGVsbG8", 3, 9)
 ANSWER: Final = ContactAnswer(NONCE, True, KEY, [ADDRESS], "main", 1)
 
 BODIES: Final[tuple[Body, ...]] = (
@@ -57,6 +61,8 @@ BODIES: Final[tuple[Body, ...]] = (
     Knock(REQUEST),
     Knock(ANSWER),
     Knocked(),
+    Show(CARD),
+    Shown(),
     Refused("rate-limited", "later"),
 )
 
@@ -113,6 +119,7 @@ ANY_BODY: Final[st.SearchStrategy[Body]] = st.one_of(
     st.builds(Handed, _words(0, 64)),
     st.sampled_from([Knock(REQUEST), Knock(ANSWER)]),
     st.builds(Knocked),
+    st.sampled_from([Show(CARD), Shown()]),
     st.builds(Refused, _words(1, 64), _words(0, 200)),
 )
 ANY_RPC: Final = st.builds(
