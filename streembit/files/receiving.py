@@ -97,6 +97,7 @@ class Receiving:
         self._waiting: Iterator[int] = iter(())
         self._more = False
         self._stray_bytes = 0
+        self._whole_bytes = self._reached_bytes = 0
 
     @classmethod
     def load(cls, journal: Journal) -> Receiving:
@@ -115,6 +116,15 @@ class Receiving:
         """Return what the transfer is to be kept as."""
         data = b"" if self.manifest is None else self.manifest.data
         return Journal(self.offer, self.stand.state, self.stand.why, data)
+
+    @property
+    def reached_bytes(self) -> int:
+        """How many bytes of all files are on our disk, whether proven yet or not."""
+        files = [run for file, run in self._open.items() if file != MANIFEST]
+        if files:
+            parts = sum(max(run.position, run.start) for run in files)
+            self._reached_bytes = self._whole_bytes + parts
+        return max(self._reached_bytes, self._whole_bytes)
 
     # --- what our user and the contact decide
 
@@ -170,6 +180,7 @@ class Receiving:
             self._add(MANIFEST, Incoming(self.offer.manifest_bytes, 0))
             return self._go_on([])
         count = len(self.manifest.entries)
+        self._whole_bytes = sum(self.manifest.entries[file].size_bytes for file in finished)
         self._waiting = (file for file in range(count) if file not in finished)
         self._more = True
         return self._go_on([])
@@ -304,9 +315,12 @@ class Receiving:
         self._open[file], self._runs[file] = incoming, self._last_run
 
     def _close(self, file: int) -> None:
+        if file != MANIFEST:
+            self._whole_bytes += self._open[file].size
         del self._open[file], self._runs[file]
 
     def _forget_runs(self) -> None:
+        self._reached_bytes = self.reached_bytes
         self._open.clear()
         self._runs.clear()
         self._waiting, self._more = iter(()), False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from hashlib import sha256
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 from streembit.errors import BadAsk, FileChanged, NoSuchTransfer
@@ -73,6 +74,9 @@ class Sending:
         once = manifest.total_bytes + len(manifest.data)
         once += (len(manifest.entries) + 1) * RUN_BYTES
         self._max_idle_bytes = MAX_COMPARED * once
+        self._reached_bytes = 0
+        self._behind = 0  # the number of the file behind those that were asked for
+        self._ends: list[int] = []  # of each file, when all are laid end to end
         self._idle_bytes = 0  # read and not sent: what an asker has us do for nothing
 
     @classmethod
@@ -90,6 +94,18 @@ class Sending:
     def journal(self) -> Journal:
         """Return what the transfer is to be kept as."""
         return Journal(self.offer, self.stand.state, self.stand.why, self._manifest.data)
+
+    @property
+    def reached_bytes(self) -> int:
+        """How many bytes of all files the contact has or was sent.
+
+        It is told by the files that are asked for just now: the others before
+        them are there, for they are asked for in their order.
+        """
+        if self.stand.state is State.DONE:
+            return self.offer.total_bytes
+        self._look_how_far()
+        return self._reached_bytes
 
     def answered(self, verdict: FileVerdict) -> None:
         """Take the contact's verdict; one that came before stays."""
@@ -199,6 +215,8 @@ class Sending:
             raise BadAsk("too often", file=ask.file)
         if is_new:
             self._turns.append(ask.file)
+        if ask.file != MANIFEST:
+            self._behind = max(self._behind, ask.file + 1)
         self._runs[ask.file] = _Run(ask)
 
     def _blocks(self, read: Read, data: bytes, start: int) -> list[bytes]:
@@ -227,10 +245,20 @@ class Sending:
         digest = run.hash.digest()
         return pack_mark(Mark(self._transfer, file, run.number, run.position, digest))
 
+    def _look_how_far(self) -> None:
+        """Count the files up to the last one asked for, less what is to be read of those open."""
+        if self._behind:
+            self._ends = self._ends or [*accumulate(e.size_bytes for e in self._manifest.entries)]
+            open_files = [file for file in self._runs if file != MANIFEST]
+            left = sum(self._size(file) - self._runs[file].position for file in open_files)
+            reached = self._ends[self._behind - 1] - left
+            self._reached_bytes = max(self._reached_bytes, reached)
+
     def _stop(self) -> None:
+        self._look_how_far()
         self._runs.clear()
         self._turns.clear()
-        self._idle_bytes = 0
+        self._idle_bytes = self._behind = 0
 
 
 def _chunk_end(position: int) -> int:

@@ -39,7 +39,11 @@ from streembit.net.outlet import outlet
 from streembit.wire.frame import HEADER_BYTES, MAX_FRAME_PEER, MAX_FRAME_STRANGER, FrameReader, pack
 
 TCP_USER_TIMEOUT_MS: Final = 60_000  # the kernel gives up when an unanswered ping would
+# Of what the network has not taken yet the kernel holds so much, and the transport the rest: so a
+# word never waits behind megabytes of a file.
+UNSENT_BYTES: Final = 128 * 1024
 MAX_PAYLOAD_BYTES: Final = MAX_FRAME_PEER - OVERHEAD_BYTES
+_OPTIONS: Final = (("TCP_USER_TIMEOUT", TCP_USER_TIMEOUT_MS), ("TCP_NOTSENT_LOWAT", UNSENT_BYTES))
 
 _log = Logger()
 
@@ -77,6 +81,7 @@ class LinkProtocol(ByteProtocol):
     _choked = False  # because the peer does not take what it asked for
     _chokes = 0  # how many times in a row
     _busy = False
+    _free: Callable[[], object] | None = None  # called when the transport has sent everything
     _queued_bytes = -1  # what was written since the transport became full; -1 while it is not
 
     def __init__(
@@ -131,6 +136,18 @@ class LinkProtocol(ByteProtocol):
         if channel.due(now_s):
             self._write(channel.rekey(now_s))
         self._write(channel.seal(payload))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the transport holds back what it was given: what can wait should not be sent."""
+        return self._queued_bytes >= 0
+
+    def when_free(self, call: Callable[[], object] | None) -> None:
+        """Have this called each time the link stops to be full, in the place of what was before.
+
+        What it raises ends the link, as with a message. None for nothing.
+        """
+        self._free = call
 
     def close(self, reason: StreembitError | None = None) -> None:
         """End the link once what is queued has left, or after `close_s`."""
@@ -214,6 +231,8 @@ class LinkProtocol(ByteProtocol):
         self._backlog.remove(self)
         self._chokes = 0
         self._unchoke()
+        if self._free is not None and self.is_open:
+            self.guard(self._free)
 
     def stopProducing(self) -> None:
         """The transport is gone; `connectionLost` follows."""
@@ -406,6 +425,9 @@ def _tune(transport: object) -> None:
     """Set what only a TCP socket has: small frames leave at once, dead peers are noticed."""
     _call(transport, "setTcpNoDelay", True)
     handle = getattr(transport, "getHandle", lambda: None)()
-    option = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux has it
-    if option is not None and isinstance(handle, socket.socket) and handle.family != socket.AF_UNIX:
-        handle.setsockopt(socket.IPPROTO_TCP, option, TCP_USER_TIMEOUT_MS)
+    if not isinstance(handle, socket.socket) or handle.family == socket.AF_UNIX:
+        return
+    for name, value in _OPTIONS:
+        option = getattr(socket, name, None)  # Linux has them
+        if option is not None:
+            handle.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -32,6 +32,25 @@ class WholeTests(SynchronousTestCase):
         self.assertTrue(pair.is_done())
         self.assertEqual(pair.sent_bytes, sum(SIZES) + pair.sending.offer.manifest_bytes)
 
+    def test_how_far_it_is(self) -> None:
+        """Both ends know about it, also after a death, and never by more than is there."""
+        sizes = [300_000] * 10 + [3 * CHUNK_BYTES]
+        pair, chance = Pair(files_of(*sizes)), Random(2)
+        pair.accept()
+        for _ in range(6):
+            for _ in range(20):
+                chance.choice(pair.moves)()
+            held = sum(map(len, pair.disk.parts.values()))
+            held += sum(map(len, pair.disk.finished.values()))
+            self.assertEqual(pair.receiving.reached_bytes, held)
+            self.assertGreaterEqual(pair.sending.reached_bytes, held)
+            self.assertLess(pair.sending.reached_bytes, held + 2 * WINDOW_BYTES)
+            pair.kill_receiver()
+            pair.begin()
+        pair.run()
+        self.assertEqual(pair.receiving.reached_bytes, sum(sizes))
+        self.assertEqual(pair.sending.reached_bytes, sum(sizes))
+
     def test_many_small_files_arrive(self) -> None:
         """More than are open at a time."""
         pair = Pair(files_of(*[n % 7 for n in range(500)]))

@@ -279,6 +279,30 @@ class SlowReaderTests(LimitCase):
         self.assertTrue(self.server.protocol.is_open)
         self.assertEqual(self.server.owner.refusals, [])
 
+    def test_C8_who_sends_much_waits_for_the_transport(self) -> None:
+        """It is told each time that everything has left, and so nothing queues up."""
+        link, told = self.server.protocol, []
+        link.when_free(lambda: told.append(link.is_full))
+        self.assertFalse(link.is_full)
+        for _ in range(2):
+            link.pauseProducing()
+            self.assertTrue(link.is_full)
+            link.send(b"a word")
+            link.resumeProducing()
+        self.assertEqual(told, [False, False])
+        link.when_free(None)
+        link.resumeProducing()
+        link.close()
+        self.assertEqual(told, [False, False])
+
+    def test_C8_an_error_of_who_sends_much_ends_the_link_only(self) -> None:
+        """As one of who receives."""
+        self.server.protocol.when_free(lambda: 1 / 0)
+        self.server.protocol.pauseProducing()
+        self.server.protocol.resumeProducing()
+        self.assert_refused(self.server, "internal-error")
+        self.flushLoggedErrors(ZeroDivisionError)
+
     def fill_half(self) -> None:
         """Let more than half of the queue wait."""
         self.server.protocol.pauseProducing()
