@@ -21,8 +21,8 @@ _EAST_ASIAN: Final = frozenset({"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMO
 # What looks like a Latin letter, by that letter; what looks like "l" is "l".
 _LATIN: Final = {
     "a": "аα", "b": "ьв", "c": "с", "d": "ԁ", "e": "еε", "h": "һн", "k": "кκ", "l": "i1|іӏι",
-    "m": "м", "n": "η", "o": "0оο", "p": "рρ", "q": "ԛ", "r": "г", "s": "ѕ", "t": "тτ", "u": "υ",
-    "v": "ν", "w": "ԝ", "x": "хχ", "y": "уγ", "j": "ј",
+    "m": "м", "n": "ην", "o": "0оο", "p": "рρ", "q": "ԛ", "r": "г", "s": "ѕ", "t": "тτ", "u": "υ",
+    "w": "ԝ", "x": "хχ", "y": "уγ", "j": "ј",
 }  # fmt: skip
 _LOOKALIKES: Final = str.maketrans({look: to for to, looks in _LATIN.items() for look in looks})
 
