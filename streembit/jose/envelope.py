@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Final, Generic, TypeVar
 
@@ -142,9 +143,7 @@ def verify_offer(token: str | bytes) -> Verified[OfferClaims]:
     Raises:
         BadToken, BadHeader, BadJson, BadKey, BadSignature
     """
-    unverified = jws.split(_ascii(token), Kind.OFFER)
-    claims = codec.decode(unverified.payload, OfferClaims)
-    return _signed(claims, PublicKey.from_hex(claims.public_key), unverified)
+    return _verified(token, Kind.OFFER, OfferClaims, _shown_key)
 
 
 def sign_successor(key: PrivateKey, claims: SuccessorClaims) -> str:
@@ -154,9 +153,7 @@ def sign_successor(key: PrivateKey, claims: SuccessorClaims) -> str:
 
 def verify_successor(token: str | bytes) -> Verified[SuccessorClaims]:
     """Return a new key's statement; raise as `verify_offer`."""
-    unverified = jws.split(_ascii(token), Kind.SUCCESSOR)
-    claims = codec.decode(unverified.payload, SuccessorClaims)
-    return _signed(claims, PublicKey.from_text(claims.iss), unverified)
+    return _verified(token, Kind.SUCCESSOR, SuccessorClaims, _issuer)
 
 
 def sign_rotation(key: PrivateKey, claims: RotationClaims) -> str:
@@ -166,9 +163,7 @@ def sign_rotation(key: PrivateKey, claims: RotationClaims) -> str:
 
 def verify_rotation(token: str | bytes) -> Verified[RotationClaims]:
     """Return an old key's statement, its successor's in it unread; raise as `verify_offer`."""
-    unverified = jws.split(_ascii(token), Kind.ROTATION)
-    claims = codec.decode(unverified.payload, RotationClaims)
-    return _signed(claims, PublicKey.from_text(claims.iss), unverified)
+    return _verified(token, Kind.ROTATION, RotationClaims, _issuer)
 
 
 def sign_revocation(key: PrivateKey, claims: RevocationClaims) -> str:
@@ -178,13 +173,24 @@ def sign_revocation(key: PrivateKey, claims: RevocationClaims) -> str:
 
 def verify_revocation(token: str | bytes) -> Verified[RevocationClaims]:
     """Return the statement that a key is void; raise as `verify_offer`."""
-    unverified = jws.split(_ascii(token), Kind.REVOCATION)
-    claims = codec.decode(unverified.payload, RevocationClaims)
-    return _signed(claims, PublicKey.from_text(claims.iss), unverified)
+    return _verified(token, Kind.REVOCATION, RevocationClaims, _issuer)
 
 
-def _signed(claims: T, key: PublicKey, unverified: Unverified) -> Verified[T]:
-    """Return the claims as verified once `key` has signed them; raise BadSignature."""
+def _shown_key(claims: OfferClaims) -> PublicKey:
+    return PublicKey.from_hex(claims.public_key)
+
+
+def _issuer(claims: SuccessorClaims | RotationClaims | RevocationClaims) -> PublicKey:
+    return PublicKey.from_text(claims.iss)
+
+
+def _verified(
+    token: str | bytes, kind: Kind, form: type[T], signer: Callable[[T], PublicKey]
+) -> Verified[T]:
+    """Return the claims of a token once the key that they name has signed them."""
+    unverified = jws.split(_ascii(token), kind)
+    claims = codec.decode(unverified.payload, form)
+    key = signer(claims)
     unverified.check(key)
     return Verified(claims, key, unverified.signing_input, _MADE_HERE)
 

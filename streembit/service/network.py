@@ -28,7 +28,7 @@ from streembit.link.hello import Hello
 from streembit.net.tcp import LinkProtocol
 from streembit.rpc.peer import Checks, Peer, Rules
 from streembit.rpc.signer import Signer
-from streembit.service.roster import Roster
+from streembit.service.roster import Roster, RosterEvents
 from streembit.service.settings import NetworkSettings
 from streembit.wire.message import Answer, Contact, Nodes, Request, Rpc, Scheme
 
@@ -42,26 +42,8 @@ class Dialler(Protocol):
         """Fire with an open link; `expect` is the only key that may answer, None for any."""
 
 
-class Watcher(Protocol):
-    """Who is asked about links and told of those that come and go, and of refusals."""
-
-    def is_refused(self, key: PublicKey) -> bool:
-        """Tell whether no link to the holder of a key may open."""
-
-    def frame(self, peer: Peer, payload: bytes) -> bool:
-        """Take a payload that belongs to a transfer of files; return whether it was taken."""
-
-    def linked(self, peer: Peer, link: LinkProtocol) -> None:
-        """A link to this peer is open."""
-
-    def unlinked(self, peer: Peer, reason: StreembitError) -> None:
-        """The last link to this peer is gone."""
-
-    def refused(self, host: str, error: StreembitError) -> None:
-        """A frame, a message, a request or a connection of this host was refused."""
-
-    def misbehaved(self, host: str) -> None:
-        """A link of this host ended for bad signatures."""
+class Watcher(RosterEvents, Protocol):
+    """Who is told of the links that come and go, and of refusals, and answers requests."""
 
     def serve(self, peer: Peer, request: Verified[Rpc]) -> Answer | Deferred[Answer]:
         """Answer a verified request."""
