@@ -10,8 +10,9 @@ import socket
 import stat
 from pathlib import Path
 
-from twisted.web.client import Agent, readBody
+from twisted.web.client import Agent
 
+from demo.api import body_of
 from streembit.disk.home import Home
 from tests.tap.twistd import TWISTD, Process, TwistdCase, reactor
 
@@ -290,7 +291,7 @@ class LifeTests(NodeCase):
         agent = Agent(reactor)
         response = await agent.request(b"GET", f"http://127.0.0.1:{port}/metrics".encode())
         self.assertEqual(response.code, 200)
-        return (await readBody(response)).decode()
+        return (await body_of(response)).decode()
 
     async def test_a_home_in_a_deep_folder(self) -> None:
         """The API's socket has a path longer than a socket address holds."""
