@@ -59,7 +59,6 @@ from streembit.errors import (
 from streembit.jose.keys import Identity
 from streembit.wire.content import (
     MAX_SPOKEN_BYTES,
-    STREAM_BYTES,
     Content,
     Goodbye,
     Presence,
@@ -109,6 +108,8 @@ class Conversation:
         if len(body) > MAX_SPOKEN_BYTES:
             raise TooLarge("a message", size_bytes=len(body), limit_bytes=MAX_SPOKEN_BYTES)
         self._outbox.check(len(body))
+        if not self._outbox.begun:
+            self._parts.send_anew(now_s)
         number = self._history.add_ours(spoken, body, int(now_s))
         self._outbox.add(number, len(body), int(now_s))
         if not self._flight.open:
@@ -169,10 +170,8 @@ class Conversation:
 
     def handed(self, outgoing: Outgoing) -> list[Event]:
         """Note that a parcel was taken, or lies in the network."""
-        if not outgoing.piece:
-            if not outgoing.place:
-                self.left.take_back(self.left.receipts())
-            return []
+        if not outgoing.place and (not outgoing.piece or self._inbox.receipt() is None):
+            self.left.take_back(self.left.notices())
         number = self._outbox.ending(outgoing.piece)
         return self._parts.moved([number], "sent") if number is not None else []
 
@@ -256,9 +255,9 @@ class Conversation:
         """Return our prekeys for the contact; commit before they are published."""
         return self._voice.bundle(now_s)
 
-    def learn(self, bundle: bytes) -> list[Event]:
+    def learn(self, bundle: bytes, now_s: float) -> list[Event]:
         """Take the contact's prekeys; raise BadPrekeys."""
-        return self._hearing.learn(bundle)
+        return self._hearing.learn(bundle, now_s)
 
     def start_anew(self, now_s: float) -> list[Event]:
         """Use nothing any more that a copy of this state may have used; keep the history.
@@ -266,9 +265,9 @@ class Conversation:
         What did not arrive is sent once more; the contact shows nothing twice.
         """
         self._voice.renew(now_s)
-        self._outbox.renew(self._parts.chance.randbytes(STREAM_BYTES))
+        self._parts.send_anew(now_s)
         self.left.renew()
-        self._flight.again()
+        self._hearing.tell_prekeys(now_s)
         self._notices.owes_receipt = True
         return [BegunAnew(True)]
 
@@ -342,7 +341,7 @@ class Conversation:
         notice = self._notices.take_lasting() if self.left.room() else None
         if notice is None:
             return []
-        self.left.take_back(self.left.receipts())
+        self.left.take_back(self.left.notices())
         return [self._leave(notice, 0, now_s)]
 
     def _explained(self, entry: Entry) -> Entry:

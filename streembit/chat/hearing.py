@@ -54,18 +54,24 @@ class Hearing:
             self._begin_anew(now_s)
             raise
         if used:
-            self._tell_prekeys(now_s)
+            self.tell_prekeys(now_s)
         return self._take(content, parcels.unpack(parcel).session, now_s)
 
-    def learn(self, bundle: bytes) -> list[Event]:
+    def learn(self, bundle: bytes, now_s: float) -> list[Event]:
         """Take the contact's prekeys; raise BadPrekeys."""
         parts = self._parts
         if not parts.voice.learn(bundle):
             return []
+        # What arrived in part is lost with the contact's state: it is sent as a whole again.
         parts.voice.forget_all()
-        parts.flight.again()
+        parts.send_anew(now_s)
         parts.notices.owes_receipt = True
         return [BegunAnew(False)]
+
+    def tell_prekeys(self, now_s: float) -> None:
+        """Let the contact have our prekeys with the next parcels."""
+        bundle = self._parts.voice.bundle(now_s)
+        self._parts.notices.add(Prekeys(base64url.encode(bundle)))
 
     def _take(self, content: Content, session: bytes, now_s: float) -> list[Event]:
         match content:
@@ -73,10 +79,10 @@ class Hearing:
                 self._parts.notices.owes_receipt = True
                 return self._said(self._parts.inbox.take(content), now_s)
             case Receipt():
-                return self._acknowledged(content, session)
+                return self._acknowledged(content, session, now_s)
             case Prekeys(bundle):
                 self._take_back(session)
-                return self._told(bundle)
+                return self._told(bundle, now_s)
             case Typing() | Presence() | Goodbye():
                 return [content]
             case other:
@@ -90,8 +96,10 @@ class Hearing:
                 events.append(Spoke(number, understood(said.body)))
         return events
 
-    def _acknowledged(self, receipt: Receipt, session: bytes) -> list[Event]:
+    def _acknowledged(self, receipt: Receipt, session: bytes, now_s: float) -> list[Event]:
         parts = self._parts
+        if parts.outbox.behind(receipt):
+            parts.send_anew(now_s, base64url.decode(receipt.stream))
         if not parts.outbox.knows(receipt):
             return []
         news, arrived = parts.outbox.arrived(receipt)
@@ -113,18 +121,14 @@ class Hearing:
         """
         self._parts.left.take_back(self._parts.left.of_others([session]))
 
-    def _told(self, bundle: str) -> list[Event]:
+    def _told(self, bundle: str, now_s: float) -> list[Event]:
         try:
-            return self.learn(base64url.decode(bundle))
+            return self.learn(base64url.decode(bundle), now_s)
         except (BadPrekeys, BadToken):
             return []
 
     def _begin_anew(self, now_s: float) -> None:
         """Say something in a new session, so that the contact learns what does not open here."""
         if self._parts.voice.begin_anew(now_s):
-            self._tell_prekeys(now_s)
+            self.tell_prekeys(now_s)
             self._parts.notices.owes_receipt = True
-
-    def _tell_prekeys(self, now_s: float) -> None:
-        bundle = self._parts.voice.bundle(now_s)
-        self._parts.notices.add(Prekeys(base64url.encode(bundle)))

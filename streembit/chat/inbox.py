@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from streembit.chat.rows import Rows
 from streembit.errors import BadParcel, ChestDamaged
@@ -22,12 +22,11 @@ from streembit.wire.content import (
 )
 
 MAX_PIECES: Final = -(-MAX_SPOKEN_BYTES // MAX_PIECE_BYTES)  # of one message
-MAX_RETIRED: Final = 8  # streams that were replaced, whose late pieces are known as such
 
 _ROOM: Final = "pieces"
 _HEAD: Final = "talk"
 _KEY: Final = b"inbox"
-_NO_STREAM: Final = b""
+_NO_STREAM: Final = bytes(STREAM_BYTES)
 
 
 class Said(NamedTuple):
@@ -39,10 +38,9 @@ class Said(NamedTuple):
 
 
 class _Head(Struct, array_like=True):
-    stream: Annotated[bytes, Meta(max_length=STREAM_BYTES)] = _NO_STREAM
+    stream: bytes = _NO_STREAM
     next: int = 1  # the next piece to be read
     read: int = 0  # what the contact may know of the reader
-    retired: Annotated[list[bytes], Meta(max_length=MAX_RETIRED)] = []
     owed: bool = False  # a receipt
 
 
@@ -75,11 +73,11 @@ class Inbox:
     def take(self, piece: Piece) -> list[Said]:
         """Take a piece; return the messages that can be read now, in their order.
 
-        A piece that is here, was here, or belongs to a stream that was
-        replaced changes nothing; nor does one that overtook too many: it is
+        A piece that is here, was here, or belongs to an earlier stream
+        changes nothing; nor does one that overtook too many: it is
         not acknowledged, and comes again.
         """
-        if piece.stream in self._head.retired:
+        if piece.stream < self._head.stream:
             return []
         said = self._turn_to(piece.stream)
         said += self._skip_to(piece.base)
@@ -108,13 +106,12 @@ class Inbox:
         return True
 
     def _turn_to(self, stream: bytes) -> list[Said]:
-        """Go over to another stream if it is one: the old one's rest is all there will be."""
+        """Go over to a later stream if it is one: what is here of the old one is all of it."""
         if stream == self._head.stream:
             return []
         said = self._skip_to(max(self._pieces, default=0) + 1)
         self._forget(list(self._pieces.values()))
-        retired = [*self._head.retired, self._head.stream][-MAX_RETIRED:]
-        self._head = _Head(stream, retired=[each for each in retired if each], owed=True)
+        self._head = _Head(stream, owed=True)
         return said
 
     def _skip_to(self, base: int) -> list[Said]:

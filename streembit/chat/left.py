@@ -21,7 +21,7 @@ _KEY: Final = b"left"
 
 
 class Left(Struct, array_like=True):
-    """A parcel's place, from when it lies there, and which piece is in it (0: a receipt).
+    """A parcel's place, from when it lies there, and which piece is in it (0: a notice).
 
     A `void` one is to be taken back.
     """
@@ -100,8 +100,8 @@ class Leaving:
         wanted = {0, *missing}
         self.take_back(each for each in self._lying() if each.piece not in wanted)
 
-    def receipts(self) -> list[Left]:
-        """Return the receipts that lie there."""
+    def notices(self) -> list[Left]:
+        """Return what lies there besides pieces: a receipt, or our prekeys."""
         return [each for each in self._lying() if not each.piece]
 
     def expire(self, now_s: float) -> None:
@@ -113,9 +113,13 @@ class Leaving:
         known = set(sessions)
         return [each for each in self._lying() if each.piece and each.session not in known]
 
+    def take_back_all(self) -> None:
+        """Let all parcels be deleted."""
+        self.take_back(self._lying())
+
     def renew(self) -> None:
         """Take all back, and go on with numbers that were never used: after a restore."""
-        self.take_back(self._lying())
+        self.take_back_all()
         if self._next:
             self._save_next(self._next + NUMBERS_APART)
 

@@ -17,6 +17,8 @@ from streembit.wire.content import MAX_PIECE_BYTES, STREAM_BYTES, Part, Piece, R
 MAX_MESSAGES: Final = 2_048  # that wait for one contact
 MAX_WAITING_BYTES: Final = 16 * 1024 * 1024  # of all of them
 MAX_UNREAD: Final = 64  # messages that arrived, and whose last pieces are remembered
+LAST_STREAM: Final = b"\x80".ljust(STREAM_BYTES, b"\0")  # none that we begin comes near it
+CHANCE_BITS: Final = 24  # of a stream's number; the time of its beginning is before them
 KEEP_S: Final = 14 * 86_400  # then a message has failed
 
 _ROOM: Final = "outbox"
@@ -53,23 +55,20 @@ class Waiting(Struct, array_like=True):
 
 
 class _Head(Struct, array_like=True):
-    stream: Annotated[bytes, Meta(min_length=STREAM_BYTES, max_length=STREAM_BYTES)]
+    stream: bytes = bytes(STREAM_BYTES)
     next: int = 1  # the next piece's number
     void: int = 0  # the last piece of messages given up, until the contact knows it; 0: none
     arrived: Annotated[list[tuple[int, int]], Meta(max_length=MAX_UNREAD)] = []
 
 
 class Outbox:
-    """Messages in the order in which they were written; their text is in the history.
-
-    `stream` names the count of pieces, where none was begun yet.
-    """
+    """Messages in the order in which they were written; their text is in the history."""
 
     __slots__ = ("_body", "_bytes", "_head", "_history", "_messages", "_rows")
 
-    def __init__(self, rows: Rows, history: History, stream: bytes) -> None:
+    def __init__(self, rows: Rows, history: History) -> None:
         self._rows, self._history = rows, history
-        self._head = rows.read(_HEAD, _KEY, _Head) or _Head(stream)
+        self._head = rows.read(_HEAD, _KEY, _Head) or _Head()
         kept = sorted(rows.read_kept(_ROOM, Waiting), key=lambda each: each.entry)
         self._messages = {each.entry: each for each in kept}
         self._bytes = sum(each.size_bytes for each in kept)
@@ -122,6 +121,11 @@ class Outbox:
                     yield number, message
 
     @property
+    def begun(self) -> bool:
+        """Whether there is a stream to number pieces in."""
+        return any(self._head.stream)
+
+    @property
     def void(self) -> int:
         """The number of the piece that says what was given up, 0 for none."""
         return self._head.void
@@ -161,8 +165,13 @@ class Outbox:
 
     def knows(self, receipt: Receipt) -> bool:
         """Say whether a receipt speaks of our stream, and of what was sent."""
-        ours = receipt.stream == base64url.encode(self._head.stream)
+        ours = base64url.decode(receipt.stream) == self._head.stream
         return ours and max((receipt.upto, receipt.read, *receipt.early)) < self._head.next
+
+    def behind(self, receipt: Receipt) -> bool:
+        """Say whether the contact heard a later stream of ours, which we do not remember."""
+        theirs = base64url.decode(receipt.stream)
+        return self._head.stream < theirs < LAST_STREAM
 
     def arrived(self, receipt: Receipt) -> tuple[bool, list[int]]:
         """Note what a receipt says; return whether that is news, and which messages are there now.
@@ -198,9 +207,16 @@ class Outbox:
             self._give_up(message)
         return over
 
-    def renew(self, stream: bytes) -> None:
-        """Begin to count anew: all that did not arrive as a whole goes out once more."""
-        self._head = _Head(stream)
+    def renew(self, after: bytes, now_s: float, chance: int) -> None:
+        """Begin to count anew: all that did not arrive as a whole goes out once more.
+
+        The new stream comes after the one of now, after all of other copies
+        of this state, if the clock did not go back, and after `after`.
+        """
+        drawn = chance % (1 << CHANCE_BITS)  # else two copies of a state begin the same stream
+        least = max(map(int.from_bytes, (self._head.stream, after))) + 1 + drawn
+        number = max(least, int(now_s) << CHANCE_BITS | drawn)
+        self._head = _Head(number.to_bytes(STREAM_BYTES))
         self._save_head()
         for message in self._messages.values():
             message.first = message.got = 0

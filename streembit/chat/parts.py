@@ -15,7 +15,6 @@ from streembit.chat.outbox import Outbox
 from streembit.chat.rows import Rows, Shelf
 from streembit.chat.voice import Voice
 from streembit.jose.keys import Identity
-from streembit.wire.content import STREAM_BYTES
 
 
 class Chance(Protocol):
@@ -43,7 +42,7 @@ class Parts:
         self.chance = chance
         self.voice = Voice(own, contact, self.rows)
         self.history = History(self.rows)
-        self.outbox = Outbox(self.rows, self.history, chance.randbytes(STREAM_BYTES))
+        self.outbox = Outbox(self.rows, self.history)
         self.inbox = Inbox(self.rows)
         self.notices = Notices(self.inbox)
         self.flight = Flight(self.outbox, chance.random)
@@ -55,6 +54,12 @@ class Parts:
         if why != self.why:
             self.why = why
             self.rows.put(self._HEAD, self._WHY, why.encode())
+
+    def send_anew(self, now_s: float, after: bytes = b"") -> None:
+        """Send all that did not arrive as a whole once more, in a stream behind `after`."""
+        self.outbox.renew(after, now_s, int.from_bytes(self.chance.randbytes(4)))
+        self.left.take_back_all()
+        self.flight.again()
 
     def moved(self, numbers: list[int], state: State, why: str = "") -> list[Event]:
         """Put messages of ours into a state; return what changed."""

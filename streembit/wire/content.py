@@ -54,8 +54,8 @@ class Piece(NamedTuple):
     """A part of a message; pieces are read in the order of their numbers, from 1.
 
     `base` is the lowest number that the sender still has: all below it
-    were acknowledged, or will never come. Another `stream` begins a new
-    count.
+    were acknowledged, or will never come. A later `stream`, by the order of
+    its bytes, begins a new count, and ends the one before.
     """
 
     stream: bytes
