@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MAX_WORDS_BYTES = 1024  # 24 words have about 150 characters
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
-_passcode_file = click.option(
+passcode_option = click.option(
     "--passcode-file", type=_FILE, metavar="FILE", help="Read the passcode from FILE, mode 0600."
 )
 _no_passcode = click.option(
@@ -59,7 +59,7 @@ def account() -> None:
     )
 )
 @click.argument("name")
-@_passcode_file
+@passcode_option
 @_no_passcode
 @pass_settings
 def create(settings: Settings, name: str, passcode_file: Path | None, no_passcode: bool) -> None:
@@ -80,7 +80,7 @@ def show_(settings: Settings) -> None:
 @account.command(
     examples=("streembit account passcode", "streembit --account bob account passcode")
 )
-@_passcode_file
+@passcode_option
 @click.option(
     "--new-passcode-file", type=_FILE, metavar="FILE", help="Read the new passcode from FILE."
 )
@@ -124,7 +124,7 @@ def backup(settings: Settings, file: Path) -> None:
 )
 @click.argument("file", type=_FILE, required=False)
 @click.option("--words", is_flag=True, help="From 24 words: typed, or in FILE.")
-@_passcode_file
+@passcode_option
 @_no_passcode
 @pass_settings
 def restore(
@@ -149,7 +149,7 @@ def restore(
 
 
 @account.command(examples=("streembit account words", "streembit --account bob account words"))
-@_passcode_file
+@passcode_option
 @pass_settings
 def words(settings: Settings, passcode_file: Path | None) -> None:
     """Print the 24 words that restore the account.
@@ -245,6 +245,11 @@ def _source(file: Path | None) -> Source:
     from streembit.disk.passcode import Source
 
     return Source.of_process(file)
+
+
+def passcode_for(accounts: Accounts, name: str, file: Path | None) -> str | None:
+    """Return the passcode of an account, asked for or read; None where its key file has none."""
+    return _old_passcode(header_of(accounts, name), file)
 
 
 def _old_passcode(header: Header, file: Path | None) -> str | None:

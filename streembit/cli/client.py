@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from http.client import HTTPConnection, HTTPException
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -20,7 +22,8 @@ from streembit.errors import (
 from streembit.wire import codec
 
 TIMEOUT_S: Final = 60.0  # a put to slow peers ends within 30 s
-MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024  # 2,000 peers are 0.5 MB
+MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024  # 500 of the longest messages are 32 MiB
+PART_BYTES: Final = 64 * 1024  # of a streamed answer
 
 T = TypeVar("T")
 
@@ -51,22 +54,29 @@ class Client:
     def ask(self, method: str, path: str, kind: type[T], body: object = None) -> T:
         """Return the node's answer as the type that it promises."""
         data = None if body is None else codec.encode(body)
-        status, answer = self._exchange(method, path, data)
+        with self._exchange(method, path, data) as response:
+            answer = response.read(MAX_ANSWER_BYTES)
+        _check(response, answer)
         try:
-            if status == 200:
-                return codec.decode(answer, kind)
-            error = codec.decode(answer, ErrorAnswer).error
+            return codec.decode(answer, kind)
         except BadJson as e:
-            raise BadAnswer(e.detail, status=status) from None
-        raise NodeRefusal(error.code, error.detail)
+            raise BadAnswer(e.detail, status=response.status) from None
 
-    def _exchange(self, method: str, path: str, data: bytes | None) -> tuple[int, bytes]:
+    def stream(self, path: str) -> Iterator[bytes]:
+        """Yield an answer of any length in parts; BadAnswer if it breaks off."""
+        with self._exchange("GET", path, None) as response:
+            if response.status != 200:
+                _check(response, response.read(MAX_ANSWER_BYTES))
+            while part := response.read(PART_BYTES):
+                yield part
+
+    @contextmanager
+    def _exchange(self, method: str, path: str, data: bytes | None) -> Iterator[HTTPResponse]:
         connection = Connection(self._path)
         headers = {"Content-Type": "application/json"} if data is not None else {}
         try:
             connection.request(method, path, data, headers)
-            response = connection.getresponse()
-            return response.status, response.read(MAX_ANSWER_BYTES)
+            yield connection.getresponse()
         except HTTPException as e:
             raise BadAnswer(type(e).__name__) from None
         except PermissionError:
@@ -82,3 +92,14 @@ class Client:
         if not self._home.is_dir():
             return HomeMissing("make it with `streembit account create NAME`", home=str(self._home))
         return NodeNotRunning(f"start it with `twistd -n streembit-node --home {self._home}`")
+
+
+def _check(response: HTTPResponse, answer: bytes) -> None:
+    """Raise NodeRefusal for an answer that is not good."""
+    if response.status == 200:
+        return
+    try:
+        error = codec.decode(answer, ErrorAnswer).error
+    except BadJson as e:
+        raise BadAnswer(e.detail, status=response.status) from None
+    raise NodeRefusal(error.code, error.detail)

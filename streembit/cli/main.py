@@ -12,8 +12,15 @@ import click
 
 from streembit._version import __version__
 from streembit.cli.account import account
+from streembit.cli.chat import chat
 from streembit.cli.command import Group, Settings
+from streembit.cli.contact import contact
+from streembit.cli.file import file
+from streembit.cli.key import key
+from streembit.cli.message import message
 from streembit.cli.node import doctor, status
+from streembit.cli.offer import offer
+from streembit.cli.own import export, settings, wipe
 from streembit.cli.peer import peer
 from streembit.cli.record import record
 from streembit.cli.show import plain
@@ -23,8 +30,10 @@ _EXAMPLES = (
     "streembit account create alice",
     "twistd -n streembit-node --home ~/.streembit",
     "streembit status",
-    "streembit record put Acme/Sensors/Roof 21.5",
-    "streembit --json peer list",
+    "streembit offer create --once > offer.txt",
+    "streembit contact add offer.txt",
+    "streembit chat Bob",
+    "streembit --json record list",
 )
 
 
@@ -41,11 +50,12 @@ _EXAMPLES = (
 @click.version_option(__version__, message="streembit %(version)s")
 @click.pass_context
 def streembit(context: click.Context, home: Path, account: str | None, json: bool) -> None:
-    """Use a Streembit node: accounts, records, peers."""
+    """Use a Streembit node: people, messages, files, records."""
     context.obj = Settings(home.expanduser().absolute(), account, json)
 
 
-for command in (account, status, doctor, record, peer):
+_PEOPLE = (offer, contact, chat, message, file, key, settings, export, wipe)
+for command in (account, status, doctor, record, peer, *_PEOPLE):
     streembit.add_command(command)
 
 

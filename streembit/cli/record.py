@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import click
 
-from streembit.cli import show
+from streembit.cli import asked, show
 from streembit.cli.command import Group, Settings, pass_settings
 
 if TYPE_CHECKING:
     from streembit.service.facade import GetResult, PutResult
-
-_UNITS_S: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def _seconds(_context: click.Context, _parameter: click.Parameter, value: str) -> int:
     """Return a length of time such as 90s, 30m, 24h or 1d in seconds."""
     from streembit.service.facade import MAX_TTL_S, MIN_TTL_S
 
-    match = re.fullmatch(r"([0-9]{1,9})([smhd]?)", value)
-    if not match:
-        raise click.BadParameter(f"{value!r} is no time such as 90s, 30m, 24h or 1d.")
-    seconds = int(match[1]) * _UNITS_S[match[2]]
+    seconds = asked.seconds(value)
     if not MIN_TTL_S <= seconds <= MAX_TTL_S:
         raise click.BadParameter("a record lives from 60s to 24h.")
     return seconds

@@ -99,7 +99,7 @@ def make(
     return _judged(token, network, now_unix_s)
 
 
-def read(token: str, own: PublicKey, network: str, now_unix_s: float) -> Offer:
+def read(token: str, own: PublicKey | None, network: str, now_unix_s: float) -> Offer:
     """Return the offer of a token, if it may be accepted here and now.
 
     Raises:
@@ -108,7 +108,7 @@ def read(token: str, own: PublicKey, network: str, now_unix_s: float) -> Offer:
             than MAX_LIFE_S.
         BadToken, BadHeader, BadSignature
         WrongNetwork, OfferExpired
-        OwnOffer: it was made by `own`.
+        OwnOffer: it was made by `own`, who is None where nobody accepts it.
     """
     offer = _judged(token, network, now_unix_s)
     if offer.key == own:

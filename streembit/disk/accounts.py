@@ -308,11 +308,16 @@ def check_name(name: str) -> None:
     Raises:
         BadName: see `Accounts.create`.
     """
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise BadName(
             "a name has 1 to 64 of a-z, 0-9, '.', '_' and '-', and begins with a letter or digit",
             name=ascii(name[:80]),
         )
+
+
+def is_name(text: str) -> bool:
+    """Say whether a text can be an account's name."""
+    return _NAME.fullmatch(text) is not None
 
 
 def _advice(name: str | None) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from streembit.disk import schema
-from streembit.disk.accounts import Accounts
+from streembit.disk import atomic, schema
+from streembit.disk.accounts import Accounts, is_name
 from streembit.disk.atomic import blamed_on_disk, sync_folder
 from streembit.disk.files import SYSTEM, Files, exists
 from streembit.disk.lock import Lock
@@ -13,7 +15,40 @@ from streembit.disk.modes import check_modes
 from streembit.disk.schema import MARKER, SCHEMA, Schema
 from streembit.errors import HomeMissing
 
+_FIRST: Final = ".first"  # in accounts: whose stores lie in the home itself
 _HALF_MADE = frozenset({"accounts", "lock", MARKER, f".{MARKER}.new", "node.toml", "seed.toml"})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the stores of one account lie: in a folder that no other account uses."""
+
+    folder: Path
+
+    @property
+    def records_path(self) -> Path:
+        """The records kept for the network: a cache that may be lost."""
+        return self.folder / "records.sqlite"
+
+    @property
+    def published_path(self) -> Path:
+        """Our own records and their sequence numbers."""
+        return self.folder / "published.sqlite"
+
+    @property
+    def peers_path(self) -> Path:
+        """The peers worth trying first: a cache that may be lost."""
+        return self.folder / "peers.json"
+
+    @property
+    def chest_path(self) -> Path:
+        """Contacts, sessions and history, sealed."""
+        return self.folder / "chest.sqlite"
+
+    @property
+    def socket_path(self) -> Path:
+        """Where the running node's local API listens."""
+        return self.folder / "api.sock"
 
 
 class Home:
@@ -68,28 +103,64 @@ class Home:
         return home
 
     @property
+    def first(self) -> Place:
+        """The stores of the home's first account: they lie in the home itself."""
+        return Place(self.path)
+
+    @property
     def records_path(self) -> Path:
-        """The records kept for the network: a cache that may be lost."""
-        return self.path / "records.sqlite"
+        """The first account's `Place.records_path`."""
+        return self.first.records_path
 
     @property
     def published_path(self) -> Path:
-        """Our own records and their sequence numbers."""
-        return self.path / "published.sqlite"
+        """The first account's `Place.published_path`."""
+        return self.first.published_path
 
     @property
     def peers_path(self) -> Path:
-        """The peers worth trying first: a cache that may be lost."""
-        return self.path / "peers.json"
+        """The first account's `Place.peers_path`."""
+        return self.first.peers_path
 
     @property
     def socket_path(self) -> Path:
-        """Where the running node's local API listens."""
-        return self.path / "api.sock"
+        """The first account's `Place.socket_path`."""
+        return self.first.socket_path
+
+    def place(self, account: str) -> Place:
+        """Return where the stores of an account lie, or would lie."""
+        first = self._first_account()
+        if first == account or (first is None and not self._has_stores(account)):
+            return self.first
+        return Place(self.accounts.key_path(account).parent)
+
+    def settle(self, account: str) -> Place:
+        """Return where the stores of an account lie from now on; the caller holds the lock.
+
+        The first account that a node runs as has the home itself, the
+        others their own folders; so it stays, whichever run later.
+        """
+        found = self.place(account)
+        if found == self.first and self._first_account() is None:
+            atomic.write(self._first_path, account.encode() + b"\n", self._files)
+        return found
 
     def config_path(self, role: str) -> Path:
         """The configuration of this role, "node" or "seed"; it need not exist."""
         return self.path / f"{role}.toml"
+
+    @property
+    def _first_path(self) -> Path:
+        return self.accounts.folder / _FIRST
+
+    def _first_account(self) -> str | None:
+        """Return whose the home is; None before the first start, or if the note is damaged."""
+        noted = (atomic.read(self._first_path, self._files) or b"").decode(errors="replace").strip()
+        return noted if is_name(noted) else None
+
+    def _has_stores(self, account: str) -> bool:
+        folder = self.accounts.key_path(account).parent
+        return exists(Place(folder).published_path, self._files)
 
     def _bring_forward(self, layout: Schema) -> None:
         found = schema.version_of(self.path, self._files)

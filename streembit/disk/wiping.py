@@ -1,0 +1,88 @@
+"""The end of an account on a machine: its keys overwritten first, then all that it kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from streembit.disk import chest
+from streembit.disk.accounts import KEY, check_name
+from streembit.disk.atomic import blamed_on_disk, sync_folder
+from streembit.disk.files import SYSTEM, Files, exists
+from streembit.disk.home import Home, Place
+from streembit.errors import NoSuchAccount
+
+_ZEROS: Final = bytes(4096)  # a key file has some 600 bytes
+# Beside the chest, which is overwritten: what everybody may know, and caches.
+_STORES: Final = ("records.sqlite", "published.sqlite", "peers.json", "api.sock")
+
+
+def wipe_account(home: Home, name: str, files: Files = SYSTEM) -> None:
+    """Destroy an account and all its stores; the caller holds the home's lock.
+
+    Every copy of its key file in the home is overwritten before anything
+    is removed, then its chest. Other accounts, the configuration, backups
+    elsewhere and the files that came from contacts stay. After an error or
+    a crash it can be called again.
+
+    Raises:
+        NoSuchAccount: it has neither key nor stores.
+        DiskFull, DiskFailed
+    """
+    check_name(name)
+    folder, place = home.accounts.key_path(name).parent, home.place(name)
+    with blamed_on_disk(folder):
+        if not exists(folder, files):
+            raise NoSuchAccount(account=name, accounts=home.accounts.names())
+        copies = list(_folders_with_copies(home.path, folder, files))
+        for copied in copies:
+            _overwrite_keys(copied, files)
+        chest.wipe(place.chest_path, files)
+        _remove_stores(place, files)
+        for copied in reversed(copies):
+            _remove_folder(copied, files)
+
+
+def _folders_with_copies(home: Path, folder: Path, files: Files) -> Iterator[Path]:
+    """Yield the account's folder, then those in copies from before a migration."""
+    yield folder
+    within = folder.relative_to(home)
+    for name in files.names(home):
+        if name.startswith("backup-schema-") and exists(home / name / within, files):
+            yield home / name / within
+
+
+def _overwrite_keys(folder: Path, files: Files) -> None:
+    """Write zeros over the key file and all that has its name as a beginning."""
+    for name in files.names(folder):
+        if name.lstrip(".").startswith(KEY):
+            _overwrite(folder / name, files)
+
+
+def _overwrite(path: Path, files: Files) -> None:
+    size_bytes = files.status(path).size_bytes
+    fd = files.open(path, os.O_WRONLY)
+    try:
+        while size_bytes > 0:
+            size_bytes -= files.write(fd, _ZEROS[:size_bytes])
+        files.sync(fd)
+    finally:
+        files.close(fd)
+
+
+def _remove_stores(place: Place, files: Files) -> None:
+    """Remove the stores, with what SQLite and repairs left beside them."""
+    for name in files.names(place.folder):
+        if name.lstrip(".").startswith(_STORES):
+            files.remove(place.folder / name)
+    sync_folder(place.folder, files)
+
+
+def _remove_folder(folder: Path, files: Files) -> None:
+    """Remove an account's folder; it holds files only."""
+    for name in files.names(folder):
+        files.remove(folder / name)
+    files.remove_folder(folder)
+    sync_folder(folder.parent, files)
