@@ -1,0 +1,404 @@
+"""The contacts of one account: who they are to us, and which key is whose.
+
+A name is what the user calls somebody, and no two that look alike are in
+use at once. It decides nothing: all that is done with a contact is done
+with the key. A known name that comes with another key is an alarm, and
+takes nobody's place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from msgspec.structs import replace
+
+from streembit.contacts import rows, texts
+from streembit.contacts.entry import MAX_FORMER, Alarm, Entry, Former
+from streembit.contacts.rows import Change, Changes
+from streembit.errors import (
+    AmbiguousContact,
+    BadName,
+    BadRotation,
+    BadWords,
+    BookFull,
+    FingerprintDiffers,
+    KeyAlarm,
+    KeyRefused,
+    KeyRevoked,
+    NameTaken,
+    NoSuchContact,
+    WrongState,
+)
+from streembit.jose import fingerprint, words
+from streembit.jose.keys import PublicKey
+from streembit.wire.offer import MAX_ADDRESSES, Address, UserType
+
+ROOM: Final = "contacts"
+# Two records a contact, each stored at 20 nodes, once an hour: at 250 requests a second that takes
+# 800 of the 3,600 seconds.
+MAX_CONTACTS: Final = 5_000
+MAX_REMOVED: Final = 1_000  # keys refused because their contact was removed; the oldest are dropped
+MIN_PREFIX: Final = 8  # hex digits of a key: two of 5,000 share their first 8 once in 700 books
+SEEN_EVERY_S: Final = 300  # how exactly it is kept when somebody was heard: each costs a commit
+
+
+class Book:
+    """All entries of the book, in memory; `changes` says what is to be committed.
+
+    Methods that name a key raise NoSuchContact where it is in no entry.
+    """
+
+    __slots__ = ("_changes", "_entries", "_former", "_looks")
+
+    def __init__(self, kept: Iterable[bytes] = ()) -> None:
+        """Take the rows of ROOM; raise ChestDamaged for one that is no entry."""
+        self._changes = Changes(ROOM)
+        self._entries: dict[bytes, Entry] = {}
+        self._former: dict[bytes, bytes] = {}
+        self._looks: dict[str, set[bytes]] = {}
+        for entry in rows.read(kept, Entry):
+            self._index(entry)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Yield all entries, by name; also of those who were removed."""
+        return iter(sorted(self._entries.values(), key=lambda entry: (entry.name, entry.key)))
+
+    def changes(self) -> list[Change]:
+        """Return the rows that changed since the last time."""
+        return self._changes.take()
+
+    # --- finding
+
+    def get(self, key: PublicKey) -> Entry | None:
+        """Return the entry of a key, or None."""
+        return self._entries.get(key.point)
+
+    def of(self, key: PublicKey) -> Entry:
+        """Return the entry of a key."""
+        found = self._entries.get(key.point)
+        if found is None:
+            raise NoSuchContact(key=key.hex)
+        return found
+
+    def successor(self, key: PublicKey) -> Entry | None:
+        """Return who had this key before, and has another one now; None for nobody."""
+        now = self._former.get(key.point)
+        return None if now is None else self._entries[now]
+
+    def find(self, text: str) -> Entry:
+        """Return who is meant by a name, a key's hex or its beginning, or a fingerprint.
+
+        Raises:
+            NoSuchContact, AmbiguousContact
+        """
+        found = self._named(text) or self._keyed(text) or self._printed(text)
+        if not found:
+            raise NoSuchContact("known by no such name, key or fingerprint")
+        if len(found) > 1:
+            raise AmbiguousContact("say more of the key", count=len(found))
+        return found[0]
+
+    def lookalike(self, name: str, key: PublicKey) -> Entry | None:
+        """Return somebody else in use whose name looks like this one, or who calls himself so."""
+        for point in sorted(self._looks.get(texts.skeleton(name), ())):
+            if point != key.point and self._entries[point].is_live:
+                return self._entries[point]
+        return None
+
+    def check_usable(self, key: PublicKey) -> Entry:
+        """Return the contact of a key with which words may be exchanged.
+
+        Raises:
+            KeyRefused: blocked, removed, or a key that was replaced.
+            KeyRevoked
+            KeyAlarm: two keys claim to succeed this contact's former one.
+            WrongState: they have not answered yet.
+        """
+        if key.point in self._former:
+            raise KeyRefused("the contact has another key now", key=key.hex)
+        entry = self.of(key)
+        if entry.alarm == "revoked":
+            raise KeyRevoked(key=key.hex)
+        if entry.is_refused:
+            raise KeyRefused(key=key.hex)
+        if entry.alarm == "two-successors":
+            raise KeyAlarm("two keys claim to be the new one: compare fingerprints", key=key.hex)
+        if not entry.is_usable:
+            raise WrongState("they have not answered yet", state=entry.state)
+        return entry
+
+    # --- coming and going
+
+    def add(self, entry: Entry) -> Entry:
+        """Take somebody in, as a contact or as somebody we asked; return the entry as it is kept.
+
+        A name that looks like the one that another contact calls himself
+        is kept with the alarm "known-name". Who was removed comes back.
+
+        Raises:
+            NameTaken: another entry in use has this name or one like it.
+            BadName, BookFull
+            WrongState: the key is in use in the book already.
+        KeyRevoked: its owner declared it void.
+        """
+        key = entry.public()
+        texts.check_name(entry.name)
+        self._check_key_free(entry.key)
+        self._check_free(entry.name, key)
+        if sum(each.is_live for each in self._entries.values()) >= MAX_CONTACTS:
+            raise BookFull(limit=MAX_CONTACTS)
+        before = self._entries.get(entry.key)
+        former = before.former if before is not None else []
+        alarm: Alarm = "known-name" if self.lookalike(entry.called or entry.name, key) else ""
+        return self._keep(replace(entry, alarm=alarm, former=former))
+
+    def check_new(self, called: str, key: PublicKey) -> None:
+        """Raise KeyAlarm if somebody with another key is known by this name or one like it."""
+        known = self.lookalike(called, key)
+        if known is not None:
+            raise KeyAlarm(
+                "a contact of this name, or one that looks like it, has another key",
+                name=known.name,
+                known_key=known.key.hex(),
+                key=key.hex,
+            )
+
+    def accept(self, key: PublicKey, agreement: PublicKey, addresses: list[Address]) -> Entry:
+        """Note that somebody we asked said yes, or that a contact told new keys and addresses.
+
+        Raises:
+            WrongState: blocked or removed.
+        """
+        entry = self._in_state(key, "asked", "contact")
+        where = addresses[:MAX_ADDRESSES] or entry.addresses
+        agreed = replace(entry, state="contact", agreement=agreement.point, addresses=where)
+        return self._keep(agreed)
+
+    def forget(self, key: PublicKey) -> None:
+        """Know nothing of this key any more: they denied, or their history is gone as well."""
+        entry = self._in_state(key, "asked", "removed")
+        self._drop(entry)
+        self._changes.delete(entry.key)
+
+    def remove(self, key: PublicKey, now_s: int) -> Entry:
+        """End a contact: the name is free, the key is refused from now on.
+
+        What is needed to tell them stays: the agreement key and the addresses.
+        """
+        entry = self._in_state(key, "contact", "asked", "blocked")
+        removed = self._keep(replace(entry, state="removed", ended_s=now_s, verified=False))
+        self._spare_removed()
+        return removed
+
+    def block(self, key: PublicKey, now_s: int) -> Entry:
+        """Refuse a key, without a word to its owner, until `unblock`."""
+        entry = self._in_state(key, "contact", "asked")
+        return self._keep(replace(entry, state="blocked", before=entry.state, ended_s=now_s))
+
+    def unblock(self, key: PublicKey) -> Entry:
+        """Make them again what they were before they were blocked."""
+        entry = self._in_state(key, "blocked")
+        return self._keep(replace(entry, state=entry.before, ended_s=0))
+
+    # --- what is known of somebody
+
+    def rename(self, key: PublicKey, name: str) -> Entry:
+        """Call somebody otherwise; raise NameTaken or BadName."""
+        entry = self._in_state(key, "contact", "asked", "blocked")
+        texts.check_name(name)
+        self._check_free(name, key)
+        return self._keep(replace(entry, name=name))
+
+    def verify(self, key: PublicKey, proof: str) -> Entry:
+        """Mark a key as compared, if `proof` is its fingerprint or the 24 words of it.
+
+        This ends every alarm but that the key was declared void.
+
+        Raises:
+            FingerprintDiffers: it is another key's; nothing changed.
+            BadName: neither a fingerprint nor 24 words, or one with a mistake in it.
+        """
+        entry = self._in_state(key, "contact", "asked")
+        if _digest_of(proof) != fingerprint.digest_of(key):
+            raise FingerprintDiffers(name=entry.name)
+        alarm = entry.alarm if entry.alarm == "revoked" else ""
+        return self._keep(replace(entry, verified=True, alarm=alarm))
+
+    def seen(self, key: PublicKey, now_s: int, address: Address | None = None) -> Entry:
+        """Note that somebody was heard, at an address that was reached; the latest comes first."""
+        entry = self.of(key)
+        others = [each for each in entry.addresses if each != address]
+        where = entry.addresses if address is None else [address, *others][:MAX_ADDRESSES]
+        is_new = now_s - (entry.last_seen_s or 0) >= SEEN_EVERY_S
+        if where == entry.addresses and not is_new:
+            return entry
+        return self._keep(replace(entry, last_seen_s=now_s, addresses=where))
+
+    def set_addresses(self, key: PublicKey, addresses: list[Address]) -> Entry:
+        """Take the addresses that they told themselves, the best first."""
+        entry, where = self.of(key), addresses[:MAX_ADDRESSES]
+        return entry if where == entry.addresses else self._keep(replace(entry, addresses=where))
+
+    def set_receipts(self, key: PublicKey, on: bool | None) -> Entry:
+        """Tell this contact what was read, or not, or as the account's setting says."""
+        return self._keep(replace(self.of(key), receipts=on))
+
+    # --- other keys; `contacts.rotation` decides
+
+    def replace_key(
+        self, old: PublicKey, new: PublicKey, agreement: PublicKey, statement: bytes
+    ) -> Entry:
+        """Let a contact go on with a new key, announced by a statement with this SHA-256.
+
+        The name stays. That the old key was compared says nothing of the
+        new one, which only its signature ties to it: a thief of the old key
+        could have made it. So `verified` ends, and where it was set an
+        alarm says so until the new key is compared.
+
+        Raises:
+            BadRotation: the new key is somebody's already, or there were too many.
+        """
+        entry = self.of(old)
+        if new.point in self._entries or new.point in self._former:
+            raise BadRotation("the new key is known already", key=new.hex)
+        if len(entry.former) >= MAX_FORMER:
+            raise BadRotation("too many changes of key", limit=MAX_FORMER)
+        self._drop(entry)
+        self._changes.delete(entry.key)
+        return self._keep(
+            replace(
+                entry,
+                key=new.point,
+                agreement=agreement.point,
+                verified=False,
+                alarm="new-key" if entry.verified else entry.alarm,
+                former=[*entry.former, Former(old.point, statement)],
+            )
+        )
+
+    def dispute(self, key: PublicKey) -> Entry:
+        """Stop all words with a contact for whom two keys speak, until one is compared."""
+        entry = self.of(key)
+        alarm = entry.alarm if entry.alarm == "revoked" else "two-successors"
+        return self._keep(replace(entry, alarm=alarm, verified=False))
+
+    def revoke(self, key: PublicKey) -> Entry:
+        """Refuse a key that its owner declared void, for good."""
+        return self._keep(replace(self.of(key), alarm="revoked", verified=False))
+
+    # --- the index
+
+    def _keep(self, entry: Entry) -> Entry:
+        before = self._entries.get(entry.key)
+        if before is not None:
+            self._drop(before)
+        self._index(entry)
+        self._changes.put(entry.key, entry)
+        return entry
+
+    def _index(self, entry: Entry) -> None:
+        self._entries[entry.key] = entry
+        for look in _looks_of(entry):
+            self._looks.setdefault(look, set()).add(entry.key)
+        for former in entry.former:
+            self._former[former.key] = entry.key
+
+    def _drop(self, entry: Entry) -> None:
+        del self._entries[entry.key]
+        for look in _looks_of(entry):
+            self._looks[look].discard(entry.key)
+            if not self._looks[look]:
+                del self._looks[look]
+        for former in entry.former:
+            del self._former[former.key]
+
+    def _in_state(self, key: PublicKey, *states: str) -> Entry:
+        entry = self.of(key)
+        if entry.state not in states:
+            raise WrongState(name=entry.name, state=entry.state)
+        return entry
+
+    def _check_free(self, name: str, key: PublicKey) -> None:
+        look = texts.skeleton(name)
+        for point in self._looks.get(look, ()):
+            other = self._entries[point]
+            if point != key.point and other.is_live and texts.skeleton(other.name) == look:
+                raise NameTaken(name=other.name)
+
+    def _check_key_free(self, point: bytes) -> None:
+        known = self._entries.get(self._former.get(point, point))
+        if known is None:
+            return
+        if known.alarm == "revoked":
+            raise KeyRevoked(key=point.hex())
+        if known.is_live or point in self._former:
+            raise WrongState("known already", name=known.name, state=known.state)
+
+    def _spare_removed(self) -> None:
+        gone = [entry for entry in self._entries.values() if not entry.is_live]
+        gone.sort(key=lambda entry: entry.ended_s)
+        for entry in gone[: max(0, len(gone) - MAX_REMOVED)]:
+            self._drop(entry)
+            self._changes.delete(entry.key)
+
+    def _named(self, text: str) -> list[Entry]:
+        named = [entry for entry in self._entries.values() if entry.name == text]
+        return [entry for entry in named if entry.is_live] or named
+
+    def _keyed(self, text: str) -> list[Entry]:
+        if len(text) < MIN_PREFIX:
+            return []
+        start = text.lower()
+        return [entry for entry in self._entries.values() if entry.key.hex().startswith(start)]
+
+    def _printed(self, text: str) -> list[Entry]:
+        try:
+            digest = fingerprint.parse(text)
+        except BadName:
+            return []
+        found = (e for e in self._entries.values() if fingerprint.digest_of(e.public()) == digest)
+        return list(found)
+
+
+def contact(
+    key: PublicKey,
+    name: str,
+    now_s: int,
+    *,
+    agreement: PublicKey | None = None,
+    user_type: UserType = "human",
+    called: str = "",
+    note: str = "",
+    addresses: Iterable[Address] = (),
+    asked: bool = False,
+) -> Entry:
+    """Return a new entry for `Book.add`; with `asked` they have to answer first."""
+    return Entry(
+        key.point,
+        name,
+        "asked" if asked else "contact",
+        user_type,
+        now_s,
+        b"" if agreement is None else agreement.point,
+        called,
+        note,
+        list(addresses)[:MAX_ADDRESSES],
+    )
+
+
+def _looks_of(entry: Entry) -> set[str]:
+    return {texts.skeleton(name) for name in (entry.name, entry.called) if name}
+
+
+def _digest_of(proof: str) -> bytes:
+    """Return the 32 bytes that a fingerprint or 24 words stand for."""
+    if len(proof.split()) != words.COUNT:
+        return fingerprint.parse(proof)
+    try:
+        return words.to_seed(proof)
+    except BadWords as e:
+        raise BadName(e.detail) from None
