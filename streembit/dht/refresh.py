@@ -34,9 +34,11 @@ def explore() -> FindNodes:
     return FindNodes(1, near=1)
 
 
-def wide_targets(table: Table, now_s: float, bits: Bits) -> list[int]:
+def wide_targets(
+    table: Table, now_s: float, bits: Bits, every_s: float = REFRESH_EVERY_S
+) -> list[int]:
     """Return a random target in each bucket that is due, the widest first."""
-    due = table.buckets_to_refresh(now_s, REFRESH_EVERY_S)
+    due = table.buckets_to_refresh(now_s, every_s)
     return [target_in(table.own_id, shared, bits) for shared in due]
 
 

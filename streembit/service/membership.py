@@ -236,8 +236,12 @@ class Membership(MultiService):
 
     async def _refresh(self, limit: int) -> None:
         """Look something up in each bucket that nothing went to for long."""
+        network = self._network
         targets = refresh.wide_targets(
-            self._network.table, self._network.now_s(), self._random.getrandbits
+            network.table,
+            network.now_s(),
+            self._random.getrandbits,
+            network.settings.refresh_every_s,
         )
         for target in targets[:limit]:
             await self._finder.nodes(target)
