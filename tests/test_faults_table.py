@@ -10,52 +10,68 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.sources import sources
 
-# The attacks and faults that the capabilities built so far must survive. A
+# The attacks and faults that the capabilities built so far must survive, each
+# with the levels at which it is tested: U in memory, P with real processes. A
 # row is added with the capability it belongs to, and none is ever taken out.
 DUE = {
-    "A1": "replay inside a session",
-    "A2": "replay across sessions, to another peer, after a restart",
-    "A3": "replay of a record",
-    "A4": "altered bytes, another signer",
-    "A5": "a header that chooses the algorithm or the key",
-    "A6": "points off the curve, signatures out of range",
-    "A7": "a signature's twin",
-    "A8": "one kind of message in the place of another",
-    "A9": "posing as somebody to the owner of a stolen key",
-    "B1": "a length that lies",
-    "B2": "a byte now and then",
-    "B3": "a peer that vanished",
-    "B4": "deep JSON",
-    "B5": "JSON that two readers understand differently",
-    "B6": "small bytes, large objects",
-    "B7": "a decompression bomb",
-    "B8": "unknown members, versions, types",
-    "B9": "an exception in the code that answers",
-    "C1": "a flood of connections",
-    "C2": "no file descriptors left",
-    "C3": "a flood of signatures to check",
-    "C5": "a flood of records",
-    "C6": "memory that grows as strangers like",
-    "C7": "answers larger than their requests",
-    "C8": "a peer that does not read",
-    "D1": "lies about contacts",
-    "D2": "many ids in one network",
-    "D4": "old over new, two versions of one number",
-    "D5": "a sequence number lost or far ahead",
-    "D6": "clocks that differ",
-    "D7": "a third of the nodes gone at once",
-    "D8": "the seeds gone, the seeds all restarted",
-    "D10": "a node that cannot be dialled",
-    "S1": "killed while writing",
-    "S2": "truncated and corrupt files",
-    "S3": "disk full",
-    "S4": "two processes, one home",
-    "S5": "SIGTERM, and the unit's hardening",
-    "S6": "formats older and newer",
-    "L1": "log lines made by strangers",
-    "L6": "guessing the passcode",
-    "L7": "secrets in arguments, environment, logs",
+    "A1": ("UP", "replay inside a session"),
+    "A2": ("UP", "replay across sessions, to another peer, after a restart"),
+    "A3": ("UP", "replay of a record"),
+    "A4": ("UP", "altered bytes, another signer"),
+    "A5": ("UP", "a header that chooses the algorithm or the key"),
+    "A6": ("U", "points off the curve, signatures out of range"),
+    "A7": ("U", "a signature's twin"),
+    "A8": ("U", "one kind of message in the place of another"),
+    "A9": ("U", "posing as somebody to the owner of a stolen key"),
+    "B1": ("UP", "a length that lies"),
+    "B2": ("UP", "a byte now and then"),
+    "B3": ("U", "a peer that vanished"),
+    "B4": ("UP", "deep JSON"),
+    "B5": ("U", "JSON that two readers understand differently"),
+    "B6": ("UP", "small bytes, large objects"),
+    "B7": ("U", "a decompression bomb"),
+    "B8": ("UP", "unknown members, versions, types"),
+    "B9": ("UP", "an exception in the code that answers"),
+    "C1": ("UP", "a flood of connections"),
+    "C2": ("UP", "no file descriptors left"),
+    "C3": ("UP", "a flood of signatures to check"),
+    "C5": ("UP", "a flood of records"),
+    "C6": ("UP", "memory that grows as strangers like"),
+    "C7": ("U", "answers larger than their requests"),
+    "C8": ("UP", "a peer that does not read"),
+    "D1": ("U", "lies about contacts"),
+    "D2": ("U", "many ids in one network"),
+    "D3": ("U", "liars around a key"),
+    "D4": ("UP", "old over new, two versions of one number"),
+    "D5": ("UP", "a sequence number lost or far ahead"),
+    "D6": ("UP", "clocks that differ"),
+    "D7": ("UP", "a third of the nodes gone at once"),
+    "D8": ("UP", "the seeds gone, the seeds all restarted"),
+    "D9": ("UP", "two halves that hear nothing of each other"),
+    "D10": ("U", "a node that cannot be dialled"),
+    "S1": ("UP", "killed while writing"),
+    "S2": ("UP", "truncated and corrupt files"),
+    "S3": ("UP", "disk full"),
+    "S4": ("P", "two processes, one home"),
+    "S5": ("P", "SIGTERM, and the unit's hardening"),
+    "S6": ("U", "formats older and newer"),
+    "L1": ("UP", "log lines made by strangers"),
+    "L2": ("U", "names and paths in what others send"),
+    "L3": ("U", "files that are not what was said"),
+    "L4": ("U", "a web page that speaks to the local API"),
+    "L6": ("UP", "guessing the passcode"),
+    "L7": ("UP", "secrets in arguments, environment, logs"),
 }
+# Whatever starts processes or a machine of its own; all else runs in memory.
+WITH_PROCESSES = (
+    "tests/process/",
+    "tests/fuzz/test_live.py",
+    "tests/tap/test_processes.py",
+    "tests/api/test_village.py",
+    "tests/disk/test_kills.py",
+    "tests/disk/test_small_disk.py",
+    "tests/test_deploy.py",
+)
 
 ID = re.compile(r"test_(?P<id>[A-Z]{1,2}\d{1,2})_\w")
 
@@ -77,6 +93,11 @@ def methods(kind: ast.ClassDef) -> Iterator[ast.FunctionDef | ast.AsyncFunctionD
             continue
         if node.name.startswith("test"):
             yield node
+
+
+def level_of(path: str) -> str:
+    """Return U for a test in memory, P for one with processes."""
+    return "P" if path.startswith(WITH_PROCESSES) else "U"
 
 
 def is_skipped(kind: ast.ClassDef, method: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
@@ -109,17 +130,37 @@ def does_something(method: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 class FaultsTableTests(SynchronousTestCase):
     """The table of attacks and the tests agree."""
 
-    def test_every_row_that_is_due_has_a_test(self) -> None:
-        """Rows without a living test are named."""
+    def test_every_row_that_is_due_has_its_tests(self) -> None:
+        """Rows without a living test at a level that they are due at are named."""
         covered = {
-            found["id"]
-            for _, kind, method in tests()
+            (found["id"], level_of(path))
+            for path, kind, method in tests()
             if (found := ID.match(method.name))
             and does_something(method)
             and not is_skipped(kind, method)
         }
-        missing = [f"{row}: {what}" for row, what in DUE.items() if row not in covered]
+        missing = [
+            f"{row} {level}: {what}"
+            for row, (levels, what) in DUE.items()
+            for level in levels
+            if (row, level) not in covered
+        ]
         self.assertEqual(missing, [])
+
+    def test_no_test_names_a_row_that_is_not_in_the_table(self) -> None:
+        """It would not be missed when it is gone."""
+        unknown = [
+            f"{path} {kind.name}.{method.name}"
+            for path, kind, method in tests()
+            if (found := ID.match(method.name)) and found["id"] not in DUE
+        ]
+        self.assertEqual(unknown, [])
+
+    def test_what_starts_processes_is_there(self) -> None:
+        """A file that was renamed would be counted at the wrong level."""
+        paths = {path for path, _, _ in tests()}
+        for begin in WITH_PROCESSES:
+            self.assertTrue(any(path.startswith(begin) for path in paths), begin)
 
     def test_a_coroutine_is_run(self) -> None:
         """An `async def` on a SynchronousTestCase would pass without running."""

@@ -112,7 +112,7 @@ class TurnsTests(SynchronousTestCase):
         assert found is not None
         self.assertIs(found[0], two)
 
-    def test_E4_offers_are_bounded(self) -> None:
+    def test_C6_offers_are_bounded(self) -> None:
         """Of one contact only so many wait for an answer."""
         check_offers(MAX_OFFERS_WAITING - 1)
         with self.assertRaises(TooManyTransfers):
