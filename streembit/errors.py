@@ -736,6 +736,18 @@ class BookFull(LocalError):
     code = "book-full"
 
 
+class TooManyOffers(LocalError):
+    """Too many contact offers are open: take some back, or wait until they are over."""
+
+    code = "too-many-offers"
+
+
+class TooManyAsked(LocalError):
+    """Too many people have been asked to be contacts and have not answered."""
+
+    code = "too-many-asked"
+
+
 class FingerprintDiffers(LocalError):
     """The fingerprint is not the one of this contact's key."""
 
