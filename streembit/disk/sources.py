@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 import msgspec
@@ -82,10 +83,11 @@ def read_sources(data: bytes) -> list[Source]:
 
 
 class Reading:
-    """The bytes of the files that are sent; one caller at a time."""
+    """The bytes of the files that are sent; callers in several threads wait for each other."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = sources
+        self._lock = Lock()
         self._open: OrderedDict[int, int] = OrderedDict()
 
     def read(self, file: int, offset: int, size_bytes: int) -> bytes:
@@ -97,7 +99,7 @@ class Reading:
         """
         source = self._sources[file]
         path = Path(os.fsdecode(source.path))
-        with blamed_on_disk(path):
+        with self._lock, blamed_on_disk(path):
             fd = self._descriptor(file, source)
             data = os.pread(fd, size_bytes, offset)
             if Source(source.path, *_stamp(os.fstat(fd))) != source:
@@ -106,8 +108,9 @@ class Reading:
 
     def close(self) -> None:
         """Let go of all descriptors; the next call opens what it needs."""
-        while self._open:
-            os.close(self._open.popitem()[1])
+        with self._lock:
+            while self._open:
+                os.close(self._open.popitem()[1])
 
     def _descriptor(self, file: int, source: Source) -> int:
         fd = self._open.get(file)

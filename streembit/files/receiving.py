@@ -162,6 +162,12 @@ class Receiving:
         if self.stand.state is State.RUNNING:
             self.stand.state = State.PAUSED
 
+    def held_up(self) -> None:
+        """Pause because a step could not be done, such as the last one; `begin` tries again."""
+        self._forget_runs()
+        if self.stand.state in {State.RUNNING, State.DONE}:
+            self.stand.state = State.PAUSED
+
     # --- what the link and the disk bring
 
     def begin(self, held: Mapping[int, int], finished: frozenset[int]) -> list[Step]:
