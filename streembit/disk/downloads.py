@@ -71,9 +71,13 @@ class Download:
         self._unsynced: dict[int, int] = {}
         self._place: tuple[tuple[str, ...], Folder] | None = None
 
+    def expect(self, entries: Sequence[FileEntry]) -> None:
+        """Take the list of files; before `finish` it must be known, by this or by `found`."""
+        self._paths = safe_tree(entry.path for entry in entries)
+
     def found(self, entries: Sequence[FileEntry]) -> tuple[dict[int, int], frozenset[int]]:
         """Return the lengths of the parts that are there, and which files are whole."""
-        self._paths = safe_tree(entry.path for entry in entries)
+        self.expect(entries)
         with blamed_on_disk(self._path):
             home = self._open()
             names = home.names()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final, Protocol
@@ -25,7 +25,7 @@ from streembit.files.receiving import (
 )
 from streembit.files.state import State
 from streembit.service.people.lane import Disk, FileLink
-from streembit.wire.transfer import Ask, Block, Mark, pack_ask
+from streembit.wire.transfer import Ask, Block, FileEntry, Mark, pack_ask
 
 DiskStep = Write | Reread | Cut | Finish
 _LASTING: Final = (Write, Cut, Finish, Keep, Complete)  # done also when the link is gone
@@ -165,6 +165,7 @@ class Arrival:
             case Ask():
                 self._ask(step, self._link)
             case Keep():
+                await self._disk(partial(self._download.expect, self._entries))
                 self._events.keep(self)
             case Complete():
                 self._events.completed(self, await self._disk(self._download.complete))
@@ -173,6 +174,12 @@ class Arrival:
             case _Discard():
                 await self._disk(self._download.discard)
                 self._events.discarded(self)
+
+    @property
+    def _entries(self) -> Sequence[FileEntry]:
+        """The list of files, empty until it has come."""
+        manifest = self.receiving.manifest
+        return () if manifest is None else manifest.entries
 
     async def _carry_out(self) -> None:
         """Do all steps of the disk that wait in one go, then ask for more."""
@@ -195,9 +202,7 @@ class Arrival:
             self._steps.extend(self.receiving.reread(wanted, data))
 
     async def _look(self) -> None:
-        manifest = self.receiving.manifest
-        entries = [] if manifest is None else manifest.entries
-        held, whole = await self._disk(partial(self._download.found, entries))
+        held, whole = await self._disk(partial(self._download.found, self._entries))
         if self.is_beginning and self.receiving.stand.state in _BEGINS:
             self.is_beginning = False
             self._steps.extend(self.receiving.begin(held, whole))
