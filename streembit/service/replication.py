@@ -11,12 +11,19 @@ from streembit.dht.keyspace import REPLICAS
 from streembit.dht.peer import Node
 from streembit.dht.record import Item
 from streembit.service.deposit import Deposit
+from streembit.service.entrance import all_of
 from streembit.service.finder import Finder
 from streembit.service.network import Network
 
 PAGE: Final = 200  # items looked through in one turn of the reactor: a few milliseconds
 PAUSE_S: Final = 0.02  # between pages and between copies, so that nobody waits for us
 MAX_NEWCOMERS: Final = 256  # of a flood of newcomers the rest is served by the hourly round
+SLOW_S: Final = (
+    2.0  # a newcomer that takes longer over a copy is served by the hourly round as well
+)
+LOOKED_AT_PER_S: Final = (
+    500.0  # items, for newcomers' sake: a tenth of a core, whoever comes and goes
+)
 
 Act = Callable[[Item], Coroutine[Deferred[Any], Any, None]]
 
@@ -29,6 +36,7 @@ class Replication:
         self._finder = finder
         self._deposit = deposit
         self._newcomers: dict[int, Node] = {}
+        self._rests_s = (0.0, 0.0)  # from when until when newcomers wait
 
     def joined(self, node: Node) -> None:
         """Take note of a node that is new in the table."""
@@ -41,16 +49,26 @@ class Replication:
         Of all that hold an item only the node nearest to its place does it, so that a newcomer
         gets it once.
         """
-        newcomers, self._newcomers = self._newcomers, {}
-        if not newcomers:
+        since_s, until_s = self._rests_s
+        if not self._newcomers or since_s <= self._network.now_s() < until_s:
             return 0
+        newcomers, self._newcomers = self._newcomers, {}
         copies = 0
 
-        async def give(item: Item) -> None:
+        async def give_to(node: Node, item: Item) -> None:
             nonlocal copies
-            copies += await self._finder.copy(item, self._owed(item.place, newcomers))
+            begun_s = self._network.now_s()
+            taken = await self._finder.copy(item, [node])
+            copies += taken
+            if self._network.now_s() - begun_s > SLOW_S:
+                newcomers.pop(node.id, None)  # the others wait for it
 
-        await self._each(lambda place: bool(self._owed(place, newcomers)), give)
+        async def give(item: Item) -> None:
+            await all_of(give_to(node, item) for node in self._owed(item.place, newcomers))
+
+        looked_at = await self._each(lambda place: bool(self._owed(place, newcomers)), give)
+        now_s = self._network.now_s()
+        self._rests_s = (now_s, now_s + looked_at / LOOKED_AT_PER_S)
         return copies
 
     async def replicate(self) -> int:
@@ -71,13 +89,16 @@ class Replication:
         await self._each(is_due, renew)
         return done
 
-    async def _each(self, is_due: Callable[[int], bool], act: Act) -> None:
-        """Go through the store in short turns, and act on what is due."""
+    async def _each(self, is_due: Callable[[int], bool], act: Act) -> int:
+        """Go through the store in short turns, and act on what is due; return how many items."""
+        looked_at = 0
         for page in self._deposit.pages(PAGE):
+            looked_at += len(page)
             for held in page:
                 if is_due(held.place) and (item := self._deposit.read(held)) is not None:
                     await act(item)
             await self._pause()
+        return looked_at
 
     def _owed(self, place: int, newcomers: dict[int, Node]) -> list[Node]:
         """Return the newcomers that an item belongs to, if we are the one to give it."""

@@ -10,11 +10,12 @@ from streembit.dht.keyspace import REPLICAS
 from streembit.dht.peer import Node as Known
 from streembit.dht.record import Blob
 from streembit.service.node import Node
-from streembit.service.replication import MAX_NEWCOMERS
+from streembit.service.replication import LOOKED_AT_PER_S, MAX_NEWCOMERS
 from streembit.service.settings import NetworkSettings
-from streembit.wire.message import Contact
+from streembit.wire.message import Contact, Refused, Rpc, Store
 from tests.dht.made import at
 from tests.dht.made import node as made_node
+from tests.rig.evil import EvilLink, EvilPeer
 from tests.service.town import NETWORK, PORT, Town
 
 HOUR_S: Final = 3600.0
@@ -109,6 +110,46 @@ class ReplicationTests(SynchronousTestCase):
         self.assertEqual(len(replication._newcomers), MAX_NEWCOMERS)
         self.handed(self.town.nodes[0])
         self.assertEqual(len(replication._newcomers), 0)
+
+    def test_one_that_is_slow_does_not_hold_up_the_others(self) -> None:
+        """It is left to the hourly round, after the time of one copy."""
+        giver = self.town.nodes[0]
+        self.lay(giver)
+        host, clock = self.town.memory.host("10.7.7.1"), self.town.memory.clock
+
+        def late(link: EvilLink, request: Rpc) -> None:
+            refusal = link.token(Refused("store-degraded", ""), re=request.jti)
+            clock.callLater(3.5, link.say, refusal)
+
+        slow = EvilPeer(host.connect, clock, NETWORK, port=PORT, respond=late)
+        host.listen(PORT, slow.factory)
+        self.town.result(slow.open("10.0.0.1", PORT))
+        self.town.run(1)
+        newcomer = self.town.nodes[1]
+        contact = Contact(slow.key.public.text, "10.7.7.1", PORT)
+        giver.replication.joined(Known.of(contact, STILL.grouping))
+        giver.replication.joined(self.known(newcomer))
+        begun_s = clock.seconds()
+        self.handed(giver)
+        self.assertLess(clock.seconds() - begun_s, 5)
+        heard = [rpc for link in slow.links for rpc in link.heard if isinstance(rpc.body, Store)]
+        self.assertEqual(len(heard), 1)
+
+    def test_C6_who_comes_and_goes_does_not_keep_us_busy(self) -> None:
+        """After a large store was gone through it is not done again for a while."""
+        giver, known = self.town.nodes[0], self.known(self.town.nodes[1])
+        store, now_s = giver.deposit._store, self.town.memory.clock.seconds()
+        for number in range(1_000):
+            store.put(Blob.of(b"much %d" % number), "", now_s, now_s)
+        passes = 0
+        for _ in range(20):
+            giver.replication.joined(known)
+            begun_s = self.town.memory.clock.seconds()
+            self.handed(giver)
+            passes += self.town.memory.clock.seconds() > begun_s
+            self.town.run(1)
+        self.assertLessEqual(passes, 20 * LOOKED_AT_PER_S / 1_000 + 1)
+        self.assertGreaterEqual(passes, 3)
 
     # --- the hourly round
     def replicated(self, node: Node) -> int:
