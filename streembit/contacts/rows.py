@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -45,6 +45,57 @@ class Changes:
         """Return the changes since the last time."""
         changed, self._changed = self._changed, {}
         return [Change(self._room, key, row) for key, row in changed.items()]
+
+
+class Keyed(Protocol):
+    """What is kept under a key of its own."""
+
+    @property
+    def key(self) -> bytes:
+        """The key of its row."""
+
+
+K = TypeVar("K", bound=Keyed)
+
+
+class Room(Generic[K]):
+    """The rows of one room, in memory by their keys, and what changed in them."""
+
+    __slots__ = ("_changes", "_kept")
+
+    def __init__(self, name: str, kind: type[K], kept: Iterable[bytes]) -> None:
+        """Take the rows; raise ChestDamaged for one that is not of this kind."""
+        self._changes = Changes(name)
+        self._kept = {each.key: each for each in read(kept, kind)}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._kept
+
+    def __iter__(self) -> Iterator[K]:
+        """Yield what is kept now, whatever is put or dropped meanwhile."""
+        return iter(list(self._kept.values()))
+
+    def get(self, key: bytes) -> K | None:
+        """Return what is kept under a key, or None."""
+        return self._kept.get(key)
+
+    def put(self, value: K) -> K:
+        """Keep this under its key from now on, and return it."""
+        self._kept[value.key] = value
+        self._changes.put(value.key, value)
+        return value
+
+    def drop(self, key: bytes) -> None:
+        """Keep nothing under this key."""
+        if self._kept.pop(key, None) is not None:
+            self._changes.delete(key)
+
+    def changes(self) -> list[Change]:
+        """Return the rows that changed since the last time."""
+        return self._changes.take()
 
 
 def read(rows: Iterable[bytes], kind: type[T]) -> list[T]:

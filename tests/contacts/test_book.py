@@ -12,8 +12,8 @@ from streembit.contacts.book import (
     MAX_CONTACTS,
     MAX_REMOVED,
     MIN_PREFIX,
-    SEEN_EVERY_S,
     ROOM,
+    SEEN_EVERY_S,
     Book,
     contact,
 )
