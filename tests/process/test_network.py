@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from demo.members import Member
 from streembit.disk.peers import PeersFile
-from tests.rig.procnet import LONG, ProcessCase
+from tests.rig.procnet import LONG, ProcessCase, side_by_side
 
 RECORDS = 12
 SEEDS, NODES = (4, 96) if LONG else (3, 21)
@@ -49,6 +49,10 @@ class NetworkTests(ProcessCase):
             found = await reader.api.get(owner.public_key, name)
             self.assertEqual((found.value, found.signer), (name.encode(), owner.public_key))
 
+    async def check_all_find(self, readers: list[Member], owners: dict[str, Member]) -> None:
+        """Assert the same of several members, which read side by side."""
+        await side_by_side(self.check_found(reader, owners) for reader in readers)
+
     async def test_D7_half_of_all_killed_at_once(self) -> None:
         """Each record is found by each that lives, its owner dead or not."""
         seeds, nodes = await self.network(SEEDS, NODES)
@@ -59,8 +63,7 @@ class NetworkTests(ProcessCase):
         victims, living = seeds[:half] + nodes[:most], seeds[half:] + nodes[most:]
         for victim in victims:
             await self.net.kill(victim)
-        for reader in living:
-            await self.check_found(reader, owners)
+        await self.check_all_find(living, owners)
         await self.put(living[-1], "b/after", b"b/after")
         await self.check_found(living[0], {"b/after": living[-1]})
 

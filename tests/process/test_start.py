@@ -5,23 +5,22 @@ from __future__ import annotations
 import shutil
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred
 
 from demo.api import Api
 from demo.members import FREE_PORT, OPEN, Member, Role
 from streembit.disk.home import Home
 from streembit.disk.peers import PeersFile
 from tests.rig.cut import TELLS
-from tests.rig.procnet import LONG, NETWORK, ProcessCase, events, reactor, read_lines
+from tests.rig.procnet import LONG, NETWORK, ProcessCase, events, reactor, read_lines, side_by_side
 from tests.sources import ROOT
 from tests.tap.twistd import TWISTD
 
-AT_ONCE: Final = 3  # starts side by side: on two cores no more are quicker
 CUT: Final = ROOT / "tests" / "rig" / "cut.py"
 KEY: Final = Path("accounts/node/key.json")
 
@@ -125,19 +124,6 @@ class StartCase(ProcessCase):
         self.assertIn("signal 9", await cut.ended, member.log.read_text())
         return cut
 
-    async def side_by_side(self, works: Iterable[Awaitable[None]]) -> None:
-        """Do the works, a few at a time."""
-        waiting = iter(works)
-
-        async def worker() -> None:
-            for work in waiting:
-                await work
-
-        workers: list[Deferred[Any]] = [Deferred.fromCoroutine(worker()) for _ in range(AT_ONCE)]
-        for success, result in await DeferredList(workers, consumeErrors=True):
-            if not success:
-                result.raiseException()
-
     async def works(self, member: Member) -> None:
         """Start a member: it answers as who it was. What it repaired needs no repair again."""
         await self.net.again(member, same_port=False)
@@ -156,7 +142,7 @@ class KilledTests(StartCase):
         """Whatever was made so far, the next start makes the rest; a key that lies there stays."""
         steps = await self.steps(self.fresh("all"), "seed")
         self.assertGreater(len(steps), 15)
-        await self.side_by_side(self.first(step) for step in steps)
+        await side_by_side(self.first(step) for step in steps)
 
     async def first(self, step: int) -> None:
         member = self.member(self.fresh(f"first-{step}"), "seed")
@@ -172,7 +158,7 @@ class KilledTests(StartCase):
         key = (home / KEY).read_bytes()
         steps = await self.steps(self.copied(home, "all"), "node")
         self.assertGreater(len(steps), 6)
-        await self.side_by_side(self.later(home, key, step) for step in steps)
+        await side_by_side(self.later(home, key, step) for step in steps)
 
     async def later(self, home: Path, key: bytes, step: int) -> None:
         member = self.member(self.copied(home, f"later-{step}"))
@@ -193,7 +179,7 @@ class DamagedTests(StartCase):
         """Caches are moved aside, once; the node answers as who it was."""
         home = await self.used()
         cases = [(name, damage) for name in REPAIRED for damage in USUAL]
-        await self.side_by_side(self.repaired(home, *case) for case in cases)
+        await side_by_side(self.repaired(home, *case) for case in cases)
 
     async def repaired(self, home: Path, name: str, damage: Damage) -> None:
         """Damage one file of a copy and start."""
@@ -211,7 +197,7 @@ class DamagedTests(StartCase):
     async def test_S2_a_key_file_is_not_replaced(self) -> None:
         """Damaged or gone: each start ends with one line that says which backup to use."""
         home = await self.used()
-        await self.side_by_side(self.refused(home, damage) for damage in DAMAGES)
+        await side_by_side(self.refused(home, damage) for damage in DAMAGES)
 
     async def refused(self, home: Path, damage: Damage) -> None:
         """Damage the key file of a copy and start."""

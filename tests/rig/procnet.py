@@ -9,12 +9,12 @@ import shutil
 import signal
 import tempfile
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final, TypeVar
 
 from twisted.internet import reactor as installed
-from twisted.internet.defer import DeferredList
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.error import ConnectError
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.task import deferLater
@@ -33,6 +33,7 @@ NETWORK: Final = "test"
 LONG: Final = bool(os.environ.get("STREEMBIT_LONG"))  # the rows in full: hours, not minutes
 LOOK_EVERY_S: Final = 0.05
 TTL_S: Final = 3600
+AT_ONCE: Final = 4  # works side by side, some of which wait: on two cores no more are quicker
 
 reactor: PosixReactorBase = installed  # type: ignore[assignment]
 
@@ -235,6 +236,20 @@ async def tried(work: Awaitable[T]) -> T | None:
         return await work
     except (Refused, *_GONE):
         return None
+
+
+async def side_by_side(works: Iterable[Awaitable[None]], at_once: int = AT_ONCE) -> None:
+    """Do the works, a few at a time; the first that fails is the failure of all."""
+    waiting = iter(works)
+
+    async def worker() -> None:
+        for work in waiting:
+            await work
+
+    workers: list[Deferred[Any]] = [Deferred.fromCoroutine(worker()) for _ in range(at_once)]
+    for success, result in await DeferredList(workers, consumeErrors=True):
+        if not success:
+            result.raiseException()
 
 
 async def pause(seconds: float) -> None:

@@ -1,0 +1,181 @@
+"""Rows D1 and D3: a third of a network lies, and a crowd of made-up ids stands around a record."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from twisted.internet.defer import gatherResults
+
+from demo.members import Member
+from streembit.dht.keyspace import ID_BITS, node_id, record_place, to_text
+from streembit.dht.record import read
+from streembit.jose import base64url
+from streembit.jose.keys import ParsedKeys, PrivateKey, PublicKey
+from streembit.net.dial import over_tcp
+from streembit.wire.message import (
+    Body,
+    Contact,
+    FindNode,
+    FindValue,
+    Nodes,
+    Pong,
+    Rpc,
+    Store,
+    Stored,
+)
+from tests.rig.evil import EvilLink, EvilPeer
+from tests.rig.procnet import LONG, NETWORK, ProcessCase, reactor, side_by_side, tried
+
+# The rows speak of hundreds of processes. Here are as many as a small machine bears, and the same
+# share of liars or more.
+HONEST: Final = 40 if LONG else 14
+LIARS: Final = HONEST * 3 // 7  # 30% of all
+SYBILS: Final = 20  # around each record that they want to be gone
+NEARER_BITS: Final = 8  # to its place than one of so many nodes: nearer than the honest ones
+RECORDS: Final = 8
+FOUND: Final = 0.95
+LOOPBACK: Final = "127.0.0.1"
+NOBODY: Final = 9  # a port where nobody listens
+
+
+def contact(key: PublicKey, port: int) -> Contact:
+    """Return what is told of a node on this machine."""
+    return Contact(key.text, LOOPBACK, port)
+
+
+class Conspiracy:
+    """Hostile peers that join as others do, and then all tell the same lies.
+
+    Whatever is looked for, nodes of theirs are nearest to it; with `ghosts` these are made up, and
+    nobody is there. What they give receipts for they forget.
+
+    Attributes:
+        asked: how many requests they lied to.
+    """
+
+    def __init__(self, keys: Iterable[PrivateKey], *, ghosts: bool = False) -> None:
+        self.asked = 0
+        self._ghosts = ghosts
+        self._keys = ParsedKeys()
+        self._peers = [
+            EvilPeer(over_tcp(reactor), reactor, NETWORK, key=key, respond=self._lie)
+            for key in keys
+        ]
+        self._ports = [reactor.listenTCP(0, p.factory, interface=LOOPBACK) for p in self._peers]
+        for peer, port in zip(self._peers, self._ports, strict=True):
+            peer.port_is(port.getHost().port)
+        self._contacts = [contact(p.key.public, p.hello.port) for p in self._peers]
+
+    async def join(self, places: Iterable[tuple[str, int]]) -> None:
+        """Open a link of each to each of these places, where they are dialled back."""
+        for place in places:
+            await gatherResults([peer.open(*place) for peer in self._peers])
+
+    async def end(self) -> None:
+        """Leave."""
+        for peer, port in zip(self._peers, self._ports, strict=True):
+            await port.stopListening()
+            gone = [link.when_gone() for link in peer.links]
+            peer.leave()
+            await gatherResults(gone)
+
+    def _lie(self, _link: EvilLink, request: Rpc) -> Body:
+        self.asked += 1
+        match request.body:
+            case FindNode() | FindValue():
+                return Nodes(list(self._told()))
+            case Store(item=item, kind="record"):
+                return self._receipt(item)
+            case _:
+                return Pong("")
+
+    def _told(self) -> Iterator[Contact]:
+        if self._ghosts:
+            return (contact(PrivateKey.generate().public, NOBODY) for _ in range(20))
+        start = self.asked % len(self._contacts)
+        return itertools.islice(itertools.cycle(self._contacts), start, start + 20)
+
+    def _receipt(self, item: str) -> Stored:
+        record = read(item, self._keys, reactor.seconds(), NETWORK)
+        digest = base64url.encode(record.digest)
+        return Stored(to_text(record.place), digest, record.seq, record.claims.exp)
+
+
+def around(place: int, count: int) -> list[PrivateKey]:
+    """Return made-up keys whose node ids are nearer to a place than an honest node's is."""
+    keys = (PrivateKey.generate() for _ in itertools.count())
+    near = (k for k in keys if (node_id(k.public.point) ^ place) >> (ID_BITS - NEARER_BITS) == 0)
+    return list(itertools.islice(near, count))
+
+
+class LiarsTests(ProcessCase):
+    """Honest processes among peers that are not."""
+
+    async def honest(self) -> list[Member]:
+        """Start the honest nodes; each knows all of them."""
+        first = await self.net.start("node-0")
+        seeds = [self.net.places["node-0"]]
+        start = self.net.members.start
+        members = [first, *(start(f"node-{n}", "node", seeds) for n in range(1, HONEST))]
+        for member in members:
+            await self.net.answers(member)
+        await self.know(members, HONEST - 1)
+        return members
+
+    async def know(self, members: Sequence[Member], count: int) -> None:
+        """Wait until each knows so many others."""
+
+        async def all_know() -> bool:
+            return all([(await member.api.status()).peers >= count for member in members])
+
+        await self.until(all_know, 40, f"{count} peers known to each")
+
+    async def joined_by(self, liars: Conspiracy, members: Sequence[Member]) -> None:
+        """Let the liars join; they leave before the members end."""
+        self.addCleanup(liars.end)
+        await liars.join([self.net.place(member) for member in members])
+
+    async def found(self, owners: dict[str, Member], readers: Sequence[Member]) -> float:
+        """Return which share of all reads finds what was published."""
+        good: list[bool] = []
+
+        async def read_all(reader: Member) -> None:
+            for name, owner in owners.items():
+                found = await tried(reader.api.get(owner.public_key, name))
+                good.append(found is not None and found.value == name.encode())
+
+        await side_by_side(map(read_all, readers))
+        return sum(good) / len(good)
+
+    async def test_D1_three_of_ten_lie(self) -> None:
+        """They tell of nodes that do not exist: none is taken in, and all records are found."""
+        members = await self.honest()
+        liars = Conspiracy([PrivateKey.generate() for _ in range(LIARS)], ghosts=True)
+        await self.joined_by(liars, members)
+        everybody = HONEST + LIARS - 1
+        await self.know(members, everybody)
+        owners = {f"a/{n}": members[n % HONEST] for n in range(RECORDS)}
+        for name, owner in owners.items():
+            await self.put(owner, name, name.encode())
+        self.assertGreaterEqual(await self.found(owners, members), FOUND)
+        self.assertGreater(liars.asked, RECORDS)
+        for member in members:
+            self.assertLessEqual((await member.api.status()).peers, everybody)
+
+    async def test_D3_a_crowd_around_two_records(self) -> None:
+        """Nearer to them than anybody honest, more than there are replicas: still found."""
+        members = await self.honest()
+        owners = {"a/one": members[3], "a/two": members[7]}
+        places = [
+            record_place(PublicKey.from_hex(owner.public_key).point, "name", name)
+            for name, owner in owners.items()
+        ]
+        crowd = Conspiracy([key for place in places for key in around(place, SYBILS)])
+        await self.joined_by(crowd, members)
+        await self.know(members, HONEST - 1 + SYBILS)
+        for name, owner in owners.items():
+            await self.put(owner, name, name.encode())
+        self.assertGreaterEqual(await self.found(owners, members), FOUND)
+        self.assertGreater(crowd.asked, 2 * SYBILS)
