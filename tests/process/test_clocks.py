@@ -55,6 +55,13 @@ def faketime(ahead_s: int) -> list[str]:
     ]
 
 
+def forget_clocks(members: Sequence[Member]) -> None:
+    """Remove what libfaketime leaves behind of processes that are killed."""
+    for member in members:
+        for name in (f"faketime_shm_{member.pid}", f"sem.faketime_sem_{member.pid}"):
+            Path("/dev/shm", name).unlink(missing_ok=True)
+
+
 def skewed(ahead_s: float) -> list[str]:
     """Return the same for a twistd, of which only what Python calls the time is wrong."""
     return [sys.executable, str(ROOT / "tests" / "rig" / "skewed.py"), str(ahead_s)]
@@ -116,6 +123,7 @@ class SystemClockTests(ProcessCase):
         wrong = {
             name: start(name, "node", seeds, within=command) for name, command in commands.items()
         }
+        self.addCleanup(forget_clocks, list(wrong.values()))
         everybody = [*right, *wrong.values()]
         for member in everybody:
             await self.net.answers(member)
