@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from streembit.disk import atomic
 from streembit.disk.files import SYSTEM, Files
@@ -18,6 +19,7 @@ from streembit.errors import BadConfig, BadKey, TooLarge
 MAX_LISTEN: Final = 8  # addresses of one machine
 MAX_SEEDS: Final = 64  # a list that people keep by hand
 MAX_EXEMPT: Final = 64  # likewise
+MAX_ALSO: Final = 15  # accounts beside the first: each is a whole node with its own stores
 MAX_CONFIG_BYTES: Final = 256 * 1024  # all of the above, and many remarks
 
 Role = Literal["node", "seed"]
@@ -32,6 +34,18 @@ class SeedAddress(Struct, frozen=True):
     key: str = ""
 
 
+AccountName = Annotated[str, Meta(pattern=r"^[a-z0-9_][a-z0-9._-]{0,63}\Z")]
+Listen = Annotated[tuple[str, ...], Meta(min_length=1, max_length=MAX_LISTEN)]
+
+
+class Also(Struct, frozen=True, forbid_unknown_fields=True):
+    """A further account in the same process: a node of its own, on its own endpoints."""
+
+    account: AccountName
+    listen: Listen
+    metrics: str = ""
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an operator decides; what the file does not say has its default.
 
@@ -43,10 +57,10 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     neither counted nor grouped, for tests on one machine. id_scheme: what
     the node id is made of; "address" is for entries of a seed list, which
     never store, and needs advertise, the `HOST:PORT` that everybody reaches
-    the node at.
+    the node at. also: further accounts in the same process.
     """
 
-    listen: Annotated[tuple[str, ...], Meta(min_length=1, max_length=MAX_LISTEN)]
+    listen: Listen
     seeds: Annotated[tuple[str, ...], Meta(max_length=MAX_SEEDS)] = ()
     network: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z")] = "streembit"
     account: Annotated[str, Meta(pattern=r"^([a-z0-9_][a-z0-9._-]{0,63})?\Z")] = ""
@@ -57,6 +71,16 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     advertise: str = ""
     log_level: Literal["debug", "info", "warn", "error"] = "info"
     limits: Limits = Limits()
+    also: Annotated[tuple[Also, ...], Meta(max_length=MAX_ALSO)] = ()
+
+    def each(self) -> list[Config]:
+        """Return the configuration of each account, those of `also` last."""
+        own = replace(self, also=())
+        others = (
+            replace(own, account=also.account, listen=also.listen, metrics=also.metrics)
+            for also in self.also
+        )
+        return [own, *others]
 
 
 def load(path: Path, role: Role, *, must_exist: bool = False, files: Files = SYSTEM) -> Config:
@@ -150,17 +174,36 @@ def _checked(document: dict[str, Any], role: Role) -> Config:
     _check_each(config.exempt, _check_subnet, "exempt")
     _check_each([config.metrics] if config.metrics else [], _check_endpoint, "metrics")
     _check_each([config.advertise] if config.advertise else [], parse_seed, "advertise")
+    for index, also in enumerate(config.also):
+        _check_each(also.listen, _check_endpoint, "also", index, "listen")
+        _check_each([also.metrics] if also.metrics else [], _check_endpoint, "also", index)
+    _check_several(config, role)
     if (config.id_scheme == "address") != bool(config.advertise):
         raise _Fault('id_scheme "address" and advertise need each other', "advertise")
     return config
 
 
-def _check_each(texts: Iterable[str], check: Callable[[str], object], name: str) -> None:
+def _check_each(
+    texts: Iterable[str], check: Callable[[str], object], name: str, *within: str | int
+) -> None:
     for index, text in enumerate(texts):
         try:
             check(text)
         except BadConfig as e:
-            raise _Fault(f"{name}: {e.detail}", name, index) from None
+            raise _Fault(f"{name}: {e.detail}", name, *within, index) from None
+
+
+def _check_several(config: Config, role: Role) -> None:
+    """Refuse further accounts that cannot be: of a seed, without names, or one twice."""
+    if not config.also:
+        return
+    if role == "seed" or config.id_scheme == "address":
+        raise _Fault("several accounts are for nodes whose id is not an address", "also")
+    names = [config.account, *(also.account for also in config.also)]
+    if not config.account:
+        raise _Fault("the first of several accounts needs its name: account", "also")
+    if len(set(names)) < len(names):
+        raise _Fault("an account is named twice", "also")
 
 
 def _check_endpoint(text: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from twisted.application.service import IService
+from twisted.application.service import IService, MultiService
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
@@ -25,7 +25,6 @@ from streembit.disk.peers import PeersFile
 from streembit.disk.published import PublishedRecords
 from streembit.disk.records import SqliteShelf
 from streembit.errors import BadConfig, StoreDegraded
-from streembit.jose.keys import Identity
 from streembit.net.budget import Rate
 from streembit.net.dial import over_tcp
 from streembit.net.events import LinkLimits
@@ -41,6 +40,7 @@ from streembit.service.settings import NetworkSettings
 from streembit.service.storeclock import StoreClock
 from streembit.tap.aside import Aside
 from streembit.tap.listening import Listening
+from streembit.tap.party import Party
 from streembit.tap.watchdog import watchdog
 
 if TYPE_CHECKING:
@@ -52,12 +52,15 @@ _log = Logger()
 
 @dataclass(frozen=True)
 class Grower:
-    """Makes the services of one role; `reactor` is the real one."""
+    """Makes the services of one role; `reactor` is the real one.
+
+    Each party is a whole node with a place of its own: they share the
+    process, and nothing in it.
+    """
 
     role: Role
-    config: Config
     home: Home
-    identity: Identity
+    parties: Sequence[Party]
     notifier: Notifier
     reactor: Any
 
@@ -68,46 +71,62 @@ class Grower:
             LocalError: a file in the home, or a value of the configuration,
                 cannot be used.
         """
-        settings = network_settings(self.role, self.config)
-        peers = PeersFile(self.home.peers_path)
-        memory = Memory(peers, settings.grouping)
-        shelf = SqliteShelf(self.home.records_path)
-        held.callback(shelf.close)
-        own = PublishedRecords(self.home.published_path)
-        held.callback(own.close)
         tell_of_migration(self.home)
+        desks: list[Desk] = []
+        for party in self.parties:
+            account = MultiService()
+            account.setName(party.identity.name)
+            for service in self._grow_one(party, held, desks):
+                service.setServiceParent(account)
+            yield account
+        if self.notifier.heard:
+            yield watchdog(self.notifier, desks, self.reactor, Random().random)
+
+    def _grow_one(self, party: Party, held: ExitStack, desks: list[Desk]) -> Iterator[IService]:
+        """Yield the services of one account, and add what answers for it to the desks."""
+        config, place = party.config, self.home.settle(party.identity.name)
+        settings = network_settings(self.role, config)
+        peers = PeersFile(place.peers_path)
+        memory = Memory(peers, settings.grouping)
+        shelf = SqliteShelf(place.records_path)
+        held.callback(shelf.close)
+        own = PublishedRecords(place.published_path)
+        held.callback(own.close)
         aside = Aside(peers.moved_aside, shelf.moved_aside, own.moved_aside)
 
-        node = self._node(settings, shelf, own, memory)
-        desk = Desk(node, self.home.path)
+        node = self._node(party, settings, shelf, own, memory)
+        desk = Desk(node, place.folder)
+        desks.append(desk)
         yield aside.watch(self.reactor, Random().random)
         yield node
         yield Recall(memory, node.network, Random().random)
-        yield Listening(
-            self.reactor, self.config.listen, node.factory, lambda ports: tell(node, ports)
-        )
-        yield ApiService(self.reactor, self.home.socket_path, desk, node.refusals.refuse)
-        if self.config.metrics:
+        yield Listening(self.reactor, config.listen, node.factory, lambda ports: tell(node, ports))
+        yield ApiService(self.reactor, place.socket_path, desk, node.refusals.refuse)
+        if config.metrics:
             figures = LateFactory(lambda: figures_site(node.metrics, self.reactor))
-            yield Listening(self.reactor, [self.config.metrics], figures)
-        if self.notifier.heard:
-            yield watchdog(self.notifier, desk, self.reactor, Random().random)
+            yield Listening(self.reactor, [config.metrics], figures)
 
     def _node(
-        self, settings: NetworkSettings, shelf: SqliteShelf, own: PublishedRecords, memory: Memory
+        self,
+        party: Party,
+        settings: NetworkSettings,
+        shelf: SqliteShelf,
+        own: PublishedRecords,
+        memory: Memory,
     ) -> Node:
-        limits, now_s = self.config.limits, time.time()
+        config, limits, now_s = party.config, party.config.limits, time.time()
+        room = descriptors() // len(self.parties)
         return Node(
-            self.identity,
+            party.identity,
             settings,
             shelf,
             own,
             over_tcp(self.reactor),
             self.reactor,
             Random(),
-            seeds=[seed(text) for text in self.config.seeds],
+            seeds=[seed(text) for text in config.seeds],
             remembered=memory.best(now_s),
-            gate_limits=gate_limits(limits, self.config.exempt).within(descriptors()),
+            gate_limits=gate_limits(limits, config.exempt).within(room),
             link_limits=LinkLimits(
                 queue_bytes=limits.queue_bytes, queue_bytes_total=limits.queue_bytes_total
             ),

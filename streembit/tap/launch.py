@@ -17,13 +17,14 @@ from twisted.logger import (
 from twisted.python.logfile import LogFile
 
 from streembit.disk.config import Config
-from streembit.disk.home import Home
+from streembit.disk.home import Home, Place
 from streembit.disk.passcode import Source
 from streembit.errors import HomeMissing, NoSuchAccount, StreembitError
 from streembit.jose.keys import Identity
 from streembit.service.log import JsonLog
 from streembit.service.notify import Notifier
 from streembit.tap.options import RoleOptions
+from streembit.tap.party import Party
 from streembit.tap.role import Launch, RoleReactor, RoleService, in_one_line
 
 
@@ -37,7 +38,10 @@ def launched(options: RoleOptions) -> RoleService:
     try:
         config = options.configuration()
         home = opened(options)
-        identity = unlocked(options, config, home)
+        parties = [
+            Party(each, unlocked(options, each, home, several=bool(config.also)))
+            for each in config.each()
+        ]
     except StreembitError as e:
         sys.exit(f"{options.command}: {in_one_line(e)}")
     from twisted.internet import reactor as installed
@@ -46,7 +50,7 @@ def launched(options: RoleOptions) -> RoleService:
 
     reactor = cast(RoleReactor, installed)
     notifier = Notifier.from_environment(os.environ, os.getpid())
-    grower = Grower(options.role, config, home, identity, notifier, installed)
+    grower = Grower(options.role, home, parties, notifier, installed)
     launch = launch_of(options, config.log_level)
     return RoleService(launch, home.lock, grower.grow, notifier, reactor)
 
@@ -73,8 +77,12 @@ def opened(options: RoleOptions) -> Home:
         raise
 
 
-def unlocked(options: RoleOptions, config: Config, home: Home) -> Identity:
+def unlocked(
+    options: RoleOptions, config: Config, home: Home, *, several: bool = False
+) -> Identity:
     """Open the key file; make the first account when the options say so.
+
+    Of `several` accounts each that is missing is made.
 
     Raises:
         LocalError: as `Accounts.load` and `Accounts.create`.
@@ -82,10 +90,11 @@ def unlocked(options: RoleOptions, config: Config, home: Home) -> Identity:
     accounts = home.accounts
     named = config.account or None
     source = Source.of_process(_path(options["passcode-file"]))
-    if not accounts.names():
-        refuse_lost(home)
-    if not accounts.names() and may_create(options):
-        name = named or options.role
+    name = named or options.role
+    missing = not accounts.names() or (several and name not in accounts.names())
+    if missing:
+        refuse_lost(home, home.place(name) if accounts.names() else home.first)
+    if missing and may_create(options):
         identity = accounts.create(name, passcode(options, source, name, new=True))
         sys.stderr.write(f"{options.command}: made account {name}, key {identity.public.hex}\n")
         return identity
@@ -93,13 +102,13 @@ def unlocked(options: RoleOptions, config: Config, home: Home) -> Identity:
     return accounts.load(chosen, passcode(options, source, chosen, new=False))
 
 
-def refuse_lost(home: Home) -> None:
-    """Refuse a home without a key file that was in use: the next start must not be somebody else.
+def refuse_lost(home: Home, place: Place) -> None:
+    """Refuse a place without a key file that was in use: the next start must not be another.
 
     Raises:
         NoSuchAccount: the databases are there, which are made after the key.
     """
-    if home.published_path.exists() or home.records_path.exists():
+    if place.published_path.exists() or place.records_path.exists():
         raise NoSuchAccount(
             "the home was in use, and its key file is gone; use `streembit account restore FILE`, "
             "or another home",

@@ -17,8 +17,8 @@ from streembit.disk.config import LISTEN, Config, Role
 DEFAULT_HOME: Final = "~/.streembit"
 
 # Options that are the configuration's members of the same meaning.
-_PARAMETERS: Final = ("account", "network", "metrics", "id-scheme", "advertise")
-_LISTS: Final = {"listen": "listen", "seed": "seeds", "exempt": "exempt"}
+_PARAMETERS: Final = ("network", "metrics", "id-scheme", "advertise")
+_LISTS: Final = {"seed": "seeds", "exempt": "exempt"}
 
 
 class RoleOptions(usage.Options):
@@ -28,7 +28,6 @@ class RoleOptions(usage.Options):
 
     optParameters: ClassVar[list[list[Any]]] = [
         ["home", None, None, "The node's folder [default: $STREEMBIT_HOME or ~/.streembit]"],
-        ["account", None, None, "The account to run as, when the home has several."],
         ["network", None, None, "The network's name [default: streembit]"],
         ["metrics", None, None, "Where to show figures: tcp:9109:interface=127.0.0.1"],
         ["id-scheme", None, None, "What the node id is made of: key, address or composite."],
@@ -44,6 +43,8 @@ class RoleOptions(usage.Options):
     def __init__(self) -> None:
         super().__init__()
         self._lists: dict[str, list[str]] = {}
+        self._listen: list[tuple[str, str]] = []  # endpoints, with the account named before
+        self._accounts: list[str] = []
 
     @property
     def command(self) -> str:
@@ -59,9 +60,13 @@ class RoleOptions(usage.Options):
             "comes from --passcode-file, or from a systemd credential named passcode."
         )
 
+    def opt_account(self, name: str) -> None:
+        """The account to run as; for several at once repeat it, each with its --listen behind."""
+        self._accounts.append(name)
+
     def opt_listen(self, endpoint: str) -> None:
         """Where to listen, a Twisted endpoint such as tcp:8905; may be repeated."""
-        self._add("listen", endpoint)
+        self._listen.append((self._accounts[-1] if self._accounts else "", endpoint))
 
     def opt_seed(self, address: str) -> None:
         """A seed to start from, HOST:PORT or KEY@HOST:PORT; may be repeated."""
@@ -91,6 +96,13 @@ class RoleOptions(usage.Options):
         """Refuse what contradicts itself."""
         if self["no-passcode"] and self["passcode-file"]:
             raise usage.UsageError("--no-passcode and --passcode-file exclude each other")
+        if len(self._accounts) > 1:
+            self._check_several()
+
+    def _check_several(self) -> None:
+        listening = {name for name, _ in self._listen}
+        if "" in listening or not listening.issuperset(self._accounts):
+            raise usage.UsageError("of several accounts each has its --listen behind it")
 
     @property
     def home(self) -> Path:
@@ -113,9 +125,25 @@ class RoleOptions(usage.Options):
         named = {name.replace("-", "_"): self[name] for name in _PARAMETERS}
         changes: dict[str, object] = {k: v for k, v in named.items() if v is not None}
         changes |= {_LISTS[name]: values for name, values in self._lists.items()}
+        changes |= self._named()
         if self.get("client-only"):
             changes["client_only"] = True
         return changes
+
+    def _named(self) -> dict[str, object]:
+        """Return the accounts and where they listen, as far as the command line says it."""
+        if len(self._accounts) > 1:
+            first, *others = (
+                {"account": name, "listen": [to for who, to in self._listen if who == name]}
+                for name in self._accounts
+            )
+            return {**first, "also": others}
+        named: dict[str, object] = {}
+        if self._accounts:
+            named = {"account": self._accounts[0], "also": []}
+        if self._listen:
+            named["listen"] = [to for _, to in self._listen]
+        return named
 
     def _add(self, name: str, value: str) -> None:
         self._lists.setdefault(name, []).append(value)

@@ -125,9 +125,10 @@ def in_one_line(error: StreembitError) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def _report(results: list[tuple[bool, object]] | Failure) -> None:
-    """Log each service whose end failed or took too long."""
-    ended = [(False, results)] if isinstance(results, Failure) else results
-    for success, result in ended:
-        if not success and isinstance(result, Failure):
-            _log.failure("a service did not end well", failure=result)
+def _report(results: object) -> None:
+    """Log each service whose end failed or took too long, also within others."""
+    if isinstance(results, Failure):
+        _log.failure("a service did not end well", failure=results)
+    elif isinstance(results, list):
+        for _, result in results:
+            _report(result)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -19,28 +19,39 @@ class Watchdog:
 
     That is while the canary's put and get succeed, and also while nobody is
     linked: a first seed, or a node without a network, is not ill. One that has
-    peers and can do nothing with them is; it is no longer fed.
+    peers and can do nothing with them is; it is no longer fed. Of several
+    nodes in a process each has to be well.
     """
 
-    def __init__(self, notifier: Notifier, node: NodeFacade) -> None:
+    def __init__(self, notifier: Notifier, nodes: Sequence[NodeFacade]) -> None:
         self._notifier = notifier
-        self._node = node
+        self._nodes = nodes
 
     async def round(self) -> None:
-        """Look once; show the canary's word as the unit's status."""
-        readiness = await self._node.ready()
-        links = (await self._node.status()).links
-        state = "ready" if readiness.ready else "not ready"
-        self._notifier.status(f"{state}, {links} links; {readiness.detail}".rstrip("; "))
-        if readiness.ready or links == 0:
+        """Look once; show the canaries' words as the unit's status."""
+        looks = [await _look(node) for node in self._nodes]
+        self._notifier.status(" / ".join(shown for shown, _ in looks))
+        if all(is_well for _, is_well in looks):
             self._notifier.alive()
 
 
+async def _look(node: NodeFacade) -> tuple[str, bool]:
+    """Return what one node's state is in words, and whether a restart would better nothing."""
+    readiness = await node.ready()
+    links = (await node.status()).links
+    state = "ready" if readiness.ready else "not ready"
+    shown = f"{state}, {links} links; {readiness.detail}".rstrip("; ")
+    return shown, readiness.ready or links == 0
+
+
 def watchdog(
-    notifier: Notifier, node: NodeFacade, clock: IReactorTime, random: Callable[[], float]
+    notifier: Notifier,
+    nodes: Sequence[NodeFacade],
+    clock: IReactorTime,
+    random: Callable[[], float],
 ) -> Upkeep:
     """Return the service that looks at once and then several times a period."""
     period_s = notifier.watchdog_s
     every_s = STATUS_EVERY_S if period_s is None else period_s / FEEDS_A_PERIOD
-    dog = Watchdog(notifier, node)
+    dog = Watchdog(notifier, nodes)
     return Upkeep("watchdog", clock, every_s, dog.round, random, first_s=0.0)

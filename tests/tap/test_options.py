@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -181,7 +182,8 @@ class ExampleTests(OptionsCase):
         defaults = Config(listen=("tcp:8905",))
         text = (ROOT / "deploy" / "config" / "node.toml").read_text()
         for name in Config.__struct_fields__:
-            self.assertIn("[limits]" if name == "limits" else f"{name} = ", text)
+            shown = {"limits": "[limits]", "also": "[[also]]"}.get(name, f"{name} = ")
+            self.assertIn(shown, text)
         for name in defaults.limits.__struct_fields__:
             value = getattr(defaults.limits, name)
             self.assertIn(f"#{name} = {value:_}".replace(".0", ""), text.replace(".0", ""), name)
@@ -199,7 +201,61 @@ class ExampleTests(OptionsCase):
 
 
 def uncommented(text: str) -> str:
-    """Return an example with its optional members in force: lines that begin `#name`."""
-    return "\n".join(
-        line[1:] if line[:1] == "#" and line[1:2].isalpha() else line for line in text.splitlines()
-    )
+    """Return an example with its optional members in force: lines that begin `#name` or `#[[`."""
+    return re.sub(r"^#(?=[a-z]|\[\[)", "", text, flags=re.MULTILINE)
+
+
+class SeveralAccountsTests(OptionsCase):
+    """More than one account in a process."""
+
+    def test_each_account_has_the_endpoints_behind_it(self) -> None:
+        """On the command line and in the file alike."""
+        written = self.parsed(
+            *("--account", "ann", "--listen", "tcp:1", "--listen", "tcp6:1"),
+            *("--account", "bob", "--listen", "tcp:2", "--network", "n"),
+        )
+        self.file(
+            'account = "ann"\nlisten = ["tcp:1", "tcp6:1"]\nnetwork = "n"\n'
+            '[[also]]\naccount = "bob"\nlisten = ["tcp:2"]\n'
+        )
+        for found in (written, self.parsed()):
+            self.assertEqual(
+                found.each(),
+                [
+                    Config(listen=("tcp:1", "tcp6:1"), account="ann", network="n"),
+                    Config(listen=("tcp:2",), account="bob", network="n"),
+                ],
+            )
+
+    def test_one_named_account_is_one_account(self) -> None:
+        """Whatever the file says of others; where its --listen stands does not matter."""
+        self.file('account = "ann"\n[[also]]\naccount = "bob"\nlisten = ["tcp:2"]\n')
+        for arguments in (
+            ["--account", "carol", "--listen", "tcp:3"],
+            ["--listen", "tcp:3", "--account", "carol"],
+        ):
+            expected = [Config(listen=("tcp:3",), account="carol")]
+            self.assertEqual(self.parsed(*arguments).each(), expected)
+
+    def test_what_cannot_be(self) -> None:
+        """Shared endpoints and names, and accounts of a seed."""
+        for arguments in (
+            ["--account", "a", "--account", "b", "--listen", "tcp:1"],
+            ["--listen", "tcp:1", "--account", "a", "--account", "b", "--listen", "tcp:2"],
+        ):
+            self.assertRaises(SystemExit, self.options, *arguments)
+        twice = ["--account", "a", "--listen", "tcp:1"] * 2
+        self.assertRaises(BadConfig, self.parsed, *twice)
+        for text, named in (
+            ('[[also]]\naccount = "bob"\nlisten = ["tcp:2"]\n', "account"),
+            ('account = "a"\n[[also]]\naccount = "a"\nlisten = ["tcp:2"]\n', "twice"),
+            ('account = "a"\n[[also]]\naccount = "b"\nlisten = []\n', "also"),
+            ('account = "a"\n[[also]]\naccount = "b"\nlisten = ["2"]\n', "'2' is no endpoint"),
+            ('account = "a"\n[[also]]\naccount = "b"\nlisten = ["tcp:2"]\nseeds = []\n', "seeds"),
+        ):
+            with self.assertRaises(BadConfig) as refused:
+                self.parsed("--config", self.file(text))
+            self.assertIn(named, str(refused.exception))
+        both = 'account = "a"\n[[also]]\naccount = "b"\nlisten = ["tcp:2"]\n'
+        self.file(both, "seed.toml")
+        self.assertRaises(BadConfig, self.parsed, kind=seed.Options)

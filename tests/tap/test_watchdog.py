@@ -44,7 +44,7 @@ class WatchdogTests(SynchronousTestCase):
     def fed(self, *, ready: bool, links: int) -> bool:
         """Say whether one look feeds."""
         heard = Heard()
-        dog = Watchdog(heard, cast(NodeFacade, Ill(ready, links)))
+        dog = Watchdog(heard, [cast(NodeFacade, Ill(ready, links))])
         self.successResultOf(dog.round())
         return heard.feeds == 1
 
@@ -55,16 +55,26 @@ class WatchdogTests(SynchronousTestCase):
         self.assertTrue(self.fed(ready=False, links=0))
         self.assertFalse(self.fed(ready=False, links=5))
 
+    def test_of_several_each_has_to_be_well(self) -> None:
+        """One that is ill is not hidden by another; the status tells of both."""
+        for ready, feeds in ((False, 0), (True, 1)):
+            heard = Heard()
+            nodes = [cast(NodeFacade, Ill()), cast(NodeFacade, Ill(ready, 5))]
+            self.successResultOf(Watchdog(heard, nodes).round())
+            self.assertEqual(heard.feeds, feeds)
+            (status,) = (word for word in heard.words if word.startswith("STATUS="))
+            self.assertEqual(status.count("5 links"), 2)
+
     def test_the_status_is_one_line_about_both(self) -> None:
         """What `systemctl status` shows."""
         heard = Heard()
-        self.successResultOf(Watchdog(heard, cast(NodeFacade, Ill(False, 5))).round())
+        self.successResultOf(Watchdog(heard, [cast(NodeFacade, Ill(False, 5))]).round())
         self.assertEqual(heard.words, ["STATUS=not ready, 5 links; as the test says"])
 
     def test_it_is_fed_more_than_twice_a_period(self) -> None:
         """Whatever the jitter, and from the start on; it stops when the service does."""
         heard, clock = Heard(watchdog_s=30), Clock()
-        service = watchdog(heard, cast(NodeFacade, Ill()), clock, lambda: 0.999)
+        service = watchdog(heard, [cast(NodeFacade, Ill())], clock, lambda: 0.999)
         service.startService()
         clock.pump([0.0] + [1.0] * 60)
         self.assertGreaterEqual(heard.feeds, 6)
@@ -74,7 +84,7 @@ class WatchdogTests(SynchronousTestCase):
     def test_without_a_watchdog_the_status_is_told_all_the_same(self) -> None:
         """Now and then."""
         node, clock = Ill(), Clock()
-        service = watchdog(Heard(), cast(NodeFacade, node), clock, lambda: 0.5)
+        service = watchdog(Heard(), [cast(NodeFacade, node)], clock, lambda: 0.5)
         service.startService()
         clock.pump([0.0] + [1.0] * int(2 * STATUS_EVERY_S + 1))
         self.assertEqual(node.asked, 3)
@@ -83,7 +93,7 @@ class WatchdogTests(SynchronousTestCase):
     def test_it_recovers(self) -> None:
         """A node that is well again is fed again."""
         heard, clock, node = Heard(watchdog_s=30), Clock(), Ill(is_ready=False)
-        service = watchdog(heard, cast(NodeFacade, node), clock, lambda: 0.5)
+        service = watchdog(heard, [cast(NodeFacade, node)], clock, lambda: 0.5)
         service.startService()
         clock.pump([0.0] + [1.0] * 60)
         self.assertEqual(heard.feeds, 0)

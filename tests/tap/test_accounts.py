@@ -1,0 +1,88 @@
+"""Two accounts in one process: two nodes that share nothing that others could see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twisted.internet.task import deferLater
+
+from demo.api import Api
+from streembit.disk.home import Home
+from tests.tap.test_processes import LOOPBACK, NodeCase
+from tests.tap.twistd import Process, reactor
+
+TWO = ("--account", "ann", "--listen", LOOPBACK, "--account", "bob", "--listen", LOOPBACK)
+NAMES = ("ann", "bob")
+LOOK_EVERY_S = 0.05
+
+
+class AccountsCase(NodeCase):
+    """A process that runs as ann and as bob."""
+
+    async def started(self, home: Path, *options: str) -> Process:
+        """Start it and wait until it is ready."""
+        self.manager.words.clear()
+        process = self.node(home, *options, *TWO, "--exempt", "127.0.0.0/8")
+        await self.ready(process)
+        return process
+
+    async def ended(self, process: Process) -> None:
+        """End it well."""
+        process.signal("TERM")
+        self.assertEqual(await process.ended, 0, process.out + process.err)
+
+    def api(self, home: Path, name: str) -> Api:
+        """Return an account's own API."""
+        return Api(reactor, Home(home).place(name).socket_path)
+
+    async def joined(self, home: Path, name: str) -> None:
+        """Wait until an account's node has a peer."""
+        while not (await self.api(home, name).status()).peers:
+            await deferLater(reactor, LOOK_EVERY_S)
+
+
+class AccountsTests(AccountsCase):
+    """What each has of its own, and what none has of the other's."""
+
+    async def test_each_has_its_own_port_key_id_links_and_stores(self) -> None:
+        """For a seed they are two nodes; what one publishes is in no store of the other."""
+        seed = self.node(self.home("seed"), "--exempt", "127.0.0.0/8", role="seed")
+        await self.ready(seed)
+        home = self.home()
+        process = await self.started(home, "--seed", self.address(seed))
+        for name in NAMES:
+            await self.joined(home, name)
+            put = await self.api(home, name).put(f"of/{name}", b"canary", 3600)
+            self.assertGreaterEqual(len(put.replicas), 1)
+        ann, bob = [await self.api(home, name).status() for name in NAMES]
+        self.assertEqual([ann.account, bob.account], list(NAMES))
+        for member in ("public_key", "node_id", "fingerprint", "listening"):
+            self.assertNotEqual(getattr(ann, member), getattr(bob, member), member)
+        self.assertGreaterEqual(min(ann.links, bob.links), 1)
+        await self.ended(process)
+        own, others = [Home(home).place(name) for name in NAMES]
+        self.assertIn(b"of/ann", own.published_path.read_bytes())
+        self.assertNotIn(b"of/ann", others.published_path.read_bytes())
+        for status, other in ((ann, others), (bob, own)):
+            self.assertNotIn(bytes.fromhex(status.public_key), other.published_path.read_bytes())
+
+    async def test_they_keep_their_places(self) -> None:
+        """Whoever runs alone, or is named first, later on."""
+        home = self.home()
+        await self.ended(await self.started(home))
+        folders = [Home(home).place(name).folder for name in NAMES]
+        self.assertEqual(folders, [home, home / "accounts" / "bob"])
+        self.manager.words.clear()
+        alone = self.node(home, "--account", "bob")
+        await self.ready(alone)
+        self.assertEqual((await self.api(home, "bob").status()).account, "bob")
+        self.assertFalse((home / "api.sock").exists())
+        await self.ended(alone)
+
+    async def test_an_account_whose_key_is_lost_is_not_made_anew(self) -> None:
+        """As for a single one."""
+        home = self.home()
+        await self.ended(await self.started(home))
+        Home(home).accounts.key_path("bob").unlink()
+        line = await self.refused(self.node(home, *TWO))
+        self.assertIn("key file is gone", line)
