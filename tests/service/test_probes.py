@@ -1,0 +1,139 @@
+"""Dial-backs for others: to the asker's own host, few at a time, and what they come to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from streembit.errors import (
+    DeadlineExceeded,
+    PeerGone,
+    PrivateAddress,
+    RateLimited,
+    TooManyConnections,
+    WrongIdentity,
+)
+from streembit.jose.keys import PrivateKey, PublicKey
+from streembit.net.tcp import LinkProtocol
+from streembit.service.probes import MAX_PROBES, PER_PEER, Probes
+from streembit.wire.message import Answer, Dialled
+
+HOST: Final = "198.51.100.7"
+PORT: Final = 8905
+
+
+@dataclass(frozen=True)
+class From:
+    """Where a peer's own link comes from."""
+
+    host: str
+
+
+class Asker:
+    """As much of a peer as a dial-back looks at."""
+
+    def __init__(self, host: str = HOST) -> None:
+        self.carrier = From(host)
+        self.key = PrivateKey.generate().public
+
+
+class Link:
+    """A link that was opened to be closed."""
+
+    def __init__(self) -> None:
+        self.host = HOST
+        self.closed: list[str] = []
+
+    def close(self, reason: PeerGone) -> None:
+        self.closed.append(reason.code)
+
+
+class ProbesTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.probes = Probes(self, self.clock)
+        self.dials: list[tuple[str, int, PublicKey | None]] = []
+        self.attempts: list[Deferred[Any]] = []
+
+    def dial(self, host: str, port: int, expect: PublicKey | None) -> Deferred[LinkProtocol]:
+        """Stand for the dialler; the test says what comes of it."""
+        self.dials.append((host, port, expect))
+        self.attempts.append(Deferred())
+        return self.attempts[-1]
+
+    def ask(self, asker: Asker, port: int = PORT) -> Deferred[Answer]:
+        """Let a peer ask whether it is reached at a port of its own."""
+        return self.probes.dial_back(asker, port)  # type: ignore[arg-type]
+
+    def test_D10_who_is_there_is_told_so(self) -> None:
+        """Only its key will do, and the link is closed at once, in order."""
+        asker, link = Asker(), Link()
+        answer = self.ask(asker)
+        self.assertEqual(self.dials, [(HOST, PORT, asker.key)])
+        self.attempts[0].callback(link)
+        self.assertEqual(self.successResultOf(answer), Dialled(True, HOST, PORT))
+        self.assertEqual(link.closed, ["peer-gone"])
+
+    def test_D10_who_is_not_there_is_told_why(self) -> None:
+        """It is an answer, no refusal: nobody, somebody else, or silence."""
+        for error in (PeerGone(), WrongIdentity(), DeadlineExceeded("dialling")):
+            answer = self.ask(Asker())
+            self.attempts[-1].errback(error)
+            self.assertEqual(self.successResultOf(answer), Dialled(False, HOST, PORT, error.code))
+
+    def test_D10_what_is_our_own_matter_says_nothing_of_the_peer(self) -> None:
+        """We have no connection left, or are stopping: then the request is refused."""
+        answer = self.ask(Asker())
+        self.attempts[-1].errback(TooManyConnections("in all"))
+        self.failureResultOf(answer, TooManyConnections)
+        answer = self.ask(Asker())
+        self.probes.stop()
+        self.failureResultOf(answer, PeerGone)
+
+    def test_D1_a_link_without_an_address_is_not_dialled_back(self) -> None:
+        """A name would be looked up, and lead anywhere."""
+        for host in ("localhost", "printer.lan", ""):
+            with self.assertRaises(PrivateAddress):
+                self.ask(Asker(host))
+        self.assertEqual(self.dials, [])
+
+    def test_C1_one_at_a_time_of_one_peer(self) -> None:
+        """The next when the first is over."""
+        asker = Asker()
+        self.ask(asker)
+        with self.assertRaises(RateLimited):
+            self.ask(asker)
+        self.attempts[0].callback(Link())
+        self.ask(asker)
+        self.assertEqual(len(self.dials), 2)
+
+    def test_C1_a_peer_has_four_and_then_one_in_ten_seconds(self) -> None:
+        """However fast they end."""
+        asker, done = Asker(), 0
+        for _ in range(100):
+            try:
+                self.ask(asker)
+            except RateLimited:
+                pass
+            else:
+                self.attempts[-1].callback(Link())
+                done += 1
+            self.clock.advance(1)
+        self.assertLessEqual(done, PER_PEER.burst + 100 * PER_PEER.per_s)
+        self.assertGreaterEqual(done, 100 * PER_PEER.per_s)
+
+    def test_C1_so_many_for_all_peers(self) -> None:
+        """Who is turned away for it has not used up any of its own."""
+        for _ in range(MAX_PROBES):
+            self.ask(Asker())
+        late = Asker()
+        for _ in range(10):
+            with self.assertRaises(TooManyConnections):
+                self.ask(late)
+        self.attempts[0].errback(PeerGone())
+        self.ask(late)
+        self.assertEqual(len(self.dials), MAX_PROBES + 1)
