@@ -106,7 +106,7 @@ class Answers:
             case Knock():
                 return self._company().knock(peer, body)
             case Show():
-                return self._company().show(peer, body)
+                return self._company().shown(peer, body)
             case (
                 Pong()
                 | Nodes()

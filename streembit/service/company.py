@@ -44,7 +44,7 @@ class Company(Protocol):
     def knock(self, peer: Peer, body: Knock) -> Answer | Deferred[Answer]:
         """Take a letter of somebody who asks to be a contact, or answers that."""
 
-    def show(self, peer: Peer, body: Show) -> Answer | Deferred[Answer]:
+    def shown(self, peer: Peer, body: Show) -> Answer | Deferred[Answer]:
         """Take a contact's newest card.
 
         Raises:
@@ -81,6 +81,6 @@ class Nobody:
         """See `Company`."""
         raise KeyRefused("nobody here has contacts")
 
-    def show(self, peer: Peer, body: Show) -> Answer | Deferred[Answer]:
+    def shown(self, peer: Peer, body: Show) -> Answer | Deferred[Answer]:
         """See `Company`."""
         raise KeyRefused("nobody here has contacts")

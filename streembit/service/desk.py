@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from streembit._version import __version__
 from streembit.dht import keyspace
@@ -15,7 +13,6 @@ from streembit.dht.record import Record
 from streembit.dht.shortlist import State
 from streembit.errors import BadName, NotFound
 from streembit.jose import fingerprint
-from streembit.jose.keys import PublicKey
 from streembit.rpc.peer import Peer
 from streembit.service.doctor import Doctor
 from streembit.service.facade import (
@@ -39,10 +36,8 @@ from streembit.service.facade import (
 from streembit.service.finder import Search
 from streembit.service.node import Node
 from streembit.service.publishing import NAME_KIND
+from streembit.service.whois import HEX_ID_CHARS, Whois, parse_id
 from streembit.wire.message import Ping, Pong
-
-HEX_ID_CHARS: Final = 40
-HEX_KEY_CHARS: Final = 66
 
 
 class Desk:
@@ -56,6 +51,7 @@ class Desk:
         self._node = node
         self._network = node.network
         self._doctor = Doctor(node, home)
+        self._whois = Whois(node.network, node.finder)
 
     # --- state
     async def ready(self) -> Readiness:
@@ -104,7 +100,7 @@ class Desk:
     async def get_record(self, owner: str, name: str) -> GetResult | None:
         check_name(name)
         begun_s = self._network.now_s()
-        key = await self._key_of(owner)
+        key = await self._whois.key_of(owner)
         search = await self._node.finder.surely(keyspace.record_place(key.point, NAME_KIND, name))
         if not isinstance(search.item, Record) or search.item.tombstone:
             return None
@@ -162,7 +158,7 @@ class Desk:
         )
 
     async def find(self, node_id: str) -> FindResult:
-        target = _parse_id(node_id)
+        target = parse_id(node_id)
         begun_s = self._network.now_s()
         search = await self._node.finder.nodes(target)
         nodes = search.found.nodes if search.found is not None else ()
@@ -176,35 +172,13 @@ class Desk:
         )
 
     # --- whom a reference means
-    async def _key_of(self, reference: str) -> PublicKey:
-        """Return the key that is meant by itself, a node id or a fingerprint; it fits to that."""
-        text = reference.strip()
-        if len(text) == HEX_KEY_CHARS:
-            return PublicKey.from_hex(text.lower())
-        locator = _locator(text)
-        for key, name in self._acquainted():
-            if _fits(locator, key, name):
-                return key
-        search = await self._node.finder.first(keyspace.key_place(locator))
-        record = search.item
-        if isinstance(record, Record):
-            name = record.claims.salt.removeprefix("composite:")
-            if _fits(locator, record.key, name):
-                return record.key
-        raise NotFound("no key record tells the key of this owner", owner=text)
-
-    def _acquainted(self) -> Iterator[tuple[PublicKey, str]]:
-        """Yield our own key and name, then those of the peers that we have links to."""
-        identity = self._network.identity
-        yield identity.public, identity.name
-        for peer in self._network.roster:
-            yield peer.key, peer.hello.name
-
     async def _find_node(self, reference: str) -> Contacted:
         """Return the node that a reference means, looked up where we do not know it."""
         text = reference.strip()
         is_id = len(text) == HEX_ID_CHARS
-        target = _parse_id(text) if is_id else keyspace.node_id((await self._key_of(text)).point)
+        target = (
+            parse_id(text) if is_id else keyspace.node_id((await self._whois.key_of(text)).point)
+        )
         known = self._network.table.get(target)
         if known is not None:
             return known
@@ -302,36 +276,6 @@ class Desk:
             node.contact.port,
             (node.id ^ target).bit_length(),
         )
-
-
-def _parse_id(text: str) -> int:
-    """Return the id of 40 hexadecimal digits."""
-    if len(text) != HEX_ID_CHARS:
-        raise BadName("a node id has 40 hexadecimal digits", count=len(text))
-    try:
-        return int.from_bytes(bytes.fromhex(text))
-    except ValueError:
-        raise BadName("a node id has 40 hexadecimal digits") from None
-
-
-def _locator(text: str) -> bytes:
-    """Return what finds a key record: 20 bytes of a node id, or 32 of a fingerprint."""
-    if len(text) == HEX_ID_CHARS:
-        return keyspace.to_bytes(_parse_id(text))
-    return fingerprint.parse(text)
-
-
-def _fits(locator: bytes, key: PublicKey, name: str) -> bool:
-    """Tell whether a locator is that of this key, or of this key under this name."""
-    if len(locator) == fingerprint.DIGEST_BYTES:
-        return fingerprint.digest_of(key) == locator
-    wanted = int.from_bytes(locator)
-    if keyspace.node_id(key.point) == wanted:
-        return True
-    try:
-        return keyspace.composite_id(key.point, name) == wanted
-    except BadName:
-        return False
 
 
 def _ms(seconds: float) -> float:

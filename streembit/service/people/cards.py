@@ -1,0 +1,256 @@
+"""Cards: what we tell each contact alone, published for those who are away, and theirs read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+import msgspec
+from msgspec import Struct
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from streembit.contacts.pair import day_of, days_to_publish, days_to_read
+from streembit.dht.put import Outcome
+from streembit.errors import ChestDamaged, RemoteError, StreembitError
+from streembit.jose import base64url
+from streembit.jose.keys import PublicKey
+from streembit.service.network import Network
+from streembit.service.people.chest import Chest, Row
+from streembit.service.people.diary import Diary
+from streembit.service.people.friend import Friend
+from streembit.service.people.sealed import OUTDATED, Sealed
+from streembit.wire.card import Card
+from streembit.wire.offer import MAX_ADDRESSES, Address
+
+ROOM: Final = "cards"
+EVERY_S: Final = 3600.0  # as all records are
+SPREAD: Final = 0.25  # of it, drawn for each record, so that none is known by its time
+SOON_S: Final = (0.5, 3.0)  # after a change: several changes make one card
+START_WITHIN_S: Final = 5.0
+AGAIN_S: Final = (15.0, 45.0)  # after nobody took a record
+NUMBERS_APART: Final = 2**16  # more cards than any copy of the state can have missed
+
+_log = Logger()
+
+
+class Numbers(Struct, array_like=True):
+    """How far we and one contact have counted.
+
+    `number` is that of our newest card, `theirs` that of the newest one we read; `days` are the
+    versions of our record for each day. Days count by themselves, so that the records of two days
+    cannot be told to be one pair's by their numbers.
+    """
+
+    number: int = 0
+    theirs: int = 0
+    days: dict[int, int] = {}
+
+
+class Readers(Protocol):
+    """Who takes what cards say."""
+
+    def addresses(self) -> Sequence[Address]:
+        """Return where we are to be reached, the best first."""
+
+    def rotation(self) -> str:
+        """Return the statement that we have another key, "" without one."""
+
+    def read(self, friend: Friend, card: Card) -> None:
+        """Take a contact's card that is newer than all before, or the same."""
+
+    def ended(self, friend: Friend) -> None:
+        """The contact has deleted its card for us."""
+
+    def outdated(self) -> None:
+        """The network has newer cards of ours than we have written: our state is an older one."""
+
+
+class Cards:
+    """Publishes our cards, each for today and for tomorrow, and reads those of the contacts."""
+
+    def __init__(
+        self,
+        network: Network,
+        sealed: Sealed,
+        chest: Chest,
+        readers: Readers,
+        random: Callable[[], float],
+    ) -> None:
+        self._network = network
+        self._sealed = sealed
+        self._chest = chest
+        self._readers = readers
+        self._random = random
+        self._friends: dict[PublicKey, Friend] = {}
+        self._numbers: dict[PublicKey, Numbers] = {}
+        # Each contact's records of today and tomorrow (0, 1) have times of their own.
+        self._times: Diary[tuple[PublicKey, int]] = Diary(network.clock, self._due)
+        self.published = 0
+
+    def add(self, friend: Friend) -> None:
+        """Publish for this contact from now on."""
+        self._friends[friend.key] = friend
+        self._numbers[friend.key] = self._load(friend.key)
+        for which in (0, 1):
+            self._times.soon((friend.key, which), self._random() * START_WITHIN_S)
+
+    def drop(self, key: PublicKey) -> None:
+        """Publish for a contact no longer."""
+        self._friends.pop(key, None)
+        self._numbers.pop(key, None)
+        for which in (0, 1):
+            self._times.strike((key, which))
+
+    def changed(self, key: PublicKey | None = None) -> None:
+        """Publish soon for one contact, or for all: something in the card has changed."""
+        for one in [key] if key is not None else list(self._friends):
+            for which in (0, 1):
+                self._times.soon((one, which), self._between(*SOON_S))
+
+    def close(self) -> None:
+        """Publish no more."""
+        self._times.close()
+
+    # --- ours
+    async def fresh(self, friend: Friend) -> Card:
+        """Return a new card for a contact; its number is kept."""
+        bundle = await friend.talk.bundle()
+        numbers = self._numbers[friend.key]
+        numbers.number = (numbers.number or int(self._network.now_s())) + 1
+        self._chest.commit([self._row(friend.key)])
+        return self._card(friend, numbers.number, bundle)
+
+    async def erase(self, friend: Friend) -> bool:
+        """Delete our cards for a contact; return whether somebody keeps that in mind."""
+        numbers = self._numbers.get(friend.key) or self._load(friend.key)
+        done = True
+        for day in days_to_publish(self._network.now_s()):
+            numbers.days[day] = numbers.days.get(day, 0) + 1
+            key, salt = friend.pair.record_key("ours", day), friend.pair.place_salt("ours", day)
+            outcome = await self._sealed.erase(key, salt, numbers.days[day])
+            done = done and bool(outcome.receipts)
+        return done
+
+    def start_anew(self) -> list[Row]:
+        """Count on from where no older state can have been; return the rows to keep."""
+        for numbers in self._numbers.values():
+            numbers.number += NUMBERS_APART
+        return [self._row(key) for key in self._numbers]
+
+    async def _publish(self, friend: Friend, which: int) -> None:
+        now_s = self._network.now_s()
+        day = days_to_publish(now_s)[which]
+        numbers = self._numbers[friend.key]
+        numbers.days = {d: seq for d, seq in numbers.days.items() if d >= day_of(now_s)}
+        numbers.days[day] = numbers.days.get(day, 0) + 1
+        value = friend.pair.seal(await self.fresh(friend))
+        key, salt = friend.pair.record_key("ours", day), friend.pair.place_salt("ours", day)
+        outcome = await self._sealed.put(key, salt, value, numbers.days[day])
+        if OUTDATED & outcome.refusals.keys():
+            await self._catch_up(friend, day)
+        self._published(friend, which, outcome)
+
+    def _published(self, friend: Friend, which: int, outcome: Outcome) -> None:
+        if outcome.receipts:
+            self.published += 1
+            wait_s = EVERY_S * (1 + SPREAD * (2 * self._random() - 1))
+        else:
+            wait_s = self._between(*AGAIN_S)
+        if friend.key in self._friends:
+            self._times.soon((friend.key, which), wait_s)
+
+    async def _catch_up(self, friend: Friend, day: int) -> None:
+        """Find out whether the network has a newer card of ours, and what follows from it."""
+        key, salt = friend.pair.record_key("ours", day), friend.pair.place_salt("ours", day)
+        found = await self._sealed.find(key, salt, newest=True)
+        numbers = self._numbers.get(friend.key)
+        if found is None or numbers is None or found.seq < numbers.days.get(day, 0):
+            return
+        numbers.days[day] = found.seq
+        self._readers.outdated()
+        self.changed(friend.key)
+
+    def _due(self, name: tuple[PublicKey, int]) -> None:
+        key, which = name
+        friend = self._friends.get(key)
+        if friend is not None:
+            done = Deferred.fromCoroutine(self._publish(friend, which))
+            done.addErrback(self._failed, name)
+
+    def _failed(self, failure: Failure, name: tuple[PublicKey, int]) -> None:
+        if name[0] in self._friends:
+            self._times.soon(name, self._between(*AGAIN_S))
+        if not failure.check(StreembitError, CancelledError):
+            _log.failure("a card could not be published", failure)
+
+    def _card(self, friend: Friend, number: int, bundle: bytes) -> Card:
+        network = self._network
+        first, last = friend.talk.conversation.left.waiting()
+        return Card(
+            number,
+            int(network.now_s()),
+            network.settings.network,
+            list(self._readers.addresses())[:MAX_ADDRESSES],
+            network.port,
+            base64url.encode(bundle),
+            first,
+            last,
+            self._readers.rotation(),
+        )
+
+    # --- theirs
+    async def look(self, friend: Friend) -> None:
+        """Read a contact's newest card on the network, if there is one.
+
+        Raises:
+            StreembitError: we are stopping.
+        """
+        for day in days_to_read(self._network.now_s()):
+            key, salt = friend.pair.record_key("theirs", day), friend.pair.place_salt("theirs", day)
+            found = await self._sealed.find(key, salt, newest=True)
+            if found is None:
+                continue
+            if found.tombstone:
+                self._readers.ended(friend)
+                return
+            try:
+                self.take(friend, friend.pair.open(found.value, self._network.settings.network))
+            except RemoteError as error:
+                _log.info("a card is of no use: {code}", code=error.code)
+
+    def take(self, friend: Friend, card: Card) -> None:
+        """Take a card of a contact's, unless a newer one is known.
+
+        Raises:
+            WrongNetwork, BadPrekeys, BadToken
+        """
+        numbers = self._numbers.get(friend.key)
+        if numbers is None or card.number < numbers.theirs:
+            return
+        if card.number > numbers.theirs:
+            numbers.theirs = card.number
+            self._chest.commit([self._row(friend.key)])
+        self._readers.read(friend, card)
+
+    # --- rows
+    def _load(self, key: PublicKey) -> Numbers:
+        row = self._chest.get(ROOM, key.point)
+        if row is None:
+            return Numbers()
+        try:
+            return msgspec.msgpack.decode(row, type=Numbers)
+        except msgspec.MsgspecError as e:
+            raise ChestDamaged(f"the numbers of cards: {e}") from None
+
+    def _row(self, key: PublicKey) -> Row:
+        return ROOM, key.point, msgspec.msgpack.encode(self._numbers[key])
+
+    def _between(self, least_s: float, most_s: float) -> float:
+        return least_s + self._random() * (most_s - least_s)
+
+
+def prekeys_of(card: Card) -> bytes:
+    """Return the bundle in a card, b"" without one; raise BadToken."""
+    return base64url.decode(card.prekeys) if card.prekeys else b""

@@ -1,0 +1,255 @@
+"""The circle of an account: who belongs to it, what is known of them, and how it ends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from streembit.chat.conversation import Conversation
+from streembit.contacts import offer as offers
+from streembit.contacts.book import Book
+from streembit.contacts.entry import Entry
+from streembit.contacts.invitations import Invitation
+from streembit.contacts.offer import NONCE_BYTES, Offer
+from streembit.dht.keyspace import node_id
+from streembit.errors import KeyRefused
+from streembit.jose.keys import PublicKey
+from streembit.rpc.peer import Peer
+from streembit.service.finder import Search
+from streembit.service.people.friend import Friend
+from streembit.service.people.register import Register, Settings
+from streembit.service.people_events import ContactChanged, Notice, Presence
+from streembit.service.people_rows import OfferRow, PresenceState
+from streembit.wire.content import Goodbye
+from streembit.wire.offer import Address
+
+if TYPE_CHECKING:
+    from streembit.service.people.people import People
+
+RENEWED: Final = "sessions-renewed"
+RENEWED_TEXT: Final = (
+    "what is kept here is older than what was said since: all conversations begin with new keys"
+)
+ENDED: Final = "contact-ended"
+DENIED: Final = "request-denied"
+
+
+class Circle:
+    """Contacts, from the user's side: each change is kept before anything follows from it."""
+
+    def __init__(self, people: People) -> None:
+        self._people = people
+        self.register = Register(people.chest, people.talks.settle)
+        self._presence: dict[PublicKey, PresenceState] = {}
+        self._renewed = False
+
+    @property
+    def book(self) -> Book:
+        """The book, as it is kept."""
+        return self.register.book
+
+    def start(self) -> None:
+        """Take up all contacts."""
+        for entry in self.book:
+            if entry.is_usable:
+                self._people.befriend(entry)
+            elif entry.state == "removed":
+                self._people.farewell.go_on(entry)
+        if self._people.chest.restored:
+            self.start_anew()
+
+    # --- what the node asks
+    def is_refused(self, key: PublicKey) -> bool:
+        """Tell whether a key's owner was removed or blocked, or has another key now."""
+        entry = self.book.get(key)
+        if entry is None:
+            return self.book.successor(key) is not None
+        return entry.is_refused
+
+    def addresses(self, key: PublicKey) -> Sequence[Address]:
+        """Return where somebody was last."""
+        entry = self.book.get(key)
+        return entry.addresses if entry is not None else ()
+
+    async def look(self, key: PublicKey) -> None:
+        """Look on the network for a node with this key."""
+        target = node_id(key.point)
+
+        async def nodes() -> Search:
+            return await self._people.node.finder.nodes(target)
+
+        search = await self._people.pace.run(nodes, urgent=True)
+        for node in search.found.nodes if search.found is not None else ():
+            if node.contact.key == key.text and self.book.get(key) is not None:
+                self.book.set_addresses(key, [Address(node.contact.host, node.contact.port)])
+                self.register.keep()
+
+    def seen(self, peer: Peer) -> None:
+        """Note that a contact is there, and where it can be dialled."""
+        hello = peer.hello
+        address = Address(peer.carrier.host, hello.port) if hello.port else None
+        self.book.seen(peer.key, self._now(), address)
+        self.register.keep()
+
+    def moved(self, friend: Friend, addresses: list[Address]) -> None:
+        """Take where a contact says to be; the last address that worked is kept behind it."""
+        entry = self.book.get(friend.key)
+        if entry is not None and addresses:
+            others = [each for each in entry.addresses if each not in addresses]
+            self.book.set_addresses(friend.key, [*addresses, *others])
+            self.register.keep()
+
+    # --- what the user does
+    def invite(self, life_s: int, once: bool, note: str) -> tuple[OfferRow, Offer]:
+        """Make an offer; raise BadName, TooManyOffers."""
+        node = self._people.node
+        place = next(iter(self._people.addresses()), None)
+        made = offers.make(
+            node.identity,
+            network=node.settings.network,
+            now_unix_s=self._now(),
+            life_s=life_s,
+            nonce=os.urandom(NONCE_BYTES),
+            host=place.host if place else "",
+            port=place.port if place else 0,
+            once=once,
+            note=note,
+        )
+        invitation = self.register.invitations.add(made, self._now())
+        self.register.keep()
+        return _offer_row(invitation), made
+
+    def invitations(self) -> list[OfferRow]:
+        """Return our offers that are not over, newest first."""
+        return [_offer_row(each) for each in self.register.invitations.valid(self._now())]
+
+    def revoke_invitation(self, nonce: str) -> OfferRow:
+        """Take an offer back; raise NotFound."""
+        revoked = self.register.invitations.revoke(nonce)
+        self.register.keep()
+        return _offer_row(revoked)
+
+    def rename(self, key: PublicKey, name: str) -> Entry:
+        """Call a contact otherwise; raise NameTaken, BadName."""
+        return self._kept(self.book.rename(key, name))
+
+    def verify(self, key: PublicKey, proof: str) -> Entry:
+        """Mark a key as compared; raise FingerprintDiffers."""
+        entry = self._kept(self.book.verify(key, proof))
+        if entry.is_usable and key not in self._people.friends:
+            self._people.befriend(entry)
+        return entry
+
+    def remove(self, key: PublicKey) -> Entry:
+        """End a contact: tell it, refuse its key, delete what lies in the network for it."""
+        friend = self._people.friends.get(key)
+        if friend is not None:
+            friend.talk.say(Goodbye())
+            self._people.talks.settle()
+            friend.talk.end()
+        entry = self.book.remove(key, self._now())
+        self.register.requests.withdraw(key)
+        rows = [] if friend is None else self._people.farewell.begin(entry)
+        self.register.keep(*rows)
+        self._dismiss(key)
+        if friend is not None:
+            self._people.farewell.go_on(entry)
+        self.changed(entry)
+        return entry
+
+    def block(self, key: PublicKey) -> Entry:
+        """Refuse a key without telling its owner."""
+        entry = self.book.block(key, self._now())
+        self.register.requests.withdraw(key)
+        self.register.keep()
+        self._dismiss(key)
+        self.changed(entry)
+        return entry
+
+    def unblock(self, key: PublicKey) -> Entry:
+        """Take a blocked contact back."""
+        entry = self._kept(self.book.unblock(key))
+        if entry.is_usable:
+            self._people.befriend(entry)
+        return entry
+
+    def change_settings(self, settings: Settings) -> None:
+        """Keep other settings; they hold for all conversations from now on."""
+        self.register.change_settings(settings)
+        for friend in self._people.friends.values():
+            self.instruct(friend.talk.conversation, friend.key)
+
+    def instruct(self, conversation: Conversation, key: PublicKey) -> None:
+        """Tell a conversation whether the contact may know what was read."""
+        entry = self.book.get(key)
+        own = entry.receipts if entry is not None else None
+        conversation.receipts = self.register.settings.read_receipts if own is None else own
+
+    # --- what contacts do
+    def ended(self, friend: Friend) -> None:
+        """Note that a contact ended it: nothing more can be said, the user decides the rest."""
+        if self._people.friends.get(friend.key) is not friend:
+            return
+        entry = self.book.of(friend.key)
+        text = f"{entry.name} has ended the contact"
+        self._people.feed.tell(Notice(ENDED, text))
+        friend.talk.end()
+        self._people.talks.settle()
+
+    def denied(self, entry: Entry) -> None:
+        """Note that somebody does not want to be a contact."""
+        self._people.feed.tell(Notice(DENIED, f"{entry.name} does not want to be a contact"))
+
+    def presence_changed(
+        self, key: PublicKey, state: PresenceState | None = None, *, linked: bool
+    ) -> None:
+        """Note what a contact says of being there, or that a link came or went."""
+        now: PresenceState = state or "away" if linked else "gone"
+        self._presence[key] = now
+        self._people.feed.tell(Presence(key.hex, now, linked))
+
+    def presence(self, key: PublicKey) -> PresenceState:
+        """Return what a contact said last."""
+        return self._presence.get(key, "gone")
+
+    # --- an older state
+    def start_anew(self) -> None:
+        """Use no key any more that a newer state has used, and tell the user; once a run."""
+        if self._renewed:
+            return
+        self._renewed = True
+        for friend in self._people.friends.values():
+            friend.talk.start_anew()
+        self._people.talks.settle()
+        self._people.chest.renew(self._people.cards.start_anew())
+        self._people.cards.changed()
+        self._people.feed.tell(Notice(RENEWED, RENEWED_TEXT))
+
+    # --- how
+    def changed(self, entry: Entry) -> None:
+        """Tell of somebody who is known otherwise than before."""
+        self._people.feed.tell(ContactChanged(self._people.contact_row(entry)))
+
+    def _kept(self, entry: Entry) -> Entry:
+        self.register.keep()
+        self.changed(entry)
+        return entry
+
+    def _dismiss(self, key: PublicKey) -> None:
+        """Have nothing to do with a key any more: no talk, no search, no link."""
+        self._people.unfriend(key)
+        self._people.links.unwant(key)
+        self._presence.pop(key, None)
+        for peer in self._people.network.roster.conversations():
+            if peer.key == key:
+                peer.close(KeyRefused())
+
+    def _now(self) -> int:
+        return int(self._people.network.now_s())
+
+
+def _offer_row(each: Invitation) -> OfferRow:
+    return OfferRow(
+        each.nonce, each.created_s, each.expires_s, each.once, each.note, len(each.by), each.revoked
+    )

@@ -1,0 +1,340 @@
+"""The front desk of an account's people: what the local API asks, answered from the circle."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from msgspec.structs import replace
+
+from streembit.chat.history import Entry as Said
+from streembit.contacts import offer as offers
+from streembit.contacts.entry import Entry
+from streembit.contacts.offer import Offer
+from streembit.errors import BadName, BadOffer, NotFound, TooLarge
+from streembit.jose import base64url
+from streembit.jose import fingerprint as fingerprints
+from streembit.jose.keys import PublicKey
+from streembit.service.feed import Feed
+from streembit.service.people.people import People
+from streembit.service.people.shown import is_shown, message_row
+from streembit.service.people.talks import Talk
+from streembit.service.people_events import Deleted, Events
+from streembit.service.people_rows import (
+    MAX_OFFER_S,
+    MAX_TEXT_CHARS,
+    MIN_OFFER_S,
+    ContactRow,
+    ExportContact,
+    ExportHead,
+    ExportLine,
+    ExportMessage,
+    KeyChanged,
+    MessageRow,
+    OfferMade,
+    OfferRow,
+    OfferShown,
+    PeopleSettings,
+    PresenceState,
+    RequestRow,
+    TransferRow,
+)
+from streembit.wire.content import Presence, Text, Typing
+
+ID_BYTES: Final = 16
+EXPORT_VERSION: Final = 1
+PAGE: Final = 100
+
+
+class PeopleDesk:
+    """Implements `people_facade.PeopleFacade` for one account."""
+
+    def __init__(self, people: People) -> None:
+        self._people = people
+        self._circle = people.circle
+
+    # --- offers
+    async def create_offer(self, life_s: int, once: bool, note: str) -> OfferMade:
+        """See `PeopleFacade`."""
+        if not MIN_OFFER_S <= life_s <= MAX_OFFER_S:
+            raise BadName("an offer lives from a minute to a year", life_s=life_s)
+        row, offer = self._circle.invite(life_s, once, note)
+        return OfferMade(row, offers.to_text(offer), offer.token)
+
+    async def show_offers(self, text: str) -> list[OfferShown]:
+        """See `PeopleFacade`."""
+        return [self._shown(offer) for offer in self._offers(text)]
+
+    async def list_offers(self) -> list[OfferRow]:
+        """See `PeopleFacade`."""
+        return self._circle.invitations()
+
+    async def revoke_offer(self, offer: str) -> OfferRow:
+        """See `PeopleFacade`."""
+        return self._circle.revoke_invitation(offer)
+
+    # --- contacts
+    async def add_contact(self, text: str, name: str, note: str) -> ContactRow:
+        """See `PeopleFacade`."""
+        found = self._offers(text)
+        if len(found) > 1:
+            raise BadOffer("more than one offer: take one at a time", count=len(found))
+        return self._contact(self._people.knocks.ask_by_offer(found[0], name, note))
+
+    async def request_contact(self, node: str, name: str, note: str) -> ContactRow:
+        """See `PeopleFacade`."""
+        key = await self._people.whois.key_of(node)
+        return self._contact(self._people.knocks.ask_by_key(key, name, note))
+
+    async def list_contacts(self) -> list[ContactRow]:
+        """See `PeopleFacade`."""
+        return [self._contact(entry) for entry in self._circle.book if entry.is_live]
+
+    async def show_contact(self, contact: str) -> ContactRow:
+        """See `PeopleFacade`."""
+        return self._contact(self._circle.book.find(contact), with_words=True)
+
+    async def verify_contact(self, contact: str, proof: str) -> ContactRow:
+        """See `PeopleFacade`."""
+        return self._contact(self._circle.verify(self._key(contact), proof))
+
+    async def list_requests(self) -> list[RequestRow]:
+        """See `PeopleFacade`."""
+        return self._people.knocks.rows()
+
+    async def accept_request(self, request: str, name: str) -> ContactRow:
+        """See `PeopleFacade`."""
+        return self._contact(self._people.knocks.accept(request, name))
+
+    async def deny_request(self, request: str) -> RequestRow:
+        """See `PeopleFacade`."""
+        return self._people.knocks.deny(request)
+
+    async def rename_contact(self, contact: str, name: str) -> ContactRow:
+        """See `PeopleFacade`."""
+        return self._contact(self._circle.rename(self._key(contact), name))
+
+    async def remove_contact(self, contact: str) -> ContactRow:
+        """See `PeopleFacade`."""
+        return self._contact(self._circle.remove(self._key(contact)))
+
+    async def block_contact(self, contact: str) -> ContactRow:
+        """See `PeopleFacade`."""
+        return self._contact(self._circle.block(self._key(contact)))
+
+    async def unblock_contact(self, contact: str) -> ContactRow:
+        """See `PeopleFacade`."""
+        return self._contact(self._circle.unblock(self._key(contact)))
+
+    # --- conversation
+    async def send_message(self, contact: str, text: str) -> MessageRow:
+        """See `PeopleFacade`."""
+        if len(text) > MAX_TEXT_CHARS:
+            raise TooLarge("a message", size_chars=len(text), limit_chars=MAX_TEXT_CHARS)
+        if not text:
+            raise BadName("a message says something")
+        talk = self._talk(contact)
+        name = base64url.encode(os.urandom(ID_BYTES))
+        number = await talk.write(Text(name, int(self._now_s()), text))
+        return self._message(talk, self._said(talk, number))
+
+    async def list_messages(self, contact: str, before: int | None, limit: int) -> list[MessageRow]:
+        """See `PeopleFacade`."""
+        key = self._key(contact)
+        return list(reversed(list(self._page(key, before, limit))))
+
+    async def delete_message(self, contact: str, message: str) -> None:
+        """See `PeopleFacade`."""
+        talk = self._talk(contact)
+        number = talk.conversation.find(message)
+        if number is None or not await talk.delete(number):
+            raise NotFound("no message has this id")
+        self._feed.tell(Deleted(talk.contact.hex, message))
+
+    async def mark_read(self, contact: str, upto: int) -> ContactRow:
+        """See `PeopleFacade`."""
+        talk = self._talk(contact)
+        await talk.see(upto)
+        return self._contact(self._circle.book.of(talk.contact))
+
+    async def set_typing(self, contact: str, on: bool) -> None:
+        """See `PeopleFacade`."""
+        self._talk(contact).say(Typing(on))
+
+    async def set_presence(self, state: PresenceState) -> None:
+        """See `PeopleFacade`."""
+        for talk in self._people.talks:
+            talk.say(Presence(state))
+
+    # --- files
+    async def send_files(self, contact: str, paths: Sequence[str]) -> TransferRow:
+        """See `PeopleFacade`."""
+        self._talk(contact)
+        return await self._people.transfers.offer(self._key(contact).hex, _absolute(paths))
+
+    async def accept_files(self, transfer: str, folder: str) -> TransferRow:
+        """See `PeopleFacade`."""
+        (target,) = _absolute([folder]) if folder else (None,)
+        return await self._people.transfers.accept(transfer, target)
+
+    async def deny_files(self, transfer: str) -> TransferRow:
+        """See `PeopleFacade`."""
+        return self._people.transfers.deny(transfer)
+
+    async def cancel_files(self, transfer: str) -> TransferRow:
+        """See `PeopleFacade`."""
+        return self._people.transfers.cancel(transfer)
+
+    async def resume_files(self, transfer: str) -> TransferRow:
+        """See `PeopleFacade`."""
+        return self._people.transfers.resume(transfer)
+
+    async def list_files(self) -> list[TransferRow]:
+        """See `PeopleFacade`."""
+        return self._people.transfers.rows()
+
+    # --- events
+    async def events(self, after: str, wait_s: float) -> Events:
+        """See `PeopleFacade`."""
+        return await self._feed.after(after, wait_s)
+
+    # --- the account
+    async def settings(self) -> PeopleSettings:
+        """See `PeopleFacade`."""
+        return self._settings()
+
+    async def change_settings(
+        self, read_receipts: bool | None, downloads: str | None
+    ) -> PeopleSettings:
+        """See `PeopleFacade`."""
+        settings = self._circle.register.settings
+        if read_receipts is not None:
+            settings = replace(settings, read_receipts=read_receipts)
+        if downloads is not None:
+            (folder,) = _absolute([downloads])
+            settings = replace(settings, downloads=str(folder))
+            self._people.transfers.downloads = folder
+        self._circle.change_settings(settings)
+        return self._settings()
+
+    async def rotate_key(self, passcode: str | None) -> KeyChanged:
+        """See `PeopleFacade`."""
+        return self._circle.rotate_key(passcode)
+
+    async def revoke_key(self, passcode: str | None) -> KeyChanged:
+        """See `PeopleFacade`."""
+        return self._circle.revoke_key(passcode)
+
+    def export(self) -> Iterator[ExportLine]:
+        """See `PeopleFacade`."""
+        identity = self._people.node.identity
+        yield ExportHead(EXPORT_VERSION, identity.name, identity.public.hex, int(self._now_s()))
+        for entry in self._circle.book:
+            yield ExportContact(self._contact(entry))
+        for entry in self._circle.book:
+            for said in self._oldest_first(entry.public()):
+                yield ExportMessage(said)
+
+    async def wipe(self, account: str) -> None:
+        """See `PeopleFacade`."""
+        if account != self._people.node.identity.name:
+            raise BadName("give the name of the account that is to be destroyed")
+        self._circle.wipe()
+
+    # --- how
+    @property
+    def _feed(self) -> Feed:
+        return self._people.feed
+
+    def _settings(self) -> PeopleSettings:
+        receipts = self._circle.register.settings.read_receipts
+        return PeopleSettings(receipts, str(self._people.transfers.downloads))
+
+    def _now_s(self) -> float:
+        return self._people.network.now_s()
+
+    def _key(self, contact: str) -> PublicKey:
+        return self._circle.book.find(contact).public()
+
+    def _talk(self, contact: str) -> Talk:
+        """Return the talk with a contact with whom words may be exchanged now."""
+        key = self._circle.book.check_usable(self._key(contact)).public()
+        return self._people.friends[key].talk
+
+    def _offers(self, text: str) -> list[Offer]:
+        """Return the offers in a text, all of them good."""
+        node = self._people.node
+        tokens = offers.find(text)
+        if not tokens:
+            raise BadOffer("there is no contact offer in this text")
+        network, own = node.settings.network, node.identity.public
+        return [offers.read(token, own, network, self._now_s()) for token in tokens]
+
+    def _shown(self, offer: Offer) -> OfferShown:
+        claims, book = offer.claims, self._circle.book
+        known, alike = book.get(offer.key), book.lookalike(claims.account, offer.key)
+        return OfferShown(
+            account=claims.account,
+            public_key=claims.public_key,
+            fingerprint=fingerprints.of(offer.key),
+            agreement=claims.agreement,
+            user_type=claims.user_type,
+            transport=claims.transport,
+            host=claims.host,
+            port=claims.port,
+            network=claims.net,
+            expires=claims.exp,
+            once=claims.once,
+            note=claims.note,
+            known_as=known.name if known is not None else "",
+            alarm="" if alike is None else f"{alike.name} is known, with another key",
+        )
+
+    def _contact(self, entry: Entry, *, with_words: bool = False) -> ContactRow:
+        return self._people.contact_row(entry, with_words=with_words)
+
+    def _said(self, talk: Talk, number: int) -> Said:
+        said = talk.conversation.entry(number)
+        if said is None:
+            raise NotFound("the message was deleted")
+        return said
+
+    def _message(self, talk: Talk, said: Said) -> MessageRow:
+        return message_row(talk.contact, said, talk.conversation, self._now_s())
+
+    def _page(self, key: PublicKey, before: int | None, limit: int) -> Iterator[MessageRow]:
+        """Yield messages below a number, the newest first."""
+        talk = self._people.conversation(key)
+        if talk is None:
+            return
+        left = limit
+        while left > 0 and (page := talk.page(before, PAGE)):
+            for said in page:
+                if is_shown(said) and left > 0:
+                    left -= 1
+                    yield message_row(key, said, talk, self._now_s())
+            before = page[-1].number
+
+    def _oldest_first(self, key: PublicKey) -> Iterator[MessageRow]:
+        """Yield a whole history, oldest first, a page in memory at a time."""
+        talk = self._people.conversation(key)
+        if talk is None:
+            return
+        newest = talk.page(None, 1)
+        last = newest[0].number if newest else 0
+        for start in range(0, last, PAGE):
+            page = talk.page(min(start + PAGE, last) + 1, PAGE)
+            for said in reversed(page):
+                if said.number > start and is_shown(said):
+                    yield message_row(key, said, talk, self._now_s())
+
+
+def _absolute(paths: Sequence[str]) -> list[Path]:
+    """Return the paths; raise BadName for one that is not absolute."""
+    found = [Path(path) for path in paths]
+    for path in found:
+        if not path.is_absolute():
+            raise BadName("give the whole path, from the root", path=str(path))
+    return found

@@ -1,0 +1,154 @@
+"""Links to people: opened again and again until they are there, and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any, Final, Protocol
+
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from streembit.dht.backoff import Backoff
+from streembit.errors import PeerGone, StreembitError
+from streembit.jose.keys import PublicKey
+from streembit.net.tcp import LinkProtocol
+from streembit.service.network import Network
+from streembit.service.people.diary import Diary
+from streembit.wire.offer import Address
+
+FIRST_S: Final = 2.0
+MOST_S: Final = 900.0  # who comes back dials us, and reads our card: this is for those who cannot
+DIALS_AT_ONCE: Final = 8  # of all people; a dial to nobody takes ten seconds
+START_WITHIN_S: Final = 1.0  # the first dials of a start are spread over this
+
+_log = Logger()
+
+
+class Whereabouts(Protocol):
+    """Who knows where people are."""
+
+    def known(self, key: PublicKey) -> Sequence[Address]:
+        """Return where somebody was last, the best first."""
+
+    def look(self, key: PublicKey) -> Coroutine[Deferred[Any], Any, Sequence[Address]]:
+        """Find out on the network where somebody says to be."""
+
+    def away(self, key: PublicKey, why: str) -> None:
+        """Nobody was reached with this key; the code says what the last dial ended with."""
+
+
+class _Line:
+    """The state of the search for one person."""
+
+    def __init__(self, random: Callable[[], float]) -> None:
+        self.backoff = Backoff(random, first_s=FIRST_S, most_s=MOST_S)
+        self.search: Deferred[None] | None = None
+
+
+class Links:
+    """Keeps a link to everybody who is wanted, by whoever's dial it came about."""
+
+    def __init__(self, network: Network, where: Whereabouts, random: Callable[[], float]) -> None:
+        self._network = network
+        self._where = where
+        self._random = random
+        self._lines: dict[PublicKey, _Line] = {}  # as many as the book has contacts
+        self._dials = DeferredSemaphore(DIALS_AT_ONCE)
+        self._times: Diary[PublicKey] = Diary(network.clock, self.seek)
+
+    def want(self, key: PublicKey) -> None:
+        """Look for somebody from now on."""
+        if key not in self._lines:
+            self._lines[key] = _Line(self._random)
+            self._times.put(key, self._random() * START_WITHIN_S)
+
+    def unwant(self, key: PublicKey) -> None:
+        """Look for somebody no longer; a link that is open stays."""
+        line = self._lines.pop(key, None)
+        self._times.strike(key)
+        if line is not None and line.search is not None:
+            line.search.cancel()
+
+    def seek(self, key: PublicKey) -> None:
+        """Look for somebody now, unless there is a link or a search."""
+        line = self._lines.get(key)
+        if line is None or line.search is not None or key.text in self._network.roster:
+            return
+        self._times.strike(key)
+        line.search = search = Deferred.fromCoroutine(self._search(key))
+        search.addErrback(partial(self._failed, key))
+        search.addBoth(lambda _: self._searched(key, line))
+
+    def opened(self, key: PublicKey) -> None:
+        """Take note of a link."""
+        line = self._lines.get(key)
+        if line is not None:
+            line.backoff.reset()
+            self._times.strike(key)
+
+    def lost(self, key: PublicKey) -> None:
+        """Take note that the last link is gone."""
+        if key in self._lines:
+            self._again(key, self._lines[key])
+
+    def close(self) -> Deferred[None]:
+        """Look for nobody any more; fire when no search runs."""
+        self._times.close()
+        searches = [line.search for line in self._lines.values() if line.search is not None]
+        self._lines.clear()
+        for search in searches:
+            search.cancel()
+        done: Deferred[None] = Deferred()
+        done.callback(None)
+        return done
+
+    async def _search(self, key: PublicKey) -> None:
+        """Dial where they were last, then where they say to be.
+
+        Raises:
+            StreembitError: what the last dial ended with.
+        """
+        tried: set[Address] = set()
+        why: StreembitError = PeerGone("no address is known")
+        for places in (self._known, self._look):
+            for address in await places(key):
+                if address in tried or address.transport != "tcp":
+                    continue
+                tried.add(address)
+                try:
+                    await self._dial(key, address)
+                except StreembitError as error:
+                    why = error
+                if key.text in self._network.roster:
+                    return
+        raise why
+
+    async def _known(self, key: PublicKey) -> Sequence[Address]:
+        return self._where.known(key)
+
+    async def _look(self, key: PublicKey) -> Sequence[Address]:
+        return await self._where.look(key)
+
+    async def _dial(self, key: PublicKey, address: Address) -> None:
+        def dial() -> Deferred[LinkProtocol]:
+            return self._network.dialler.dial(address.host, address.port, key)
+
+        await self._dials.run(dial)
+
+    def _failed(self, key: PublicKey, failure: Failure) -> None:
+        error = failure.value
+        if isinstance(error, StreembitError):
+            if key in self._lines and key.text not in self._network.roster:
+                self._where.away(key, error.code)
+        elif not isinstance(error, CancelledError):
+            _log.failure("a search for a contact failed", failure)
+
+    def _searched(self, key: PublicKey, line: _Line) -> None:
+        line.search = None
+        if self._lines.get(key) is line and key.text not in self._network.roster:
+            self._again(key, line)
+
+    def _again(self, key: PublicKey, line: _Line) -> None:
+        self._times.soon(key, line.backoff.next_s())

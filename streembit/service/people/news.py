@@ -1,0 +1,165 @@
+"""What happens in conversations: passed on to the user, to the files, and to the circle."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final, assert_never
+
+from twisted.logger import Logger
+
+from streembit.chat.conversation import Conversation
+from streembit.chat.events import BegunAnew, Event, Moved, ReadTo, Spoke
+from streembit.chat.history import Entry as Said
+from streembit.errors import RemoteError
+from streembit.jose import base64url
+from streembit.jose.keys import PublicKey
+from streembit.service.people.friend import Friend
+from streembit.service.people.shown import is_shown, message_row
+from streembit.service.people.talks import Talk
+from streembit.service.people_events import Arrived, Changed, Notice, Transferred
+from streembit.service.people_events import Typing as TypingEvent
+from streembit.service.people_rows import MessageRow, TransferRow
+from streembit.wire.content import (
+    FileAnswer,
+    FileOffer,
+    Goodbye,
+    Presence,
+    Spoken,
+    Text,
+    Typing,
+)
+from streembit.wire.transfer import FileContent, pack_content, read_content
+from streembit.wire.transfer import FileOffer as Offered
+
+if TYPE_CHECKING:
+    from streembit.service.people.people import People
+
+ROOM: Final = "heard"
+ID_BYTES: Final = 16
+NOTE_EVERY: Final = 64  # messages of people: so many are looked through again after a crash
+PAGE: Final = 64
+BEGUN_ANEW: Final = "contact-renewed"
+
+_log = Logger()
+
+
+class News:
+    """Passes on what happened.
+
+    Words of programs (about files, about keys) lie in the history like all others, and are taken
+    again after a crash until it is kept that they were taken.
+    """
+
+    def __init__(self, people: People) -> None:
+        self._people = people
+        self._heard: dict[PublicKey, int] = {}  # the last message passed on, as it is kept
+
+    # --- in
+    def tell(self, talk: Talk, events: list[Event]) -> None:
+        """Take what happened in a talk."""
+        for event in events:
+            self._tell(talk, event)
+
+    def catch_up(self) -> None:
+        """Take the words of programs that came in and were perhaps not taken."""
+        for friend in list(self._people.friends.values()):
+            for said in self._not_heard(friend):
+                spoken = said.spoken()
+                if spoken is not None:
+                    self._take(friend.key, spoken)
+                self._note(friend.key, said.number)
+
+    def _tell(self, talk: Talk, event: Event) -> None:
+        key, conversation = talk.contact, talk.conversation
+        match event:
+            case Spoke(number, spoken):
+                self._spoke(key, conversation, number, spoken)
+            case Moved(number) | ReadTo(number):
+                said = conversation.entry(number)
+                if said is not None and is_shown(said):
+                    self._people.feed.tell(Changed(self._row(key, conversation, said)))
+            case BegunAnew(ours):
+                if not ours:
+                    text = "a contact lost its keys, and goes on with new ones"
+                    self._people.feed.tell(Notice(BEGUN_ANEW, text))
+            case Typing(on):
+                self._people.feed.tell(TypingEvent(key.hex, on))
+            case Presence(state):
+                self._people.circle.presence_changed(key, state, linked=True)
+            case Goodbye():
+                friend = self._people.friends.get(key)
+                if friend is not None:
+                    self._people.circle.ended(friend)
+            case other:
+                assert_never(other)
+
+    def _spoke(
+        self, key: PublicKey, conversation: Conversation, number: int, spoken: Spoken | None
+    ) -> None:
+        said = conversation.entry(number)
+        if said is not None and is_shown(said):
+            self._people.feed.tell(Arrived(self._row(key, conversation, said)))
+        if spoken is not None:
+            self._take(key, spoken)
+        is_of_programs = not isinstance(spoken, Text | None)
+        if is_of_programs or number - self._last_heard(key) >= NOTE_EVERY:
+            self._note(key, number)
+
+    def _take(self, key: PublicKey, spoken: Spoken) -> None:
+        """Take a word of a program; one that makes no sense is passed over."""
+        if not isinstance(spoken, FileOffer | FileAnswer):
+            return
+        try:
+            content = read_content(base64url.decode(spoken.body))
+        except RemoteError as error:
+            _log.info("a word about files makes no sense: {code}", code=error.code)
+            return
+        self._people.transfers.hear(key.hex, content)
+
+    def _row(self, key: PublicKey, conversation: Conversation, said: Said) -> MessageRow:
+        return message_row(key, said, conversation, self._people.network.now_s())
+
+    # --- what was passed on
+    def _not_heard(self, friend: Friend) -> list[Said]:
+        """Return what the contact said since the last message that was surely passed on."""
+        heard, before = self._last_heard(friend.key), None
+        found: list[Said] = []
+        while page := friend.talk.conversation.page(before, PAGE):
+            found += [said for said in page if said.number > heard and not said.ours]
+            before = page[-1].number
+            if before <= heard:
+                break
+        return found[::-1]
+
+    def _last_heard(self, key: PublicKey) -> int:
+        if key not in self._heard:
+            row = self._people.chest.get(ROOM, key.point)
+            self._heard[key] = int.from_bytes(row) if row else 0
+        return self._heard[key]
+
+    def _note(self, key: PublicKey, number: int) -> None:
+        if number > self._last_heard(key):
+            self._heard[key] = number
+            self._people.chest.commit([(ROOM, key.point, number.to_bytes(8))])
+
+    # --- out
+    def say_of_files(self, contact: str, content: FileContent) -> None:
+        """Say a word about files to a contact; it is kept when this returns.
+
+        Raises:
+            OutboxFull, DiskFull, DiskFailed
+        """
+        friend = self._people.friends.get(PublicKey.from_hex(contact))
+        if friend is None:
+            return
+        name, now_s = base64url.encode(os.urandom(ID_BYTES)), int(self._people.network.now_s())
+        body = base64url.encode(pack_content(content))
+        if isinstance(content, Offered):
+            friend.talk.write(FileOffer(name, now_s, body))
+        else:
+            friend.talk.write(FileAnswer(name, now_s, body))
+        self._people.talks.settle()
+
+    def transferred(self, row: TransferRow) -> None:
+        """Tell of a transfer that came on."""
+        self._people.feed.tell(Transferred(row))

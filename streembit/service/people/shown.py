@@ -1,0 +1,96 @@
+"""Rows of what there is to see: contacts and messages as the local API shows them."""
+
+from __future__ import annotations
+
+from streembit.chat.conversation import Conversation
+from streembit.chat.history import Entry as Said
+from streembit.contacts.entry import Entry
+from streembit.jose import base64url, words
+from streembit.jose import fingerprint as fingerprints
+from streembit.jose.keys import PublicKey
+from streembit.service.network import show_address
+from streembit.service.people_rows import ContactRow, MessageRow, PresenceState
+from streembit.wire.content import FileAnswer, FileOffer, Rotated, Text
+from streembit.wire.transfer import FileOffer as Offered
+from streembit.wire.transfer import read_content
+
+ALARMS = {
+    "": "",
+    "known-name": "somebody else is known by this name, or by one that looks like it",
+    "new-key": "the key has changed since it was compared: compare it again",
+    "two-successors": "two keys claim to be the new one: compare fingerprints",
+    "revoked": "the key was declared void by its owner",
+}
+
+
+def contact_row(
+    entry: Entry,
+    talk: Conversation | None,
+    presence: PresenceState,
+    *,
+    linked: bool,
+    with_words: bool = False,
+) -> ContactRow:
+    """Return the row of somebody in the book."""
+    key = entry.public()
+    return ContactRow(
+        name=entry.name,
+        public_key=key.hex,
+        fingerprint=fingerprints.of(key),
+        state=entry.state,
+        user_type=entry.user_type,
+        verified=entry.verified,
+        linked=linked,
+        presence=presence if linked else "gone",
+        added=entry.added_s,
+        last_seen=entry.last_seen_s,
+        addresses=[show_address(each.host, each.port) for each in entry.addresses],
+        unread=talk.unread if talk is not None else 0,
+        queued=talk.queued if talk is not None else 0,
+        note=entry.note,
+        alarm=ALARMS[entry.alarm],
+        words=words.from_seed(fingerprints.digest_of(key)).split() if with_words else [],
+    )
+
+
+def is_shown(said: Said) -> bool:
+    """Tell whether people read this: not what programs say to each other."""
+    return not isinstance(said.spoken(), FileAnswer | Rotated)
+
+
+def message_row(
+    contact: PublicKey, said: Said, talk: Conversation | None, now_s: float
+) -> MessageRow:
+    """Return the row of a message."""
+    spoken = said.spoken()
+    text, transfer = "", ""
+    if isinstance(spoken, Text):
+        text = spoken.text
+    elif isinstance(spoken, FileOffer):
+        text, transfer = _files(spoken)
+    waits = said.ours and said.state in ("queued", "sent") and talk is not None
+    return MessageRow(
+        id=said.id,
+        number=said.number,
+        contact=contact.hex,
+        outgoing=said.ours,
+        text=text,
+        sent=said.at_s if said.ours or spoken is None else spoken.sent_s,
+        arrived=None if said.ours else said.at_s,
+        state=said.state,
+        why=said.why if spoken is not None else "unknown-content",
+        tries=talk.tries if waits and talk is not None else 0,
+        next_try=_next_try(talk, now_s) if waits and talk is not None else None,
+        transfer=transfer,
+    )
+
+
+def _next_try(talk: Conversation, now_s: float) -> int | None:
+    next_s = talk.next_s(now_s)
+    return None if next_s is None else int(max(next_s, now_s))
+
+
+def _files(spoken: FileOffer) -> tuple[str, str]:
+    """Return what to call offered files, and the id of their transfer."""
+    content = read_content(base64url.decode(spoken.body))
+    return (content.name, content.transfer) if isinstance(content, Offered) else ("", "")
