@@ -140,6 +140,8 @@ class Conversation:
     def opened(self) -> None:
         """Note that there is a live way to the contact."""
         self._flight.opened()
+        if self._inbox.receipt() is None:  # else what lies there goes when one was handed over
+            self.left.take_back(self.left.notices())
         self._notices.owes_receipt = True
         self._parts.because("")
 
@@ -170,7 +172,7 @@ class Conversation:
 
     def handed(self, outgoing: Outgoing) -> list[Event]:
         """Note that a parcel was taken, or lies in the network."""
-        if not outgoing.place and (not outgoing.piece or self._inbox.receipt() is None):
+        if not outgoing.piece and not outgoing.place:
             self.left.take_back(self.left.notices())
         number = self._outbox.ending(outgoing.piece)
         return self._parts.moved([number], "sent") if number is not None else []

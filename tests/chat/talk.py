@@ -104,7 +104,7 @@ def acquaint(one: Talker, two: Talker, now_s: float = NOW_S) -> None:
     for side, other in ((one, two), (two, one)):
         bundle = other.talk.bundle(now_s)
         other.commit()
-        side.events += side.talk.learn(bundle)
+        side.events += side.talk.learn(bundle, now_s)
         side.commit()
 
 
