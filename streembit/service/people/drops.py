@@ -163,10 +163,12 @@ class Drops:
         taking = friend.talk.conversation.taking
         while places := taking.due(self._network.now_s(), BATCH):
             looks = [Deferred.fromCoroutine(self._look(friend, place)) for place in places]
-            found = await DeferredList(looks, fireOnOneErrback=True, consumeErrors=True)
-            for place, (_, parcel) in zip(places, found, strict=True):
-                self.fetched += parcel is not None
-                await friend.talk.fetched(place, parcel)
+            found = await DeferredList(looks, consumeErrors=True)
+            if self._friends.get(friend.key) is not friend:
+                return
+            for place, (success, parcel) in zip(places, found, strict=True):
+                self.fetched += success and parcel is not None
+                await friend.talk.fetched(place, parcel if success else None)
 
     async def _look(self, friend: Friend, place: int) -> bytes | None:
         key, salt = (

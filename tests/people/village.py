@@ -1,0 +1,104 @@
+"""Accounts with contacts on the in-memory network: nodes of a town with people in them."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from streembit.service.node import Node
+from streembit.service.people.desk import PeopleDesk
+from streembit.service.people.lane import at_once
+from streembit.service.people.people import People
+from streembit.service.people_events import Event
+from streembit.service.people_rows import MessageRow
+from streembit.testing import MemoryChest
+from tests.disk.places import a_folder
+from tests.service.town import Town
+
+
+class Person:
+    """One account: its node, its chest, its people and their desk."""
+
+    def __init__(self, village: Village, node: Node, chest: MemoryChest, number: int) -> None:
+        self.village, self.node, self.chest, self.number = village, node, chest, number
+        downloads = village.folder / f"downloads{number}"
+        self.people = People(node, chest, at_once, downloads, Random(100 + number))
+        self.people.setServiceParent(node)
+        self.desk = PeopleDesk(self.people)
+        self.position = village.town.result(self.desk.events("", 0)).next
+
+    @property
+    def name(self) -> str:
+        """What the account is called."""
+        return self.node.identity.name
+
+    @property
+    def key(self) -> str:
+        """The public key, as people read it."""
+        return self.node.identity.public.hex
+
+    def events(self) -> list[Event]:
+        """Return what happened since the last time."""
+        found = self.village.town.result(self.desk.events(self.position, 0))
+        self.position = found.next
+        return [happened.event for happened in found.events]
+
+    def texts(self, other: Person) -> list[str]:
+        """Return the conversation with another one, oldest first, ours behind a dash."""
+        rows = self.village.town.result(self.desk.list_messages(other.key, None, 500))
+        return [f"- {row.text}" if row.outgoing else row.text for row in rows]
+
+    def rows(self, other: Person) -> list[MessageRow]:
+        """Return the messages of the conversation with another one, oldest first."""
+        return self.village.town.result(self.desk.list_messages(other.key, None, 500))
+
+    def say(self, other: Person, text: str) -> MessageRow:
+        """Send a message to another one."""
+        return self.village.town.result(self.desk.send_message(other.key, text))
+
+
+class Village:
+    """People of one test, on a town's network; the first nodes of it have none."""
+
+    def __init__(self, test: SynchronousTestCase, *, seeds: int = 3, seed: int = 7) -> None:
+        self.town = Town(test, seed)
+        self.folder = a_folder(test)
+        self.persons: list[Person] = []
+        self._test = test
+        self.town.grow(seeds)
+        self.town.join()
+
+    def person(self, **more: Any) -> Person:
+        """Add an account that has just come."""
+        node = self.town.add(f"10.0.{len(self.town.nodes)}.1", **more)
+        number = self.town.nodes.index(node)
+        person = Person(self, node, MemoryChest(), number)
+        self.persons.append(person)
+        self.town.join(node)
+        return person
+
+    def again(self, person: Person, **more: Any) -> Person:
+        """Let an account whose node has ended come back, with what is in its chest."""
+        node = self.town.again(person.node, **more)
+        back = Person(self, node, person.chest, person.number)
+        self.persons[self.persons.index(person)] = back
+        self.town.join(node)
+        return back
+
+    def acquaint(self, one: Person, other: Person) -> None:
+        """Make two people contacts, by an offer of the first one."""
+        made = self.town.result(one.desk.create_offer(3600, True, ""))
+        self.town.result(other.desk.add_contact(made.text, "", ""))
+        self.until(lambda: self.are_contacts(one, other))
+
+    def are_contacts(self, one: Person, other: Person) -> bool:
+        """Tell whether both have each other for a contact, with a link between them."""
+        pairs = ((one, other), (other, one))
+        found = [a.people.friends.get(b.node.identity.public) for a, b in pairs]
+        return all(friend is not None and friend.talk.is_open for friend in found)
+
+    def until(self, done: Any, within_s: float = 120.0) -> None:
+        """Let time go by until it is so."""
+        self._test.assertTrue(self.town.run_until(done, within_s), "it takes too long")
