@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import secrets
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ from demo.table import table_of
 TWISTD: Final = Path(sys.executable).with_name("twistd")
 TAIL_LINES: Final = 12
 REDRAW_EVERY_S: Final = 1.0
+BEGINNING: Final = "A network on this machine alone, over loopback, in a folder of its own:"
 
 
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -49,6 +51,7 @@ async def main(reactor: PosixReactorBase, arguments: argparse.Namespace) -> None
         finally:
             work.cancel()
             await members.end()
+    console.print("All processes have ended, and nothing of them is left.")
 
 
 async def either(work: Deferred[None], interrupted: Deferred[None]) -> None:
@@ -64,13 +67,25 @@ async def show(
     reactor: PosixReactorBase, members: Members, console: Console, *, once: bool
 ) -> None:
     """Play the steps; then, unless `once`, redraw the table for ever."""
-    await play(Stage(members, reactor, console.print))
+    console.print(BEGINNING, soft_wrap=True)
+    await play(Stage(members, reactor, numbered(console)))
     if once:
         return
     with Live(console=console, auto_refresh=False) as live:
         while True:
             live.update(await table_of(members.all), refresh=True)
             await deferLater(reactor, REDRAW_EVERY_S)
+
+
+def numbered(console: Console) -> Callable[[str], None]:
+    """Return what tells a step with its number; what belongs to the last one is indented."""
+    numbers = itertools.count(1)
+
+    def say(text: str) -> None:
+        head = "   " if text.startswith(" ") else f"{next(numbers)}. "
+        console.print(head + text.lstrip(), soft_wrap=True, markup=False)
+
+    return say
 
 
 def interruption(reactor: PosixReactorBase) -> Deferred[None]:

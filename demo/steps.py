@@ -143,7 +143,8 @@ async def read(stage: Stage, reader: Member, publisher: Member) -> None:
     if got.value != VALUE or got.signer != publisher.public_key:
         raise StepFailed(f"{reader.name} got another record: {got.value!r}", [reader])
     stage.say(f"{reader.name} read {got.value.decode()!r} in {got.took_ms:.1f} ms, {way(got)}.")
-    stage.say(f"    Signed by {got.signer[:16]}…, the key of {publisher.name}: verified.")
+    stage.say(f"  Signed by {got.signer[:16]}…, the key of {publisher.name}: verified.")
+    stage.say("  Several nodes were asked, so that none alone could hide a newer version.")
 
 
 def way(got: GetResult) -> str:
@@ -159,4 +160,6 @@ async def kill(stage: Stage, publisher: Member) -> None:
     how = await publisher.ended
     if "signal 9" not in how:
         raise StepFailed(f"{publisher.name} did not die of SIGKILL: {how}", [publisher])
-    stage.say(f"{publisher.name} was killed without notice (signal 9, SIGKILL).")
+    stage.say(
+        f"{publisher.name} was killed without notice (SIGKILL). What it published is to outlive it."
+    )
