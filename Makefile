@@ -7,11 +7,12 @@ USE := $(VENV)/.for-use
 WORK := $(VENV)/.for-work
 STEPS := lint types unit process smoke fuzz sim
 
-.PHONY: help run test $(STEPS) system bench news clean
+.PHONY: help run test $(STEPS) slow system bench news clean
 
 help:
 	@echo "make run [ARGS=--once]  a network of real nodes on this machine, tried out and shown"
 	@echo "make test               all of: $(STEPS); one of them: make unit"
+	@echo "make slow               the tests with processes in full: hours"
 	@echo "make bench              the figures, beside other DHTs"
 	@echo "make news               the changelog as the next release would have it"
 	@echo "make clean              remove what these made"
@@ -25,7 +26,10 @@ test: $(WORK) system
 $(STEPS): $(WORK)
 	@JOBS=$(JOBS) tools/check $(PY) $@
 
-unit process: system
+unit process slow: system
+
+slow: $(WORK)
+	@STREEMBIT_LONG=1 tools/check $(PY) process
 
 system:
 	@tools/system
