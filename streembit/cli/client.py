@@ -41,15 +41,15 @@ class Connection(HTTPConnection):
 
 
 class Client:
-    """Asks the node that runs with a home.
+    """Asks the node that runs with a home, whose stores lie in a folder of it.
 
     Every method raises NodeNotRunning when nobody serves the socket, and
     NodeRefusal for what the node refuses.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, folder: Path | None = None) -> None:
         self._home = home
-        self._path = home / unixpath.SOCKET_NAME
+        self._path = (folder or home) / unixpath.SOCKET_NAME
 
     def ask(self, method: str, path: str, kind: type[T], body: object = None) -> T:
         """Return the node's answer as the type that it promises."""

@@ -25,20 +25,24 @@ class Settings:
     json: bool
 
     def client(self) -> Client:
-        """Return the client of the running node.
+        """Return the client of the running node, of the account that was named.
 
         Raises:
             NoSuchAccount: it runs as another account than the one named.
         """
         from streembit.cli.client import Client
+        from streembit.disk.accounts import check_name
+        from streembit.disk.home import Home
         from streembit.errors import NoSuchAccount
         from streembit.service.facade import Status
 
-        client = Client(self.home)
-        if self.account is not None:
-            running = client.ask("GET", "/v1/status", Status).account
-            if running != self.account:
-                raise NoSuchAccount("the running node has another one", runs_as=running)
+        if self.account is None:
+            return Client(self.home)
+        check_name(self.account)
+        client = Client(self.home, Home(self.home).place(self.account).folder)
+        running = client.ask("GET", "/v1/status", Status).account
+        if running != self.account:
+            raise NoSuchAccount("the running node has another one", runs_as=running)
         return client
 
     def accounts(self) -> Accounts:

@@ -49,8 +49,8 @@ def contact() -> None:
 def add(settings: Settings, file: Path | None, name: str, note: str) -> None:
     """Ask the maker of the offer in FILE to be a contact.
 
-    A dash or nothing is standard input. They are a contact as soon as they have accepted; until then the
-    request waits and travels by itself.
+    A dash or nothing is standard input. They are a contact as soon as they
+    have accepted; until then the request waits and travels by itself.
     """
     from streembit.api.contacts import MAX_OFFER_TEXT_CHARS, AddContact
     from streembit.service.people_rows import ContactRow
@@ -99,8 +99,9 @@ def show_(settings: Settings, name: str) -> None:
 def verify(settings: Settings, name: str, proof: tuple[str, ...]) -> None:
     """Mark NAME as verified, by fingerprint or words.
 
-    PROOF is the fingerprint or the 24 words that they told. Have them read out theirs (`streembit account show`) over a way on which
-    you know them. Without PROOF it is asked for, or read from standard input.
+    PROOF is what they told. Have them read out theirs (`streembit account
+    show`) over a way on which you know them. Without PROOF it is asked for,
+    or read from standard input.
     """
     from streembit.api.contacts import VerifyContact
     from streembit.service.people_rows import ContactRow

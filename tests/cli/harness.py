@@ -13,6 +13,8 @@ from tempfile import mkdtemp
 from typing import Any
 
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
@@ -20,6 +22,7 @@ from streembit.api.server import ApiService
 from streembit.api.unixpath import SOCKET_NAME
 from streembit.cli.main import run
 from tests.api.fake import FakeNode
+from tests.api.people import FakePeople
 
 PASSCODE = "Canary-Passcode-7"
 
@@ -78,14 +81,26 @@ class NodeTestCase(TestCase):
         self.home = Path(mkdtemp(dir=self._folder()))
         self.node = self.make_node()
         clock: Any = reactor
-        service = ApiService(clock, self.home / SOCKET_NAME, self.node, lambda _: None)
+        self.people = FakePeople(clock)
+        path = self.home / SOCKET_NAME
+        service = ApiService(clock, path, self.node, lambda _: None, self.people)
         service.startService()
         self.addCleanup(service.stopService)
+        self.addCleanup(self.people.feed.stop)
 
     async def streembit(self, *arguments: str | Path, typed: bytes = b"") -> Ended:
         """Run a command with this home."""
         ended: Ended = await deferToThread(invoke, "--home", self.home, *arguments, typed=typed)
         return ended
+
+    def in_background(self, *arguments: str | Path, typed: bytes = b"") -> Deferred[Ended]:
+        """Begin a command with this home, whose end fires."""
+        return Deferred.fromCoroutine(self.streembit(*arguments, typed=typed))
+
+    def turn(self) -> Deferred[None]:
+        """Let the reactor have a turn."""
+        clock: Any = reactor
+        return deferLater(clock, 0)
 
     def make_node(self) -> FakeNode:
         """Return the node that runs."""
