@@ -25,7 +25,7 @@ DUE = {
     "A9": ("U", "posing as somebody to the owner of a stolen key"),
     "B1": ("UP", "a length that lies"),
     "B2": ("UP", "a byte now and then"),
-    "B3": ("U", "a peer that vanished"),
+    "B3": ("UP", "a peer that vanished"),
     "B4": ("UP", "deep JSON"),
     "B5": ("U", "JSON that two readers understand differently"),
     "B6": ("UP", "small bytes, large objects"),
