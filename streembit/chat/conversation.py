@@ -84,9 +84,15 @@ class Conversation:
     `receipts`: the contact may know what the user has read.
     """
 
-    def __init__(self, own: Identity, contact: Contact, shelf: Shelf, chance: Chance) -> None:
-        """Go on with what the shelf has; raise ChestDamaged where that is no conversation."""
-        self._parts = Parts(own, contact, shelf, chance)
+    def __init__(
+        self, own: Identity, contact: Contact, shelf: Shelf, chance: Chance, name: str = ""
+    ) -> None:
+        """Go on with what the shelf has; raise ChestDamaged where that is no conversation.
+
+        `name` is what its rows are known by, whatever keys the contact goes
+        through; "" for the present one's hex.
+        """
+        self._parts = Parts(own, contact, shelf, chance, name)
         self._hearing = Hearing(self._parts)
         self._voice, self._notices = self._parts.voice, self._parts.notices
         self._history, self._flight = self._parts.history, self._parts.flight
@@ -272,6 +278,17 @@ class Conversation:
         self._hearing.tell_prekeys(now_s)
         self._notices.owes_receipt = True
         return [BegunAnew(True)]
+
+    def change_keys(self, now_s: float) -> None:
+        """Go on under another identity of ours or of the contact's: once, when it has changed.
+
+        What did not arrive is sent once more. Nothing can be said before
+        the contact's prekeys for the new pair are known.
+        """
+        self._voice.end()
+        self._parts.send_anew(now_s)
+        self.left.renew()
+        self._notices.owes_receipt = True
 
     def end(self) -> list[Event]:
         """Forget all keys and fail all that waits: the contact was ended."""

@@ -11,7 +11,7 @@ from streembit.chat.rows import Rows
 
 LIFE_S: Final = 72 * 3600  # of a parcel there, renewed all the time
 MAX_LEFT: Final = 256  # at once: so many of a session can be missing before it cannot go on
-MAX_SPAN: Final = 1_024  # from the first to the last, as one card announces them
+MAX_SPAN: Final = 1_024  # places from the first to the last, as one card announces them
 NUMBERS_APART: Final = 2**16  # more than were used since any copy of the state was made
 
 _ROOM: Final = "left"
@@ -45,10 +45,11 @@ class Leaving:
         self._left = {each.place: each for each in kept}
 
     def room(self) -> int:
-        """Return how many more parcels can be left now."""
+        """Return how many more parcels can be left now; those to be deleted count in MAX_SPAN."""
         first, _ = self.waiting()
         span = self._next - first if first else 0
-        return max(0, min(MAX_LEFT - sum(1 for _ in self._lying()), MAX_SPAN - span))
+        lying = sum(1 for _ in self._lying())
+        return max(0, min(MAX_LEFT - lying, MAX_SPAN - max(span, len(self._left))))
 
     def leave(self, parcel: bytes, session: bytes, piece: int, now_s: float) -> int:
         """Keep a parcel that is about to be left; return the number of its place."""

@@ -37,8 +37,10 @@ class Parts:
     _HEAD = "talk"
     _WHY = b"why"
 
-    def __init__(self, own: Identity, contact: Contact, shelf: Shelf, chance: Chance) -> None:
-        self.rows = Rows(shelf, contact.public.hex)
+    def __init__(
+        self, own: Identity, contact: Contact, shelf: Shelf, chance: Chance, name: str
+    ) -> None:
+        self.rows = Rows(shelf, name or contact.public.hex)
         self.chance = chance
         self.voice = Voice(own, contact, self.rows)
         self.history = History(self.rows)

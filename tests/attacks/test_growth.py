@@ -54,8 +54,8 @@ RATIO: Final = 6.5  # of twenty contacts with the longest IPv4 addresses to a qu
 # What objects outside of streembit.dht that live longer than a call may hold, and why not more.
 BOUNDS: Final = {
     "chat.flight.Flight._sent": "wire.content.MAX_EARLY: pieces within the window",
-    "chat.inbox.Inbox._pieces": "MAX_PIECES",
-    "chat.left.Leaving._left": "MAX_LEFT",
+    "chat.inbox.Inbox._pieces": "MAX_PIECES of one message, and MAX_EARLY",
+    "chat.left.Leaving._left": "MAX_SPAN, with those to be deleted",
     "chat.notices.Notices._waiting": "one of each kind",
     "chat.outbox.Outbox._messages": "MAX_MESSAGES",
     "chat.prekeys.Prekeys.signed": "MAX_SIGNED",
