@@ -38,6 +38,7 @@ class Shown(msgspec.Struct, frozen=True):
     protection: str
     key_file: str
     accounts: list[str]
+    fingerprint_words: list[str]
 
 
 @click.group(
@@ -72,7 +73,11 @@ def create(settings: Settings, name: str, passcode_file: Path | None, no_passcod
 @account.command("show", examples=("streembit account show", "streembit account show --json"))
 @pass_settings
 def show_(settings: Settings) -> None:
-    """Show name, public key, node id and fingerprint."""
+    """Show name, public key, node id and fingerprint.
+
+    The fingerprint, or its words, is what contacts compare. These words are
+    not secret; those of `streembit account words` are.
+    """
     accounts = settings.accounts()
     _show(settings, accounts, settings.account)
 
@@ -282,6 +287,7 @@ def _show(settings: Settings, accounts: Accounts, name: str | None) -> None:
             ("public key", shown.public_key),
             ("node id", shown.node_id),
             ("fingerprint", shown.fingerprint),
+            *show.rows_of_words("in words", shown.fingerprint_words),
             ("key file", f"{shown.key_file}, protected by {protected}"),
             ("accounts", ", ".join(shown.accounts)),
         )
@@ -292,6 +298,7 @@ def _shown(accounts: Accounts, name: str | None) -> Shown:
     from streembit.dht.keyspace import node_id, to_hex
     from streembit.jose import fingerprint
     from streembit.jose.keys import PublicKey
+    from streembit.jose.words import from_seed
 
     header = header_of(accounts, name)
     chosen = accounts.choose(name)
@@ -304,4 +311,5 @@ def _shown(accounts: Accounts, name: str | None) -> Shown:
         header.protection,
         str(accounts.key_path(chosen)),
         accounts.names(),
+        from_seed(fingerprint.digest_of(key)).split(),
     )

@@ -52,6 +52,7 @@ def chat(settings: Settings, name: str) -> None:
         threading.Thread(target=work, daemon=True).start()
     while (line := shown.read()) is not None and talk.said(line):
         pass
+    shown.close()
     _say_presence(client, "away")
 
 

@@ -262,8 +262,7 @@ def _facts(row: ContactRow) -> Iterator[tuple[str, object]]:
     yield "kind", row.user_type
     yield "verified", "yes" if row.verified else "NO: compare fingerprints"
     yield "fingerprint", row.fingerprint
-    for at in range(0, len(row.words), 6):
-        yield "" if at else "words", " ".join(row.words[at : at + 6])
+    yield from show.rows_of_words("in words", row.words)
     yield "public key", row.public_key
     yield "presence", row.presence if row.linked else "no link"
     yield "last seen", "never" if row.last_seen is None else show.moment(row.last_seen)

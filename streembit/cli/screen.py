@@ -27,18 +27,23 @@ class Screen(Protocol):
     def typed(self) -> str:
         """Return what stands in the line that is being typed, "" where that is not known."""
 
+    def close(self) -> None:
+        """Show nothing from now on: threads that still run must not write while all ends."""
+
 
 class Pipe:
     """Standard input and output without a terminal: lines in, lines out."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._closed = False
 
     def show(self, line: str, event: object = None) -> None:
         """Write the line."""
         with self._lock:
-            sys.stdout.write(line + "\n")
-            sys.stdout.flush()
+            if not self._closed:
+                sys.stdout.write(line + "\n")
+                sys.stdout.flush()
 
     def read(self) -> str | None:
         """Return the next line of standard input."""
@@ -48,6 +53,11 @@ class Pipe:
     def typed(self) -> str:
         """Nobody types."""
         return ""
+
+    def close(self) -> None:
+        """Wait until nothing is being written, and write nothing more."""
+        with self._lock:
+            self._closed = True
 
 
 class JsonLines(Pipe):
@@ -74,6 +84,8 @@ class Terminal(Pipe):
     def show(self, line: str, event: object = None) -> None:
         """Write the line above the one that is being typed, which stays as it is."""
         with self._lock:
+            if self._closed:
+                return
             if not self._reading:
                 sys.stdout.write(line + "\n")
             else:

@@ -118,7 +118,7 @@ class ContactTests(PeopleCase):
         for line in (
             f"fingerprint  {FINGERPRINT}",
             "verified     NO: compare fingerprints",
-            "words        zebra zebra zebra zebra zebra zebra",
+            "in words     zebra zebra zebra zebra zebra zebra",
             f"public key   {BOB_KEY}",
         ):
             self.assertIn(line + "\n", shown)
