@@ -10,15 +10,21 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from streembit.contacts import book as contacts
+from streembit.contacts import invitations, requests
+from streembit.contacts.book import Book
+from streembit.contacts.invitations import Invitations
+from streembit.contacts.requests import Requests
 from streembit.dht.record import read
 from streembit.disk import config
+from streembit.disk.chest import Chest
 from streembit.disk.home import Home
 from streembit.disk.peers import PeersFile
 from streembit.disk.published import PublishedRecords, Slot
 from streembit.disk.records import SqliteShelf
 from streembit.errors import WrongPasscode
 from streembit.jose import words
-from streembit.jose.keys import Identity, ParsedKeys
+from streembit.jose.keys import Identity, ParsedKeys, PublicKey
 from tests.disk.places import a_folder
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -100,6 +106,52 @@ class GoldenTest(SynchronousTestCase):
                 published.reserve(Slot(owner, "name", "reserved")), facts["reserved"] + 1
             )
             self.assertEqual(published.moved_aside, [])
+
+    def test_S6_chests(self) -> None:
+        """Contacts, offers, requests and rows are there; the copy is known as one."""
+        for home, facts in self.each():
+            expected = facts["chest"]
+            account = home.accounts.load("alice", facts["passcode"])
+            chest = Chest(home.accounts.chest_path("alice"), account.at_rest_key())
+            self.addCleanup(chest.close)
+            self.assertTrue(chest.restored)
+            self.check_contacts(chest, expected)
+            self.check_requests(chest, expected)
+            self.assertEqual(chest.get("room", b"name"), b"value")
+            sizes = [(number, len(row)) for number, row in chest.page("list", None, 9)]
+            self.assertEqual(sizes, [(n, n) for n in reversed(expected["sizes"])])
+            chest.renew([])
+            self.assertFalse(chest.restored)
+
+    def check_contacts(self, chest: Chest, expected: dict[str, Any]) -> None:
+        book = Book(chest.all(contacts.ROOM))
+        self.assertEqual({entry.name: entry.state for entry in book}, expected["states"])
+        entry = book.find(expected["contact"]["public_key"])
+        self.assertEqual((entry.name, entry.verified), (expected["contact"]["name"], True))
+        self.assertEqual((entry.called, entry.note), ("lamp", "In the hall"))
+        self.assertEqual((entry.last_seen_s, entry.receipts), (expected["now"] + 9, True))
+        self.assertEqual([place.host for place in entry.addresses], ["192.0.2.7", "2001:db8::7"])
+        self.assertEqual(book.successor(PublicKey.from_hex(expected["former"])), entry)
+
+    def check_requests(self, chest: Chest, expected: dict[str, Any]) -> None:
+        offers = Invitations(chest.all(invitations.ROOM))
+        (invitation,) = offers.valid(expected["now"])
+        self.assertEqual((invitation.nonce, len(invitation.by)), (expected["offer"], 1))
+        kept = Requests(chest.all)
+        self.assertEqual([each.name for each in kept.waiting()], expected["waiting"])
+        self.assertEqual(len(kept.asked()), expected["asked"])
+        accepted = [each.accepted for each in kept.owed()]
+        counts = {"accepted": accepted.count(True), "denied": accepted.count(False)}
+        self.assertEqual(counts, expected["owed"])
+        self.assertEqual(len(chest.all(requests.DENIED)), 1)
+
+    def test_S6_a_home_from_before_chests(self) -> None:
+        """An account that has no chest yet gets an empty one, which is no copy."""
+        for home, _ in self.each():
+            account = home.accounts.load("device", None)
+            chest = Chest(home.accounts.chest_path("device"), account.at_rest_key())
+            self.addCleanup(chest.close)
+            self.assertEqual((chest.all(contacts.ROOM), chest.restored), ([], False))
 
     def test_S6_peers_and_configuration(self) -> None:
         """Known peers and the configuration are read."""
