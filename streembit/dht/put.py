@@ -219,7 +219,7 @@ class Put:
         self._depth += 1
         for entry in fresh:
             entry.asked(self.shortlist.target, now_s, self._depth, REPLACE_AFTER_S)
-        self._asked += fresh
+        self._asked += [entry for entry in fresh if entry not in self._asked]
         self._until_s = min(self._until_s, *(entry.lost_s for entry in fresh))
         self.requests += len(fresh)
         self.rounds = self._depth

@@ -18,6 +18,7 @@ from streembit.wire.message import MAX_CONTACTS, Contact
 
 MAX_HEARD: Final = 256  # 13 whole answers; the farthest is forgotten for a nearer one
 OUR_WORD: Final = 1_000  # who is in our own table needs nobody else's word
+MAX_ADDRESSES: Final = 3  # of one node that are tried: an honest peer's word among liars'
 GIVE_UP_S: Final = 1.0  # an answer later than this is not waited for
 FARTHEST: Final = (1 << ID_BITS) - 1  # no two places are farther apart
 MAX_REGION: Final = 2 * K  # nodes in all where somebody crowds around the target
@@ -50,6 +51,7 @@ class Entry:
     about: what it was asked about last, and `told`: what it has answered about.
     gave: how many nodes it named, and `words`: how many named it, ourselves counting as enough.
     reach: how far from the target its answer went; beyond that it may know more.
+    others: where else it was said to be, to be tried when it is not there; `addresses` counts all.
     """
 
     node: Node
@@ -62,6 +64,8 @@ class Entry:
     reach: int = FARTHEST
     gave: int = 0
     words: int = 0
+    others: tuple[Node, ...] = ()
+    addresses: int = 1
 
     def asked(self, about: int, now_s: float, depth: int, give_up_s: float = GIVE_UP_S) -> None:
         """Note the request."""
@@ -75,6 +79,24 @@ class Entry:
         if state is State.ASKED:
             return now_s < self.lost_s
         return state is not State.FAILED
+
+    def named_at(self, node: Node) -> bool:
+        """Take another address of it; return whether that makes it worth asking again."""
+        if node.contact == self.node.contact or self.addresses >= MAX_ADDRESSES:
+            return False
+        if any(node.contact == other.contact for other in self.others):
+            return False
+        self.others = (*self.others, node)
+        self.addresses += 1
+        return self.state is State.FAILED
+
+    def elsewhere(self) -> bool:
+        """Go on to the next address; return False where there is none."""
+        if not self.others:
+            return False
+        self.node, *others = self.others
+        self.others, self.state = tuple(others), State.HEARD
+        return True
 
     @property
     def used(self) -> bool:
@@ -186,11 +208,14 @@ class Shortlist:
         return nodes
 
     def add(self, node: Node) -> bool:
-        """List a node; return whether it is new and near enough to be kept."""
+        """List a node; return whether it is new and near enough to be kept.
+
+        So is one that was not there where somebody else had said that it is.
+        """
         apart = node.id ^ self.target
         if (known := self.get(node.id)) is not None:
             known.words += 1
-            return False
+            return known.node is not node and known.named_at(node)
         if node.id == self._own_id:
             return False
         if self._claim is not None and not self._claim(node.id):
@@ -202,13 +227,16 @@ class Shortlist:
         return True
 
     def best(self, n: int, now_s: float) -> list[Entry]:
-        """Return the `n` nearest living entries, no two of one group, nearest first."""
+        """Return the `n` nearest living entries, no two of one group, nearest first.
+
+        Who is not there where a peer said is living if others say that it is elsewhere.
+        """
         found: list[Entry] = []
         groups: set[str] = set()
         if n <= 0:
             return found
         for entry in self:
-            if entry.state in _DOUBTFUL and not entry.living(now_s):
+            if entry.state in _DOUBTFUL and not (entry.living(now_s) or entry.elsewhere()):
                 continue
             group = entry.node.group
             if group:

@@ -6,6 +6,7 @@ from twisted.internet.defer import Deferred
 
 from streembit.dht.keyspace import node_id
 from streembit.dht.peer import Node as Known
+from streembit.dht.record import make
 from streembit.errors import StreembitError
 from streembit.jose.keys import PrivateKey
 from streembit.wire.message import Contact, Ping
@@ -104,6 +105,30 @@ class OverlayTests(AttackTests):
         evil.respond = lying_with([newcomer.contact])
         self.look()
         self.assertIn(newcomer.id, self.table())
+
+    def test_D1_false_addresses_hide_no_record(self) -> None:
+        """A liar next to the place says that all its holders are where nobody answers."""
+        node, friend = self.watch.node, self.watch.friend
+        record = make(PrivateKey.generate(), "name", "a", b"v", 1, self.now() + 3600, NETWORK)
+        holders = [self.town.add(f"10.0.{n}.1", settings=QUIET) for n in range(2, 5)]
+        grouping = node.network.settings.grouping
+        for holder in holders:
+            holder.deposit.keep(record)
+            host = holder.listening[0].partition(":")[0]
+            told = Contact(holder.identity.public.text, host, PORT)
+            friend.network.table.add(Known.of(told, grouping), self.now())
+        self.town.memory.silence("10.9.4.1")
+        lies = [
+            Contact(holder.identity.public.text, f"10.9.{n + 2}.1", PORT)
+            for n, holder in enumerate(holders)
+        ]
+        self.watch.neighbour(lying_with(lies))
+        for mode in (node.finder.first, node.finder.latest, node.finder.surely):
+            search = Deferred.fromCoroutine(mode(record.place))
+            self.town.run(20)
+            found = self.successResultOf(search).item
+            assert found is not None, mode
+            self.assertEqual(found.digest, record.digest)
 
     def test_D1_the_liars_answer_hides_nobody(self) -> None:
         """Honest nodes are found though a liar stands nearest to the target."""

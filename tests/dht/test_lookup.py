@@ -9,7 +9,7 @@ from streembit.dht.keyspace import ID_BITS, K
 from streembit.dht.lookup import MAX_REQUESTS, Ask, Done, Found, Lookup, Wait
 from streembit.dht.nodes import ALL_AT_ONCE, FindNodes
 from streembit.dht.peer import HEDGE_UNKNOWN_S, Node
-from streembit.dht.shortlist import GIVE_UP_S, MAX_HEARD, Shortlist, State
+from streembit.dht.shortlist import GIVE_UP_S, MAX_ADDRESSES, MAX_HEARD, Shortlist, State
 from streembit.wire.message import MAX_CONTACTS
 from tests.dht.made import OPEN, at, contact, node
 from tests.dht.network import settled
@@ -241,6 +241,73 @@ class HostileTests(SynchronousTestCase):
         self.assertEqual([entry.node.id for entry in heard], everybody[:MAX_HEARD])
         heard.start([at(number + 1) for number in range(2 * MAX_HEARD)])
         self.assertEqual(len(heard), MAX_HEARD)
+
+
+class AddressTests(SynchronousTestCase):
+    """D1: a node that is not where one peer said, but where another says."""
+
+    HOSTS = ("10.66.0.1", "10.66.0.2", "10.66.0.3", "10.66.0.4")
+
+    def told(self, *hosts: str) -> Lookup:
+        """Return a look-up in which peers, one after the other, told where a node is."""
+        tellers = near(len(hosts))
+        lookup = Lookup(TARGET, tellers, FindNodes(near=9), now_s=0.0)
+        asks(lookup, 0.0)
+        for teller, host in zip(tellers, hosts, strict=True):
+            lookup.answered(teller.id, [contact(99, host)], 0.0)
+        return lookup
+
+    def where(self, lookup: Lookup, now_s: float = 0.0) -> list[str]:
+        """Return where the node is asked for now."""
+        return [each.contact.host for each in asks(lookup, now_s) if each.id == node(99).id]
+
+    def test_D1_it_is_tried_where_the_next_peer_says(self) -> None:
+        """At once after a refusal, and no address twice."""
+        lookup = self.told(self.HOSTS[0], self.HOSTS[1], self.HOSTS[0])
+        self.assertEqual(self.where(lookup), [self.HOSTS[0]])
+        lookup.failed(node(99).id, 0.0)
+        self.assertEqual(self.where(lookup), [self.HOSTS[1]])
+        lookup.failed(node(99).id, 0.0)
+        self.assertEqual(self.where(lookup), [])
+
+    def test_D1_who_is_silent_there_is_tried_elsewhere(self) -> None:
+        """When it would be given up otherwise; an answer from either counts."""
+        lookup = self.told(self.HOSTS[0], self.HOSTS[1])
+        self.assertEqual(self.where(lookup), [self.HOSTS[0]])
+        self.assertEqual(self.where(lookup, GIVE_UP_S), [self.HOSTS[1]])
+        lookup.answered(node(99).id, [contact(7)], GIVE_UP_S)
+        self.assertIsNotNone(lookup.shortlist.get(node(7).id))
+
+    def test_D1_an_address_heard_of_later_is_news(self) -> None:
+        """Also after the node was given up."""
+        tellers = near(2)
+        lookup = Lookup(TARGET, tellers, FindNodes(near=9), now_s=0.0)
+        asks(lookup, 0.0)
+        lookup.answered(tellers[0].id, [contact(99, self.HOSTS[0])], 0.0)
+        self.assertEqual(self.where(lookup), [self.HOSTS[0]])
+        lookup.failed(node(99).id, 0.0)
+        news = lookup.answered(tellers[1].id, [contact(99, self.HOSTS[1])], 0.0)
+        self.assertEqual([each.contact.host for each in news], [self.HOSTS[1]])
+        self.assertEqual(self.where(lookup), [self.HOSTS[1]])
+
+    def test_D1_three_addresses_are_tried_at_most(self) -> None:
+        """Whatever liars say."""
+        shortlist = Shortlist(TARGET, None, OPEN)
+        news = [shortlist.add(node(99, host)) for host in self.HOSTS]
+        self.assertEqual(news, [True, False, False, False])
+        entry = shortlist.get(node(99).id)
+        assert entry is not None
+        self.assertEqual(len(entry.others), MAX_ADDRESSES - 1)
+
+    def test_D1_the_address_that_the_table_proved_is_the_only_one(self) -> None:
+        """Others' words change nothing."""
+        known = node(99)
+        shortlist = Shortlist(TARGET, None, OPEN, known=lambda node_id: known)
+        shortlist.start([known])
+        shortlist.hear([contact(99, host) for host in self.HOSTS])
+        entry = shortlist.get(known.id)
+        assert entry is not None
+        self.assertEqual((entry.node, entry.others), (known, ()))
 
 
 def ids(found: Found) -> set[int]:

@@ -21,6 +21,7 @@ from streembit.dht.values import FindLatest
 from streembit.errors import BadToken
 from streembit.wire.message import MAX_CONTACTS, MAX_RADIUS
 from tests.dht.made import OPEN, at, contact, table
+from tests.dht.made import node as made_node
 from tests.dht.network import Network, Thing, grown, settled
 
 PLACE = 1 << ID_BITS - 1
@@ -257,6 +258,25 @@ class SybilTests(SynchronousTestCase):
         self.assertLessEqual(len(send.radius), MAX_RADIUS)
         reached = {node.id for node in send.nodes}
         self.assertGreaterEqual(len(reached & {node.id for node in honest}), 15)
+
+
+class AddressTests(SynchronousTestCase):
+    """D1: a holder that is not where one peer said, but where another says."""
+
+    def test_D1_it_gets_the_item_where_the_next_peer_says(self) -> None:
+        """It is asked again, and counted once."""
+        one, two = near(2)
+        put = started([one, two])
+        sent(put)
+        put.stored(one.id, receipt(one), [contact(99, "10.66.0.1")], 0.0)
+        self.assertEqual([each.contact.host for each in sent(put).nodes], ["10.66.0.1"])
+        put.failed(made_node(99).id, 0.0)
+        put.stored(two.id, receipt(two), [contact(99, "10.66.0.2")], 0.0)
+        (again,) = sent(put).nodes
+        self.assertEqual(again.contact.host, "10.66.0.2")
+        put.stored(again.id, receipt(again), [], 0.0)
+        outcome = ended(put)
+        self.assertEqual((len(outcome.receipts), outcome.failed), (3, 0))
 
 
 def near(count: int) -> list[Node]:
