@@ -519,6 +519,7 @@ class MemoryChest:
         self.restored = restored
         self.commits = 0
         self.refusal: Exception | None = None
+        self.locks: set[bytes] = set()
         self._rows: dict[tuple[str, bytes | int], bytes] = {}
         self._closed = False
 
@@ -558,6 +559,16 @@ class MemoryChest:
         """Commit what makes up for a restore, and end `restored` with it."""
         self.commit(changes)
         self.restored = False
+
+    def add_lock(self, key: bytes) -> None:
+        """Note that this key opens the chest too."""
+        self._check_open()
+        self.locks.add(key)
+
+    def drop_other_locks(self, key: bytes) -> None:
+        """Note that no other key than this one opens the chest."""
+        self._check_open()
+        self.locks = {key}
 
     def close(self) -> None:
         """Refuse every later use."""

@@ -196,6 +196,21 @@ class Accounts:
             self._prove(after, new, identity)
             self._replace(chosen, before, after)
 
+    def change_identity(self, name: str, identity: Identity, passcode: str | None) -> None:
+        """Let the account go on with another identity, protected by the same passcode.
+
+        Raises:
+            WrongPasscode, KeyFileCorrupt, KeyFileWeak: the passcode does not open the key file.
+            DiskFull, DiskFailed: the key file is the old or the new one, whole.
+        """
+        chosen = self.choose(name)
+        with self._locked():
+            before = self._read(chosen)
+            self._open(chosen, before, passcode)
+            after = self._seal(identity, passcode)
+            self._prove(after, passcode, identity)
+            self._replace(chosen, before, after)
+
     def backups(self, name: str) -> list[Path]:
         """Return the copies of the account's key file that exist, as far as known."""
         return backups.existing(self.key_path(name), PREVIOUS, self._files)

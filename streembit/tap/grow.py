@@ -6,20 +6,24 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IListeningPort
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
+from twisted.python.threadpool import ThreadPool
 
 from streembit.api.late import LateFactory
 from streembit.api.server import ApiService
 from streembit.dht.grouping import Grouping
 from streembit.dht.store import StoreLimits
+from streembit.disk.chest import Chest
 from streembit.disk.config import Config, Role, parse_seed
-from streembit.disk.home import Home
+from streembit.disk.home import Home, Place
 from streembit.disk.limits import Limits
 from streembit.disk.peers import PeersFile
 from streembit.disk.published import PublishedRecords
@@ -35,10 +39,14 @@ from streembit.service.membership import Address
 from streembit.service.network import show_address
 from streembit.service.node import Node
 from streembit.service.notify import Notifier
+from streembit.service.people.desk import PeopleDesk
+from streembit.service.people.people import People
 from streembit.service.recall import Memory, Recall
 from streembit.service.settings import NetworkSettings
 from streembit.service.storeclock import StoreClock
 from streembit.tap.aside import Aside
+from streembit.tap.ending import Ending
+from streembit.tap.keyfile import AccountKeyFile
 from streembit.tap.listening import Listening
 from streembit.tap.party import Party
 from streembit.tap.watchdog import watchdog
@@ -46,6 +54,8 @@ from streembit.tap.watchdog import watchdog
 if TYPE_CHECKING:
     from streembit.api.guard import QuietSite
     from streembit.service.metrics import Metrics
+
+DISK_THREADS: Final = 4  # of an account: several transfers at once on one disk
 
 _log = Logger()
 
@@ -73,16 +83,20 @@ class Grower:
         """
         tell_of_migration(self.home)
         desks: list[Desk] = []
+        ending = Ending(self.home, self.reactor)
+        held.callback(ending.finish)
         for party in self.parties:
             account = MultiService()
             account.setName(party.identity.name)
-            for service in self._grow_one(party, held, desks):
+            for service in self._grow_one(party, held, desks, ending):
                 service.setServiceParent(account)
             yield account
         if self.notifier.heard:
             yield watchdog(self.notifier, desks, self.reactor, Random().random)
 
-    def _grow_one(self, party: Party, held: ExitStack, desks: list[Desk]) -> Iterator[IService]:
+    def _grow_one(
+        self, party: Party, held: ExitStack, desks: list[Desk], ending: Ending
+    ) -> Iterator[IService]:
         """Yield the services of one account, and add what answers for it to the desks."""
         config, place = party.config, self.home.settle(party.identity.name)
         settings = network_settings(self.role, config)
@@ -97,14 +111,30 @@ class Grower:
         node = self._node(party, settings, shelf, own, memory)
         desk = Desk(node, place.folder)
         desks.append(desk)
+        people = self._people(party, place, node, held, ending) if self.role == "node" else None
         yield aside.watch(self.reactor, Random().random)
         yield node
         yield Recall(memory, node.network, Random().random)
         yield Listening(self.reactor, config.listen, node.factory, lambda ports: tell(node, ports))
-        yield ApiService(self.reactor, place.socket_path, desk, node.refusals.refuse)
+        yield ApiService(self.reactor, place.socket_path, desk, node.refusals.refuse, people)
         if config.metrics:
             figures = LateFactory(lambda: figures_site(node.metrics, self.reactor))
             yield Listening(self.reactor, [config.metrics], figures)
+
+    def _people(
+        self, party: Party, place: Place, node: Node, held: ExitStack, ending: Ending
+    ) -> PeopleDesk:
+        """Give the node people, and return who answers for them."""
+        chest = Chest(place.chest_path, party.identity.at_rest_key())
+        held.callback(chest.close)
+        pool = ThreadPool(0, DISK_THREADS, "disk")
+        pool.start()
+        held.callback(pool.stop)
+        disk = partial(deferToThreadPool, self.reactor, pool)
+        people = People(node, chest, disk, place.folder / "downloads", Random())
+        people.setServiceParent(node)
+        account = party.identity.name
+        return PeopleDesk(people, AccountKeyFile(self.home.accounts, account, ending))
 
     def _node(
         self,

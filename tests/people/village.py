@@ -7,6 +7,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from streembit.errors import WrongPasscode
+from streembit.jose.keys import Identity
 from streembit.service.node import Node
 from streembit.service.people.desk import PeopleDesk
 from streembit.service.people.lane import at_once
@@ -18,6 +20,32 @@ from tests.disk.places import a_folder
 from tests.service.town import Town
 
 
+class Drawer:
+    """A key file in memory: what takes the place of it, and whether all was destroyed."""
+
+    def __init__(self, passcode: str | None = None) -> None:
+        self.passcode = passcode
+        self.next: Identity | None = None
+        self.refusal: Exception | None = None
+        self.wiped = False
+
+    def check(self, passcode: str | None) -> None:
+        """See `KeyFile`."""
+        if passcode != self.passcode:
+            raise WrongPasscode
+
+    def replace(self, identity: Identity, passcode: str | None) -> None:
+        """See `KeyFile`."""
+        if self.refusal is not None:
+            raise self.refusal
+        self.check(passcode)
+        self.next = identity
+
+    def wipe(self) -> None:
+        """See `KeyFile`."""
+        self.wiped = True
+
+
 class Person:
     """One account: its node, its chest, its people and their desk."""
 
@@ -26,7 +54,8 @@ class Person:
         downloads = village.folder / f"downloads{number}"
         self.people = People(node, chest, at_once, downloads, Random(100 + number))
         self.people.setServiceParent(node)
-        self.desk = PeopleDesk(self.people)
+        self.drawer = Drawer()
+        self.desk = PeopleDesk(self.people, self.drawer)
         self.position = village.town.result(self.desk.events("", 0)).next
 
     @property

@@ -68,7 +68,12 @@ class Readers(Protocol):
 
 
 class Cards:
-    """Publishes our cards, each for today and for tomorrow, and reads those of the contacts."""
+    """Publishes our cards, each for today and for tomorrow, and reads those of the contacts.
+
+    Args:
+        room: where the numbers are kept.
+        bare: the cards say where we are and which key we have, and no more.
+    """
 
     def __init__(
         self,
@@ -77,6 +82,9 @@ class Cards:
         chest: Chest,
         readers: Readers,
         random: Callable[[], float],
+        *,
+        room: str = ROOM,
+        bare: bool = False,
     ) -> None:
         self._network = network
         self._sealed = sealed
@@ -87,6 +95,7 @@ class Cards:
         self._numbers: dict[PublicKey, Numbers] = {}
         # Each contact's records of today and tomorrow (0, 1) have times of their own.
         self._times: Diary[tuple[PublicKey, int]] = Diary(network.clock, self._due)
+        self._room, self._bare = room, bare
         self.published = 0
 
     def add(self, friend: Friend) -> None:
@@ -116,7 +125,7 @@ class Cards:
     # --- ours
     async def fresh(self, friend: Friend) -> Card:
         """Return a new card for a contact; its number is kept."""
-        bundle = await friend.talk.bundle()
+        bundle = b"" if self._bare else await friend.talk.bundle()
         numbers = self._numbers[friend.key]
         numbers.number = (numbers.number or int(self._network.now_s())) + 1
         self._chest.commit([self._row(friend.key)])
@@ -187,7 +196,7 @@ class Cards:
 
     def _card(self, friend: Friend, number: int, bundle: bytes) -> Card:
         network = self._network
-        first, last = friend.talk.conversation.left.waiting()
+        first, last = (0, 0) if self._bare else friend.talk.conversation.left.waiting()
         return Card(
             number,
             int(network.now_s()),
@@ -236,7 +245,7 @@ class Cards:
 
     # --- rows
     def _load(self, key: PublicKey) -> Numbers:
-        row = self._chest.get(ROOM, key.point)
+        row = self._chest.get(self._room, key.point)
         if row is None:
             return Numbers()
         try:
@@ -245,7 +254,7 @@ class Cards:
             raise ChestDamaged(f"the numbers of cards: {e}") from None
 
     def _row(self, key: PublicKey) -> Row:
-        return ROOM, key.point, msgspec.msgpack.encode(self._numbers[key])
+        return self._room, key.point, msgspec.msgpack.encode(self._numbers[key])
 
     def _between(self, least_s: float, most_s: float) -> float:
         return least_s + self._random() * (most_s - least_s)

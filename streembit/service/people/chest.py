@@ -31,5 +31,11 @@ class Chest(Protocol):
     def commit(self, changes: Iterable[Row]) -> None:
         """Make the changes: on the medium on return, all or nothing."""
 
+    def add_lock(self, key: bytes) -> None:
+        """Let this key open the chest too, as the account's next one."""
+
+    def drop_other_locks(self, key: bytes) -> None:
+        """Let no other key than this one open the chest."""
+
     def renew(self, changes: Iterable[Row]) -> None:
         """Commit what makes up for an older state, and end `restored` with it."""

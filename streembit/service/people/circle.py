@@ -152,7 +152,7 @@ class Circle:
         self.register.requests.withdraw(key)
         rows = [] if friend is None else self._people.farewell.begin(entry)
         self.register.keep(*rows)
-        self._dismiss(key)
+        self.dismiss(key)
         if friend is not None:
             self._people.farewell.go_on(entry)
         self.changed(entry)
@@ -163,7 +163,7 @@ class Circle:
         entry = self.book.block(key, self._now())
         self.register.requests.withdraw(key)
         self.register.keep()
-        self._dismiss(key)
+        self.dismiss(key)
         self.changed(entry)
         return entry
 
@@ -226,17 +226,8 @@ class Circle:
         self._people.cards.changed()
         self._people.feed.tell(Notice(RENEWED, RENEWED_TEXT))
 
-    # --- how
-    def changed(self, entry: Entry) -> None:
-        """Tell of somebody who is known otherwise than before."""
-        self._people.feed.tell(ContactChanged(self._people.contact_row(entry)))
-
-    def _kept(self, entry: Entry) -> Entry:
-        self.register.keep()
-        self.changed(entry)
-        return entry
-
-    def _dismiss(self, key: PublicKey) -> None:
+    # --- what others of the people need
+    def dismiss(self, key: PublicKey) -> None:
         """Have nothing to do with a key any more: no talk, no search, no link."""
         self._people.unfriend(key)
         self._people.links.unwant(key)
@@ -244,6 +235,16 @@ class Circle:
         for peer in self._people.network.roster.conversations():
             if peer.key == key:
                 peer.close(KeyRefused())
+
+    def changed(self, entry: Entry) -> None:
+        """Tell of somebody who is known otherwise than before."""
+        self._people.feed.tell(ContactChanged(self._people.contact_row(entry)))
+
+    # --- how
+    def _kept(self, entry: Entry) -> Entry:
+        self.register.keep()
+        self.changed(entry)
+        return entry
 
     def _now(self) -> int:
         return int(self._people.network.now_s())

@@ -18,6 +18,7 @@ from streembit.jose import base64url
 from streembit.jose import fingerprint as fingerprints
 from streembit.jose.keys import PublicKey
 from streembit.service.feed import Feed
+from streembit.service.people.keyfile import KeyFile
 from streembit.service.people.people import People
 from streembit.service.people.shown import is_shown, message_row
 from streembit.service.people.talks import Talk
@@ -51,8 +52,9 @@ PAGE: Final = 100
 class PeopleDesk:
     """Implements `people_facade.PeopleFacade` for one account."""
 
-    def __init__(self, people: People) -> None:
+    def __init__(self, people: People, key_file: KeyFile) -> None:
         self._people = people
+        self._key_file = key_file
         self._circle = people.circle
 
     # --- offers
@@ -171,29 +173,30 @@ class PeopleDesk:
     # --- files
     async def send_files(self, contact: str, paths: Sequence[str]) -> TransferRow:
         """See `PeopleFacade`."""
-        self._talk(contact)
-        return await self._people.transfers.offer(self._key(contact).hex, _absolute(paths))
+        friend = self._people.friends[self._talk(contact).contact]
+        row = await self._people.transfers.offer(friend.name, _absolute(paths))
+        return self._people.transfer_row(row)
 
     async def accept_files(self, transfer: str, folder: str) -> TransferRow:
         """See `PeopleFacade`."""
         (target,) = _absolute([folder]) if folder else (None,)
-        return await self._people.transfers.accept(transfer, target)
+        return self._people.transfer_row(await self._people.transfers.accept(transfer, target))
 
     async def deny_files(self, transfer: str) -> TransferRow:
         """See `PeopleFacade`."""
-        return self._people.transfers.deny(transfer)
+        return self._people.transfer_row(self._people.transfers.deny(transfer))
 
     async def cancel_files(self, transfer: str) -> TransferRow:
         """See `PeopleFacade`."""
-        return self._people.transfers.cancel(transfer)
+        return self._people.transfer_row(self._people.transfers.cancel(transfer))
 
     async def resume_files(self, transfer: str) -> TransferRow:
         """See `PeopleFacade`."""
-        return self._people.transfers.resume(transfer)
+        return self._people.transfer_row(self._people.transfers.resume(transfer))
 
     async def list_files(self) -> list[TransferRow]:
         """See `PeopleFacade`."""
-        return self._people.transfers.rows()
+        return [self._people.transfer_row(row) for row in self._people.transfers.rows()]
 
     # --- events
     async def events(self, after: str, wait_s: float) -> Events:
@@ -221,11 +224,13 @@ class PeopleDesk:
 
     async def rotate_key(self, passcode: str | None) -> KeyChanged:
         """See `PeopleFacade`."""
-        return self._circle.rotate_key(passcode)
+        self._key_file.check(passcode)
+        return self._people.succession.rotate(self._key_file, passcode)
 
     async def revoke_key(self, passcode: str | None) -> KeyChanged:
         """See `PeopleFacade`."""
-        return self._circle.revoke_key(passcode)
+        self._key_file.check(passcode)
+        return self._people.succession.revoke()
 
     def export(self) -> Iterator[ExportLine]:
         """See `PeopleFacade`."""
@@ -241,7 +246,7 @@ class PeopleDesk:
         """See `PeopleFacade`."""
         if account != self._people.node.identity.name:
             raise BadName("give the name of the account that is to be destroyed")
-        self._circle.wipe()
+        self._key_file.wipe()
 
     # --- how
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from streembit.contacts.entry import Entry
 from streembit.contacts.pair import Pair
 from streembit.jose.keys import PublicKey
 from streembit.service.people.talks import Talk
@@ -11,9 +12,18 @@ from streembit.service.people.talks import Talk
 
 @dataclass(eq=False)
 class Friend:
-    """A contact with whom words may be exchanged: its keys, the pair's secrets, the talk."""
+    """A contact with whom words may be exchanged: its keys, the pair's secrets, the talk.
 
+    `name` is what its rows are known by, whatever keys it goes through.
+    """
+
+    name: str
     key: PublicKey
     agreement: PublicKey
     pair: Pair
     talk: Talk
+
+
+def name_of(entry: Entry) -> str:
+    """Return what the rows of a contact are known by: the first key's hex."""
+    return (entry.former[0].key if entry.former else entry.key).hex()

@@ -24,6 +24,7 @@ from streembit.wire.content import (
     FileOffer,
     Goodbye,
     Presence,
+    Rotated,
     Spoken,
     Text,
     Typing,
@@ -52,7 +53,7 @@ class News:
 
     def __init__(self, people: People) -> None:
         self._people = people
-        self._heard: dict[PublicKey, int] = {}  # the last message passed on, as it is kept
+        self._heard: dict[str, int] = {}  # the last message passed on, as it is kept
 
     # --- in
     def tell(self, talk: Talk, events: list[Event]) -> None:
@@ -66,8 +67,8 @@ class News:
             for said in self._not_heard(friend):
                 spoken = said.spoken()
                 if spoken is not None:
-                    self._take(friend.key, spoken)
-                self._note(friend.key, said.number)
+                    self._take(friend, spoken)
+                self._note(friend.name, said.number)
 
     def _tell(self, talk: Talk, event: Event) -> None:
         key, conversation = talk.contact, talk.conversation
@@ -99,14 +100,19 @@ class News:
         said = conversation.entry(number)
         if said is not None and is_shown(said):
             self._people.feed.tell(Arrived(self._row(key, conversation, said)))
+        friend = self._people.friends.get(key)
+        if friend is None:
+            return
         if spoken is not None:
-            self._take(key, spoken)
+            self._take(friend, spoken)
         is_of_programs = not isinstance(spoken, Text | None)
-        if is_of_programs or number - self._last_heard(key) >= NOTE_EVERY:
-            self._note(key, number)
+        if is_of_programs or number - self._last_heard(friend.name) >= NOTE_EVERY:
+            self._note(friend.name, number)
 
-    def _take(self, key: PublicKey, spoken: Spoken) -> None:
+    def _take(self, friend: Friend, spoken: Spoken) -> None:
         """Take a word of a program; one that makes no sense is passed over."""
+        if isinstance(spoken, Rotated):
+            self._people.succession.hear(friend, spoken.body)
         if not isinstance(spoken, FileOffer | FileAnswer):
             return
         try:
@@ -114,7 +120,7 @@ class News:
         except RemoteError as error:
             _log.info("a word about files makes no sense: {code}", code=error.code)
             return
-        self._people.transfers.hear(key.hex, content)
+        self._people.transfers.hear(friend.name, content)
 
     def _row(self, key: PublicKey, conversation: Conversation, said: Said) -> MessageRow:
         return message_row(key, said, conversation, self._people.network.now_s())
@@ -122,7 +128,7 @@ class News:
     # --- what was passed on
     def _not_heard(self, friend: Friend) -> list[Said]:
         """Return what the contact said since the last message that was surely passed on."""
-        heard, before = self._last_heard(friend.key), None
+        heard, before = self._last_heard(friend.name), None
         found: list[Said] = []
         while page := friend.talk.conversation.page(before, PAGE):
             found += [said for said in page if said.number > heard and not said.ours]
@@ -131,16 +137,16 @@ class News:
                 break
         return found[::-1]
 
-    def _last_heard(self, key: PublicKey) -> int:
-        if key not in self._heard:
-            row = self._people.chest.get(ROOM, key.point)
-            self._heard[key] = int.from_bytes(row) if row else 0
-        return self._heard[key]
+    def _last_heard(self, name: str) -> int:
+        if name not in self._heard:
+            row = self._people.chest.get(ROOM, name.encode())
+            self._heard[name] = int.from_bytes(row) if row else 0
+        return self._heard[name]
 
-    def _note(self, key: PublicKey, number: int) -> None:
-        if number > self._last_heard(key):
-            self._heard[key] = number
-            self._people.chest.commit([(ROOM, key.point, number.to_bytes(8))])
+    def _note(self, name: str, number: int) -> None:
+        if number > self._last_heard(name):
+            self._heard[name] = number
+            self._people.chest.commit([(ROOM, name.encode(), number.to_bytes(8))])
 
     # --- out
     def say_of_files(self, contact: str, content: FileContent) -> None:
@@ -149,7 +155,7 @@ class News:
         Raises:
             OutboxFull, DiskFull, DiskFailed
         """
-        friend = self._people.friends.get(PublicKey.from_hex(contact))
+        friend = self._people.named(contact)
         if friend is None:
             return
         name, now_s = base64url.encode(os.urandom(ID_BYTES)), int(self._people.network.now_s())
@@ -162,4 +168,4 @@ class News:
 
     def transferred(self, row: TransferRow) -> None:
         """Tell of a transfer that came on."""
-        self._people.feed.tell(Transferred(row))
+        self._people.feed.tell(Transferred(self._people.transfer_row(row)))

@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Final, cast
 
+from msgspec.structs import replace
 from twisted.application.service import MultiService
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -30,7 +31,7 @@ from streembit.service.people.chest import Chest
 from streembit.service.people.circle import Circle
 from streembit.service.people.drops import Drops
 from streembit.service.people.farewell import Farewell
-from streembit.service.people.friend import Friend
+from streembit.service.people.friend import Friend, name_of
 from streembit.service.people.knocks import Knocks
 from streembit.service.people.lane import Disk
 from streembit.service.people.links import Links
@@ -38,16 +39,18 @@ from streembit.service.people.news import News
 from streembit.service.people.pace import Pace
 from streembit.service.people.sealed import Sealed
 from streembit.service.people.shown import contact_row
+from streembit.service.people.succession import Succession
 from streembit.service.people.talks import Talk, Talks
 from streembit.service.people.transfers import Transfers
 from streembit.service.people.way import DirectWay
-from streembit.service.people_rows import ContactRow
+from streembit.service.people_rows import ContactRow, TransferRow
 from streembit.service.upkeep import Upkeep, as_deferred
 from streembit.service.whois import Whois
 from streembit.wire.card import Card
 from streembit.wire.message import Answer, Hand, Handed, Knock, Knocked, Show, Shown
 from streembit.wire.offer import MAX_ADDRESSES, Address
 
+PAIRS: Final = "pairs"  # the room of the keys that each conversation goes on under
 MOVED_EVERY_S: Final = 5.0  # how soon contacts hear that our address has changed
 
 _log = Logger()
@@ -70,7 +73,7 @@ class People(MultiService):
         super().__init__()
         self.setName("people")
         self.node, self.network, self.chest = node, node.network, chest
-        self._random = random
+        self.random = random
         self.friends: dict[PublicKey, Friend] = {}
         self.whois = Whois(node.network, node.finder)
         self.pace = Pace(node.clock)
@@ -83,6 +86,7 @@ class People(MultiService):
         self.farewell = Farewell(self)
         self.circle = Circle(self)
         self.knocks = Knocks(self)
+        self.succession = Succession(self)
         self.news = News(self)
         folder = Path(self.circle.register.settings.downloads or downloads)
         self.transfers = Transfers(
@@ -104,6 +108,7 @@ class People(MultiService):
         super().startService()
         self.news.catch_up()
         self.knocks.start()
+        self.succession.start()
 
     def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
         """Keep what has happened, and do nothing more."""
@@ -113,6 +118,7 @@ class People(MultiService):
         self.links.close()
         self.pace.close()
         self.farewell.close()
+        self.succession.close()
         self.feed.stop()
         self.talks.close()
         return stopped
@@ -126,8 +132,10 @@ class People(MultiService):
             return known
         self.unfriend(key)
         self.farewell.stop(key)
-        talk = self.talks.add(key, partial(self._conversation, key, agreement))
-        friend = self.friends[key] = self._friend_of(key, agreement, talk)
+        name = name_of(entry)
+        talk = self.talks.add(key, partial(self._conversation, name, key, agreement))
+        friend = self.friends[key] = self._friend_of(name, key, agreement, talk)
+        self._check_keys(friend)
         self.cards.add(friend)
         self.drops.add(friend)
         self.links.want(key)
@@ -148,8 +156,9 @@ class People(MultiService):
     def stranger(self, entry: Entry) -> Friend:
         """Return somebody who is no contact any more, with what is left of the talk."""
         key, agreement = entry.public(), PublicKey.parse(entry.agreement)
-        talk = Talk(self.talks, key, partial(self._conversation, key, agreement))
-        return self._friend_of(key, agreement, talk)
+        name = name_of(entry)
+        talk = Talk(self.talks, key, partial(self._conversation, name, key, agreement))
+        return self._friend_of(name, key, agreement, talk)
 
     def conversation(self, key: PublicKey) -> Conversation | None:
         """Return the conversation with somebody, also one that has ended; None if none began."""
@@ -170,6 +179,15 @@ class People(MultiService):
             linked=key.text in self.network.roster,
             with_words=with_words,
         )
+
+    def named(self, name: str) -> Friend | None:
+        """Return the contact whose rows are known by this name."""
+        return next((each for each in self.friends.values() if each.name == name), None)
+
+    def transfer_row(self, row: TransferRow) -> TransferRow:
+        """Return the row of a transfer with the key that the contact has now."""
+        friend = self.named(row.contact)
+        return row if friend is None else replace(row, contact=friend.key.hex)
 
     def show(self, key: PublicKey) -> None:
         """Show a contact our newest card, if there is a link."""
@@ -198,16 +216,17 @@ class People(MultiService):
         """Go on without a link."""
         friend = self.friends.get(peer.key)
         if friend is not None:
-            self.transfers.link_gone(peer.key.hex)
+            self.transfers.link_gone(friend.name)
             friend.talk.closed(reason.code)
             self.circle.presence_changed(friend.key, linked=False)
         self.links.lost(peer.key)
 
     def frame(self, peer: Peer, payload: bytes) -> bool:
         """Take bytes of a contact's files."""
-        if peer.key not in self.friends:
+        friend = self.friends.get(peer.key)
+        if friend is None:
             return False
-        self.transfers.payload(peer.key.hex, _link(peer), payload)
+        self.transfers.payload(friend.name, _link(peer), payload)
         return True
 
     def hand(self, peer: Peer, body: Hand) -> Deferred[Answer]:
@@ -255,7 +274,7 @@ class People(MultiService):
 
     def rotation(self) -> str:
         """Return the statement that we have another key."""
-        return ""
+        return self.succession.statement
 
     def read(self, friend: Friend, card: Card) -> None:
         """Take what a contact's card says."""
@@ -266,6 +285,8 @@ class People(MultiService):
         friend.talk.conversation.taking.announced(card.first, card.last)
         friend.talk.touch()
         self.drops.fetch(friend.key)
+        if card.rotation:
+            self.succession.read(friend, card.rotation)
         if card.removed:
             self.circle.ended(friend)
 
@@ -311,15 +332,25 @@ class People(MultiService):
         if not friend.talk.is_open:
             self._show(friend)
             friend.talk.opened(DirectWay(self.network, friend.key))
-            self.transfers.link_open(friend.key.hex, _link(peer))
+            self.transfers.link_open(friend.name, _link(peer))
             self.circle.presence_changed(friend.key, linked=True)
 
-    def _friend_of(self, key: PublicKey, agreement: PublicKey, talk: Talk) -> Friend:
-        return Friend(key, agreement, Pair(self.node.identity, key, agreement), talk)
+    def _friend_of(self, name: str, key: PublicKey, agreement: PublicKey, talk: Talk) -> Friend:
+        return Friend(name, key, agreement, Pair(self.node.identity, key, agreement), talk)
 
-    def _conversation(self, key: PublicKey, agreement: PublicKey) -> Conversation:
+    def _check_keys(self, friend: Friend) -> None:
+        """Begin new sessions where ours or the contact's identity is not the one it was."""
+        row = self.node.identity.public.point + friend.key.point + friend.agreement.point
+        known = self.chest.get(PAIRS, friend.name.encode())
+        if known == row:
+            return
+        if known is not None:
+            friend.talk.change_keys()
+        self.talks.settle((PAIRS, friend.name.encode(), row))
+
+    def _conversation(self, name: str, key: PublicKey, agreement: PublicKey) -> Conversation:
         contact = Contact(key, agreement)
-        made = Conversation(self.node.identity, contact, self.chest, self._random)
+        made = Conversation(self.node.identity, contact, self.chest, self.random, name)
         self.circle.instruct(made, key)
         return made
 

@@ -167,6 +167,10 @@ class Talk:
 
         return self._do(start_anew)
 
+    def change_keys(self) -> None:
+        """Go on under other keys, ours or the contact's."""
+        self._do(lambda talk, now_s: talk.change_keys(now_s)).addErrback(_passed_over)
+
     def end(self) -> Deferred[None]:
         """Forget all keys, and fail all that waits."""
 
