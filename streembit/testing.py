@@ -512,11 +512,13 @@ class MemoryChest:
     """An account's rows, kept nowhere; see `streembit.disk.chest`.
 
     `restored` can be set, as if the chest had been put back from a backup.
-    `commits` counts, and `refusal`, when set, is raised by every commit.
+    `commits` counts, `refusal`, when set, is raised by every commit, and
+    `locks` are the keys that would open it.
     """
 
-    def __init__(self, *, restored: bool = False) -> None:
+    def __init__(self, key: bytes = b"", *, restored: bool = False) -> None:
         self.restored = restored
+        self.locks = {key}
         self.commits = 0
         self.refusal: Exception | None = None
         self.locks: set[bytes] = set()
@@ -568,6 +570,20 @@ class MemoryChest:
     def drop_other_locks(self, key: bytes) -> None:
         """Note that no other key than this one opens the chest."""
         self._check_open()
+        self.locks = {key}
+
+    def add_lock(self, key: bytes) -> None:
+        """Let this key open the chest too."""
+        self._check_open()
+        if self.refusal is not None:
+            raise self.refusal
+        self.locks.add(key)
+
+    def drop_other_locks(self, key: bytes) -> None:
+        """Let no other key open the chest; raise ValueError unless this one does."""
+        self._check_open()
+        if key not in self.locks:
+            raise ValueError("the key has no lock")
         self.locks = {key}
 
     def close(self) -> None:

@@ -39,7 +39,7 @@ class MemoryChestTest(SynchronousTestCase):
 
     def opened(self) -> AnyChest:
         """Return a new, empty chest."""
-        return MemoryChest()
+        return MemoryChest(KEY)
 
     def test_rows_are_found_by_room_and_key(self) -> None:
         """A row lies in one room under one key, and numbers are other keys than their bytes."""
@@ -99,6 +99,14 @@ class MemoryChestTest(SynchronousTestCase):
         chest = self.opened()
         chest.renew([Kept("a", 1, b"x")])
         self.assertEqual((chest.get("a", 1), chest.restored), (b"x", False))
+
+    def test_only_a_key_that_has_a_lock_can_be_the_only_one(self) -> None:
+        """A chest never loses its last lock."""
+        chest = self.opened()
+        self.assertRaises(ValueError, chest.drop_other_locks, OTHER)
+        chest.add_lock(OTHER)
+        chest.drop_other_locks(OTHER)
+        self.assertRaises(ValueError, chest.drop_other_locks, KEY)
 
     def test_a_wiped_or_closed_chest_is_of_no_use(self) -> None:
         """Nothing is read from it and nothing is made anew by a late caller."""
