@@ -179,7 +179,8 @@ class Outbox:
         `knows` said that it can be true.
         """
         early, whole = set(receipt.early), []
-        news = 0 < self._head.void <= receipt.upto or self._head.void in early
+        # That it is among the early ones does not do: it may be the piece that was given up.
+        news = 0 < self._head.void <= receipt.upto
         if news:
             self._head.void = 0
             self._save_head()

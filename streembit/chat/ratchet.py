@@ -110,9 +110,10 @@ class Ratchet:
         """Return what a message says.
 
         Raises:
-            BadParcel: not a message of this session, or altered.
-            ParcelRepeated: it was opened before, or is so old that its
-                key is gone.
+            BadParcel: not a message of this session, or altered, or
+                opened before in a chain that is over since.
+            ParcelRepeated: it was opened before in this chain, or its key
+                is gone.
             ParcelTooFarAhead: more than MAX_STEP before it are missing.
         """
         return _opened(self._double.decrypt_message(from_message(_checked(message)), ad))

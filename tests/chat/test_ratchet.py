@@ -58,8 +58,10 @@ class SpeakingTests(SynchronousTestCase):
                 if chance.random() < 0.1:
                     continue
                 self.assertEqual(sides[to].open(message, AD), said)
-                sides[to] = Ratchet.load(sides[to].state())
-                self.assertRaises(ParcelRepeated, sides[to].open, message, AD)
+                state = sides[to].state()
+                sides[to] = Ratchet.load(state)
+                self.assertRaises(ParcelRefused, sides[to].open, message, AD)
+                self.assertEqual(sides[to].state(), state)
 
     def test_any_message_of_the_first_chain_can_come_first(self) -> None:
         """The beginning may arrive late."""
