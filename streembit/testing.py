@@ -513,15 +513,14 @@ class MemoryChest:
 
     `restored` can be set, as if the chest had been put back from a backup.
     `commits` counts, `refusal`, when set, is raised by every commit, and
-    `locks` are the keys that would open it.
+    `locks` are the keys that would open it, where any were named.
     """
 
     def __init__(self, key: bytes = b"", *, restored: bool = False) -> None:
         self.restored = restored
-        self.locks = {key}
+        self.locks = {key} if key else set()
         self.commits = 0
         self.refusal: Exception | None = None
-        self.locks: set[bytes] = set()
         self._rows: dict[tuple[str, bytes | int], bytes] = {}
         self._closed = False
 
@@ -548,29 +547,17 @@ class MemoryChest:
         self._check_open()
         if self.refusal is not None:
             raise self.refusal
-        rows = dict(self._rows)
-        for room, key, row in changes:
-            _check_row(key, row)
-            rows.pop((room, key), None)
+        checked = [(room, key, _checked_row(key, row)) for room, key, row in changes]
+        for room, key, row in checked:
+            self._rows.pop((room, key), None)
             if row is not None:
-                rows[room, key] = row
-        self._rows = rows
+                self._rows[room, key] = row
         self.commits += 1
 
     def renew(self, changes: Iterable[tuple[str, bytes | int, bytes | None]]) -> None:
         """Commit what makes up for a restore, and end `restored` with it."""
         self.commit(changes)
         self.restored = False
-
-    def add_lock(self, key: bytes) -> None:
-        """Note that this key opens the chest too."""
-        self._check_open()
-        self.locks.add(key)
-
-    def drop_other_locks(self, key: bytes) -> None:
-        """Note that no other key than this one opens the chest."""
-        self._check_open()
-        self.locks = {key}
 
     def add_lock(self, key: bytes) -> None:
         """Let this key open the chest too."""
@@ -582,7 +569,7 @@ class MemoryChest:
     def drop_other_locks(self, key: bytes) -> None:
         """Let no other key open the chest; raise ValueError unless this one does."""
         self._check_open()
-        if key not in self.locks:
+        if self.locks and key not in self.locks:
             raise ValueError("the key has no lock")
         self.locks = {key}
 
@@ -600,11 +587,12 @@ class MemoryChest:
             raise DiskFailed("the chest is closed")
 
 
-def _check_row(key: bytes | int, row: bytes | None) -> None:
+def _checked_row(key: bytes | int, row: bytes | None) -> bytes | None:
     if isinstance(key, int) and not 0 <= key <= MAX_POSITION:
         raise ValueError(f"no position: {key}")
     if row is not None and len(row) > MAX_ROW_BYTES:
         raise TooLarge("a row", size_bytes=len(row), limit_bytes=MAX_ROW_BYTES)
+    return row
 
 
 class MemoryOwnRecords:
