@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ from streembit.wire.transfer import FileEntry
 
 PREFIX: Final = ".streembit-"  # of the private folder: hidden, and its owner is known
 MAX_OPEN_PARTS: Final = 16  # as many as a transfer asks for at a time
-SYNC_BYTES: Final = 64 * 1024 * 1024  # what a power cut may cost; and the end is not one long wait
+SYNC_BYTES: Final = 64 * 1024 * 1024  # what a power cut may cost; the end is no long wait
 
 _TREE: Final = "tree"  # whole files, under their safe paths
 _WHOLE: Final = "whole"  # the same folder once all of them are there
@@ -93,7 +94,19 @@ class Download:
             for piece in data:
                 self._write_all(fd, piece, offset)
                 offset += len(piece)
-            self._count(file, fd, sum(map(len, data)))
+            self._unsynced[file] = self._unsynced.get(file, 0) + sum(map(len, data))
+
+    def sync_due(self) -> Callable[[], None] | None:
+        """Return work that puts a part on the medium, if it is time for that, else None.
+
+        It may be done at any time and in any thread, once.
+        """
+        for file, unsynced in self._unsynced.items():
+            if unsynced >= SYNC_BYTES:
+                self._unsynced[file] = 0
+                with blamed_on_disk(self._path):
+                    return partial(self._sync, self._calls.dup(self._parts[file]))
+        return None
 
     def read(self, file: int, offset: int, size_bytes: int) -> bytes:
         """Return bytes of a part, fewer where it is shorter."""
@@ -225,13 +238,12 @@ class Download:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             written += count
 
-    def _count(self, file: int, fd: int, size_bytes: int) -> None:
-        """Sync a part now and then."""
-        unsynced = self._unsynced.get(file, 0) + size_bytes
-        if unsynced >= SYNC_BYTES:
-            self._calls.fsync(fd)
-            unsynced = 0
-        self._unsynced[file] = unsynced
+    def _sync(self, fd: int) -> None:
+        with blamed_on_disk(self._path):
+            try:
+                self._calls.fsync(fd)
+            finally:
+                self._calls.close(fd)
 
     def _let_go(self, file: int) -> None:
         self._unsynced.pop(file, None)

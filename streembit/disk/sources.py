@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections import OrderedDict
@@ -20,6 +21,9 @@ from streembit.wire.transfer import MAX_FILES, MAX_PATH_PARTS
 
 MAX_OPEN_FILES: Final = 16  # as many as are asked for at a time
 _MAX_LEFT_OUT: Final = 64  # told to the user; more are only counted
+AHEAD_BYTES: Final = 4 * 1024 * 1024  # some milliseconds of a quick link
+_NO_WAIT: Final = getattr(os, "RWF_NOWAIT", 0)  # Linux has it
+_WOULD_WAIT: Final = frozenset({errno.EAGAIN, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -31,6 +35,11 @@ class Source(Struct, frozen=True, array_like=True):
     inode: int
     size_bytes: int
     changed_ns: int
+
+    @property
+    def where(self) -> Path:
+        """Its path."""
+        return Path(os.fsdecode(self.path))
 
 
 @dataclass
@@ -93,18 +102,38 @@ class Reading:
     def read(self, file: int, offset: int, size_bytes: int) -> bytes:
         """Return bytes of a file, which is still the one that was offered.
 
+        What follows them is fetched from the disk meanwhile.
+
         Raises:
             FileChanged: it is another one, or was written to, or is gone.
             DiskFailed: it cannot be read.
         """
         source = self._sources[file]
-        path = Path(os.fsdecode(source.path))
-        with self._lock, blamed_on_disk(path):
+        with self._lock, blamed_on_disk(source.where):
             fd = self._descriptor(file, source)
             data = os.pread(fd, size_bytes, offset)
-            if Source(source.path, *_stamp(os.fstat(fd))) != source:
-                raise FileChanged(file=str(path))
+            _check(fd, source)
+            end = offset + size_bytes
+            os.posix_fadvise(fd, end, AHEAD_BYTES, os.POSIX_FADV_WILLNEED)
             return data
+
+    def at_hand(self, file: int, offset: int, size_bytes: int) -> bytes | None:
+        """Return what `read` would, if that takes no wait for the disk; else None.
+
+        Raises:
+            FileChanged, DiskFailed
+        """
+        if not _NO_WAIT or file not in self._open or not self._lock.acquire(blocking=False):
+            return None
+        source = self._sources[file]
+        try:
+            with blamed_on_disk(source.where):
+                fd = self._open[file]
+                data = _cached(fd, offset, size_bytes)
+                _check(fd, source)
+                return data
+        finally:
+            self._lock.release()
 
     def close(self) -> None:
         """Let go of all descriptors; the next call opens what it needs."""
@@ -125,6 +154,23 @@ class Reading:
             raise FileChanged("it is gone", file=os.fsdecode(source.path)) from None
         self._open[file] = fd
         return fd
+
+
+def _cached(fd: int, offset: int, size_bytes: int) -> bytes | None:
+    """Return bytes that the system has in memory, None unless it has all of them."""
+    buffer = bytearray(size_bytes)
+    try:
+        found = os.preadv(fd, [buffer], offset, _NO_WAIT)
+    except OSError as e:
+        if e.errno in _WOULD_WAIT:
+            return None
+        raise
+    return bytes(buffer) if found == size_bytes else None
+
+
+def _check(fd: int, source: Source) -> None:
+    if Source(source.path, *_stamp(os.fstat(fd))) != source:
+        raise FileChanged(file=str(source.where))
 
 
 def _add_named(found: Found, path: Path) -> None:

@@ -62,6 +62,11 @@ class Incoming:
         return self.position < self.start
 
     @property
+    def is_inside(self) -> bool:
+        """Whether the bytes that are there end inside of a chunk."""
+        return self.position % CHUNK_BYTES != 0 and self.position < self.size
+
+    @property
     def in_flight(self) -> int:
         """Bytes that were asked for and have not come."""
         return max(0, self.upto - max(self.position, self.start))

@@ -126,6 +126,11 @@ class Receiving:
             self._reached_bytes = self._whole_bytes + parts
         return max(self._reached_bytes, self._whole_bytes)
 
+    @property
+    def owed_bytes(self) -> int:
+        """How many bytes were asked for and have not come."""
+        return WINDOW_BYTES - self._room()
+
     # --- what our user and the contact decide
 
     def accept(self, free_bytes: int) -> FileVerdict:
@@ -230,6 +235,8 @@ class Receiving:
             incoming.block(frame)
             self.stand.moved_bytes += len(frame.data)
             steps += self._written(frame)
+            if incoming.is_inside and self._room() < ASK_STEP_BYTES:
+                return steps  # as most blocks are: nothing else can follow
         else:
             reads = incoming.wanted()[1] == 0  # none is under way: the mark may set one free
             try:

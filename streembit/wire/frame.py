@@ -66,7 +66,10 @@ class FrameReader:
             self._buffer, self._start = b"", 0  # an idle stream holds no memory
         else:
             self._start = end
-        return bytes(buffer[body:end])
+        if isinstance(buffer, bytes):
+            return buffer[body:end]
+        with memoryview(buffer) as view:
+            return bytes(view[body:end])  # copied once
 
     @property
     def buffered_bytes(self) -> int:

@@ -272,10 +272,29 @@ class DownloadTests(SynchronousTestCase):
         calls, seen = failing()
         download = self.download(calls)
         download.found([FileEntry(["a"], 2**40)])
-        block = bytes(1 << 20)
+        block, due = bytes(1 << 20), []
         for n in range(SYNC_BYTES // len(block) * 2):
             download.write(0, n * len(block), [block])
+            if (work := download.sync_due()) is not None:
+                due.append(work)
+        download.close()
+        self.assertEqual(seen.names.count("fsync"), 0)
+        for work in due:
+            work()
         self.assertEqual(seen.names.count("fsync"), 2)
+
+    def test_S3_a_sync_that_fails(self) -> None:
+        """It is said, and the descriptor is let go all the same."""
+        calls, seen = failing()
+        download = self.download(calls)
+        download.found([FileEntry(["a"], 2**40)])
+        download.write(0, 0, [bytes(SYNC_BYTES)])
+        work = download.sync_due()
+        assert work is not None
+        seen.at, seen.error = len(seen.names) + 1, errno.EIO
+        with self.assertRaises(DiskFailed):
+            work()
+        self.assertEqual(seen.names[-1], "close")
 
     def test_discard_removes_all(self) -> None:
         """Twice, and where there is nothing; links in it are removed, not followed."""

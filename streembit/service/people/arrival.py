@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from streembit.disk.downloads import Download
 from streembit.errors import DiskFailed, DiskFull, Internal, PeerGone, StreembitError
@@ -24,7 +25,7 @@ from streembit.files.receiving import (
     Write,
 )
 from streembit.files.state import State
-from streembit.service.people.lane import Disk, FileLink
+from streembit.service.people.lane import FileLink, Lane
 from streembit.wire.transfer import Ask, Block, FileEntry, Mark, pack_ask
 
 DiskStep = Write | Reread | Cut | Finish
@@ -75,14 +76,15 @@ class Arrival:
     """
 
     def __init__(
-        self, receiving: Receiving, download: Download, disk: Disk, events: ArrivalEvents
+        self, receiving: Receiving, download: Download, lane: Lane, events: ArrivalEvents
     ) -> None:
         self.receiving = receiving
         self.is_beginning = False
         self.heard_s = 0.0
         self.silences = 0
         self._download = download
-        self._disk = disk
+        self._lane = lane
+        self._syncing = False
         self._events = events
         self._link: FileLink | None = None
         self._steps: deque[Step | _Begin | _Discard] = deque()
@@ -102,7 +104,11 @@ class Arrival:
         Raises:
             BadBlock, WrongDigest, BadManifest: the transfer has failed.
         """
-        self._do(self.receiving.frame(frame))
+        steps = self.receiving.frame(frame)
+        if len(steps) == 1 and isinstance(steps[0], Write) and self.receiving.owed_bytes:
+            self._steps.append(steps[0])  # more is sure to come: both are written in one go
+        else:
+            self._do(steps)
 
     def pause(self) -> None:
         """Ask for nothing more; what has come is written."""
@@ -110,6 +116,7 @@ class Arrival:
         self.is_beginning = False
         self.receiving.pause()
         self._steps = deque(step for step in self._steps if isinstance(step, _LASTING))
+        self._do(())
 
     def discard(self) -> None:
         """Remove all that is there of the transfer, which is over."""
@@ -165,14 +172,14 @@ class Arrival:
             case Ask():
                 self._ask(step, self._link)
             case Keep():
-                await self._disk(partial(self._download.expect, self._entries))
+                await self._lane.run(partial(self._download.expect, self._entries))
                 self._events.keep(self)
             case Complete():
-                self._events.completed(self, await self._disk(self._download.complete))
+                self._events.completed(self, await self._lane.run(self._download.complete))
             case _Begin():
                 await self._look()
             case _Discard():
-                await self._disk(self._download.discard)
+                await self._lane.run(self._download.discard)
                 self._events.discarded(self)
 
     @property
@@ -195,14 +202,33 @@ class Arrival:
             else:
                 break
             self._steps.popleft()
-        found = await self._disk(partial(_done, self._download, steps))
+        brief = all(isinstance(step, Write) for step in steps)
+        do = self._lane.brief if brief else self._lane.run
+        found = await do(partial(_done, self._download, steps))
+        self._sync()
         for ask in asks:
             self._ask(ask, link)
         for wanted, data in found:
             self._steps.extend(self.receiving.reread(wanted, data))
 
+    def _sync(self) -> None:
+        """Put what was written on the medium now and then, while more is written."""
+        work = None if self._syncing else self._download.sync_due()
+        if work is not None:
+            self._syncing = True
+            self._lane.run(work).addCallbacks(self._synced, self._not_synced)
+
+    def _synced(self, _: object) -> None:
+        self._syncing = False
+
+    def _not_synced(self, failure: Failure) -> None:
+        self._syncing = False
+        self._stop()
+        error = failure.value
+        self._events.held_up(self, error if isinstance(error, StreembitError) else Internal())
+
     async def _look(self) -> None:
-        held, whole = await self._disk(partial(self._download.found, self._entries))
+        held, whole = await self._lane.run(partial(self._download.found, self._entries))
         if self.is_beginning and self.receiving.stand.state in _BEGINS:
             self.is_beginning = False
             self._steps.extend(self.receiving.begin(held, whole))

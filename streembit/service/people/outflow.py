@@ -109,13 +109,19 @@ class Outflow:
         if turn is None:
             return False
         sending, read = turn
+        reading = self._readings[sending]
+        wanted = read.file, read.offset, read.size_bytes
         data = sending.manifest_bytes(read)
+        try:
+            data = reading.at_hand(*wanted) if data is None else data
+        except StreembitError as error:
+            self._end(sending, error)
+            return True
         if data is not None:
             self._fill(data, sending, read)
             return True
         self._reading = True
-        work = partial(self._readings[sending].read, read.file, read.offset, read.size_bytes)
-        self._disk(work).addCallbacks(
+        self._disk(partial(reading.read, *wanted)).addCallbacks(
             self._fill, self._unread, callbackArgs=(sending, read), errbackArgs=(sending,)
         ).addErrback(self._broken)
         return True

@@ -33,7 +33,7 @@ from streembit.files.turns import MAX_RUNNING, check_offers
 from streembit.jose.base64url import encode as b64
 from streembit.service.people.arrival import Arrival
 from streembit.service.people.keeping import Chest, Entry, Keeping
-from streembit.service.people.lane import Disk, FileLink
+from streembit.service.people.lane import Disk, FileLink, Lane
 from streembit.service.people.outflow import Outflow
 from streembit.service.people_rows import TransferRow
 from streembit.wire.transfer import (
@@ -146,6 +146,7 @@ class Transfers(Service):
         self._keeping = Keeping(chest)
         self._clock = clock
         self._disk = disk
+        self._lane = Lane(disk, clock)
         self._say = say
         self._changed = changed
         self._transfers: dict[str, _Transfer] = {}
@@ -571,7 +572,7 @@ class Transfers(Service):
 
     def _arrival(self, entry: Entry, receiving: Receiving) -> Arrival:
         download = Download(Path(entry.folder), entry.private)
-        return Arrival(receiving, download, self._disk, self)
+        return Arrival(receiving, download, self._lane, self)
 
     def _offered(self, transfer: _Transfer) -> Receiving:
         """Return the receiving end of an offer that waits for our user."""
