@@ -111,6 +111,15 @@ BOUNDS: Final = {
     "service.metrics.Metrics._tallies": "the program's own figures",
     "service.network.Network._reaching": "GateLimits.total: each is a dial under way",
     "service.node.Node.listening": "our own ports",
+    "service.people.arrival.Arrival._idle": "who waits for our own stop",
+    "service.people.arrival.Arrival._steps": "WINDOW_BYTES of blocks, MAX_OPEN_FILES of the rest",
+    "service.people.outflow.Outflow._readings": "our own transfers to one contact",
+    "service.people.outflow.Outflow._ready": "what two reads bring",
+    "service.people.transfers.Transfers._companies": "our contacts",
+    "service.people.transfers.Transfers._transfers": (
+        "MAX_OFFERS_WAITING a contact, MAX_FINISHED, and what our user agreed to"
+    ),
+    "service.people.transfers.Transfers.paths": "the names that `Download.complete` returns",
     "service.probes.Probes._under_way": "MAX_PROBES",
     "service.recall.Memory._met": "the table",
     "service.replication.Replication._newcomers": "MAX_NEWCOMERS",
