@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.sources import CORE, Source, sources
+from tests.sources import CORE, ROOT, Source, sources
 
 # From the ground up; rooms of one floor do not know each other.
 FLOORS = (
@@ -17,7 +19,7 @@ FLOORS = (
     ("rpc", "net", "disk"),
     ("service",),
     ("api", "web"),
-    ("cli",),
+    ("cli", "client"),
     ("tap",),
     ("testing",),
 )
@@ -106,10 +108,16 @@ class FloorTests(SynchronousTestCase):
             self.assertEqual(allowed(room, FLOOR[room], name), expected, f"{room} {name}")
 
     def test_the_package_itself_imports_its_version_only(self) -> None:
-        """`import streembit` costs nothing and binds nobody."""
+        """`import streembit` costs nothing and binds nobody; the client comes when asked for."""
         (package,) = (source for source in sources("streembit") if source.module == "streembit")
-        names = {name for name, _ in package.imports()}
-        self.assertLessEqual(names, {"streembit._version.__version__"})
+        names = {name for name, _ in package.imports() if starts(name, ("streembit",))}
+        self.assertEqual(names, {"streembit._version.__version__", "streembit.client.Client"})
+        code = (
+            "import sys, streembit; print(*(n for n in sys.modules if n.startswith("
+            "('streembit', 'twisted', 'msgspec')))); print(streembit.Client.__name__)"
+        )
+        told = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
+        self.assertEqual(sorted(told.split()), ["Client", "streembit", "streembit._version"])
 
     def test_the_plugin_imports_nothing_of_streembit(self) -> None:
         """A plugin that fails to import makes a command vanish without a word."""

@@ -37,6 +37,11 @@ class Feed:
         self._last = 0
         self._waiting: dict[Deferred[None], IDelayedCall] = {}
 
+    @property
+    def waiting(self) -> int:
+        """How many clients wait for something to happen."""
+        return len(self._waiting)
+
     def tell(self, event: Event) -> None:
         """Add an event, and answer all who wait."""
         self._last += 1
