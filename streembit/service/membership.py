@@ -30,6 +30,7 @@ from streembit.wire.message import Ping
 RENEW_IN_S: Final = 1.0  # links that are closed in order are gone by then
 FILL_ROUNDS: Final = 6  # right after joining: at most so many rounds of handshakes with candidates
 SPARE_LINKS: Final = 32  # opened beyond those that are kept, before the oldest are closed at once
+FICKLE_S: Final = 5.0  # whose link is reset so soon is forgotten, not dialled again at once
 TEST_AFTER_S: Final = 60.0  # a full bucket's oldest is asked whether it lives, if not heard since
 
 __all__ = ["Address", "Membership"]
@@ -129,10 +130,17 @@ class Membership(MultiService):
             return
         node = self._network.table.get(peer.node_id)
         if node is not None and self.running and not _is_orderly(reason):
-            self._network.table.failed(node.id)
-            self._errands.start(lambda: self._recheck(node))
+            self._lost(node, self._network.now_s() - peer.opened_s)
         if not len(self._network.roster):
             self._round.next_in(self._backoff.next_s())
+
+    def _lost(self, node: Node, lived_s: float) -> None:
+        """Ask a node whether it lives, unless it would only reset that link as well."""
+        if 0 <= lived_s < FICKLE_S:
+            self._network.table.remove(node.id)
+        else:
+            self._network.table.failed(node.id)
+            self._errands.start(lambda: self._recheck(node))
 
     def knows(self, hello: Hello, host: str) -> bool:
         """Tell whether the table holds the node that says this of itself at this host."""

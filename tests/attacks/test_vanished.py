@@ -9,9 +9,9 @@ from cryptography.exceptions import InvalidTag
 
 from streembit.net.gate import GateLimits
 from streembit.wire.life import ASKS, SHOWS
-from streembit.wire.message import Ping, Pong
+from streembit.wire.message import Body, Nodes, Ping, Pong, Rpc
 from tests.attacks.watched import AttackTests, quiet
-from tests.rig.evil import silent
+from tests.rig.evil import EvilLink, silent
 from tests.rig.refusal import HOST, QUIET, Watch
 from tests.rig.shake import twisted_by
 from tests.service.town import PORT, Town
@@ -103,6 +103,27 @@ class VanishedTests(AttackTests):
             self.watch.harmless()
         self.assertEqual(self.watch.node.gate.total, before)
         self.assertEqual(len(self.watch.node.network.roster), 1)
+
+
+class FickleTests(AttackTests):
+    """B3: a neighbour that answers, and resets every link as soon as it has."""
+
+    def test_B3_who_resets_every_link_is_not_dialled_without_end(self) -> None:
+        """Each reset would be worth a look whether it lives, and each look would be reset."""
+
+        def fickle(link: EvilLink, request: Rpc) -> Body:
+            self.town.memory.clock.callLater(0.001, link.leave)
+            return Pong("") if isinstance(request.body, Ping) else Nodes([])
+
+        evil = self.watch.neighbour(fickle)
+        self.town.memory.trace.clear()
+        for link in list(evil.links):
+            link.leave()
+        self.town.run(60)
+        where = f"10.7.0.1:{PORT}"
+        dials = [to for _, _, to, size in self.town.memory.trace if size < 0 and to == where]
+        self.assertLessEqual(len(dials), 10)
+        self.watch.harmless()
 
 
 class RangeTests(AttackTests):
