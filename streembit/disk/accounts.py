@@ -27,7 +27,6 @@ if TYPE_CHECKING:  # they bring the cryptography along, which a look at the name
 
 KEY: Final = "key.json"
 PREVIOUS: Final = "key.json.previous"
-CHEST: Final = "chest.sqlite"
 MAX_KEY_FILE_BYTES = 4096  # one is about 600
 _DEFAULT: Final = ".default"
 _NAME: Final = re.compile(r"[a-z0-9_][a-z0-9._-]{0,63}", re.ASCII)
@@ -85,10 +84,6 @@ class Accounts:
     def key_path(self, name: str) -> Path:
         """Return where the account's key file lies or would lie."""
         return self.folder / name / KEY
-
-    def chest_path(self, name: str) -> Path:
-        """Return where the account's contacts and messages lie or would lie."""
-        return self.folder / name / CHEST
 
     def create(self, name: str, passcode: str | None) -> Identity:
         """Make an account with new keys; the first one becomes the default.

@@ -30,7 +30,7 @@ def main(folder: Path) -> None:
     shelf = SqliteShelf(home.records_path)
     published = PublishedRecords(home.published_path)
     published.reserve(SLOT)
-    chest = Chest(home.accounts.chest_path("alice"), home.accounts.load(None, None).at_rest_key())
+    chest = Chest(home.place("alice").chest_path, home.accounts.load(None, None).at_rest_key())
     chest.commit([OLD])
     save(shelf, 1)
     atomic.write(home.peers_path, b"old")

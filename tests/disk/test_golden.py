@@ -112,7 +112,7 @@ class GoldenTest(SynchronousTestCase):
         for home, facts in self.each():
             expected = facts["chest"]
             account = home.accounts.load("alice", facts["passcode"])
-            chest = Chest(home.accounts.chest_path("alice"), account.at_rest_key())
+            chest = Chest(home.settle("alice").chest_path, account.at_rest_key())
             self.addCleanup(chest.close)
             self.assertTrue(chest.restored)
             self.check_contacts(chest, expected)
@@ -148,8 +148,9 @@ class GoldenTest(SynchronousTestCase):
     def test_S6_a_home_from_before_chests(self) -> None:
         """An account that has no chest yet gets an empty one, which is no copy."""
         for home, _ in self.each():
+            home.settle("alice")
             account = home.accounts.load("device", None)
-            chest = Chest(home.accounts.chest_path("device"), account.at_rest_key())
+            chest = Chest(home.settle("device").chest_path, account.at_rest_key())
             self.addCleanup(chest.close)
             self.assertEqual((chest.all(contacts.ROOM), chest.restored), ([], False))
 

@@ -47,7 +47,7 @@ def number_of(data: bytes) -> int:
 def chest_of(home: Home) -> Chest:
     """Open the chest of the home's account."""
     account = home.accounts.load("alice", None)
-    return Chest(home.accounts.chest_path("alice"), account.at_rest_key())
+    return Chest(home.place("alice").chest_path, account.at_rest_key())
 
 
 def work(path: Path, start: int, tell: Tell) -> None:

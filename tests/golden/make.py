@@ -126,7 +126,7 @@ def fill_peers(home: Home, identities: list[Identity]) -> None:
 
 def fill_chest(home: Home, owner: Identity, contact: Identity) -> None:
     """Keep a contact with all that can be known of one, an offer, requests, and other rows."""
-    chest = Chest(home.accounts.chest_path(owner.name), owner.at_rest_key())
+    chest = Chest(home.settle(owner.name).chest_path, owner.at_rest_key())
     book, offers, requests = Book(), Invitations(), Requests(chest.all)
     former = Identity.from_seed(bytes([7]) * 32)
     entry = known(former.public, "Lamp", NOW_S, called="lamp", note="In the hall", addresses=HOMES)
