@@ -79,8 +79,11 @@ class Reach:
         fresh = [reached for reached, at_s in self._dials.values() if now_s - at_s < VALID_S / 2]
         return sum(fresh) < WITNESSES and len(fresh) < MAX_REPORTS
 
-    def wants_sight(self, now_s: float) -> bool:
-        """Tell whether what peers say of where they see us grows old."""
+    def wants_sight(self, peer_id: int, host: str, now_s: float) -> bool:
+        """Tell whether what this peer says of where it sees us could change what we know."""
+        known = self._sights.get(self._witness(peer_id, host))
+        if known is not None and now_s - known[1] < VALID_S / 2:
+            return False
         fresh = [at_s for _, at_s in self._sights.values() if now_s - at_s < VALID_S / 2]
         return len(fresh) < WITNESSES
 

@@ -89,10 +89,8 @@ class Reachability:
         """Ask peers that can tell something new to connect to us, or where they see us."""
         now_s = self._network.now_s()
         roster = self._network.roster
-        if self._reach.wants_sight(now_s):
-            roster.expect_answer()
-            for peer in self._apart(roster):
-                await self._look(peer)
+        for peer in self._apart(p for p in roster if self._sees(p, now_s)):
+            await self._look(peer)
         await self.ask(
             peer
             for peer in roster
@@ -120,8 +118,12 @@ class Reachability:
         self._reach.dialled(peer.node_id, host, answer.reachable, now_s)
         return answer
 
+    def _sees(self, peer: Peer, now_s: float) -> bool:
+        return self._reach.wants_sight(peer.node_id, peer.carrier.host, now_s)
+
     async def _look(self, peer: Peer) -> None:
         """Ask one peer where it sees us; that it does not answer tells nothing."""
+        self._network.roster.expect_answer()
         with suppress(StreembitError):
             answer = (await peer.request(Ping())).claims.body
             assert isinstance(answer, Pong)  # Peer lets no other answer through

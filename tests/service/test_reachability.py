@@ -195,6 +195,17 @@ class ReachabilityTests(SynchronousTestCase):
         self.assertTrue(node.network.client_only)
         self.assertLess(len(node.network.table), K)
 
+    def test_nobody_is_asked_twice_an_hour_where_it_sees_us(self) -> None:
+        """Not even where one peer is all there is, and two would be wanted."""
+        asker, asked = self.town.grow(2)
+        self.town.join()
+        self.town.run(60)
+        before = asked._answers._asked.counts().get("ping", 0)
+        self.town.run(30 * 60)
+        pings = asked._answers._asked.counts().get("ping", 0) - before
+        self.assertLessEqual(pings, 1)
+        self.assertEqual(len(asker.network.roster), 1)
+
     def test_signs_of_life_keep_our_address_known(self) -> None:
         """What peers say of us in handshakes grows old; what they say in pongs renews it."""
         self.town.grow(3)
