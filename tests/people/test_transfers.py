@@ -452,7 +452,7 @@ class HostileTests(TransferCase):
         }
         return FileOffer(**{**fields, **other})  # type: ignore[arg-type]
 
-    def test_E4_a_flood_of_offers(self) -> None:
+    def test_C6_a_flood_of_offers(self) -> None:
         """So many wait, the others are ended; other contacts' are not."""
         for number in range(3 * MAX_OFFERS_WAITING):
             self.bob.transfers.hear("mallory", self.offer_of(number))
