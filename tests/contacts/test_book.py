@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from random import Random
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
+from streembit.contacts import texts
 from streembit.contacts.book import (
     MAX_CONTACTS,
     MAX_REMOVED,
@@ -28,8 +31,10 @@ from streembit.errors import (
     KeyAlarm,
     KeyRefused,
     KeyRevoked,
+    LocalError,
     NameTaken,
     NoSuchContact,
+    RemoteError,
     WrongState,
 )
 from streembit.jose import fingerprint, words
@@ -378,3 +383,54 @@ class KeyTests(BookTest):
         self.book.add(entry_of(EVE))
         self.assertRaises(KeyRefused, self.book.check_usable, ANN.public)
         self.assert_kept()
+
+
+class AnyOrderTests(SynchronousTestCase):
+    """Whatever is done in whatever order."""
+
+    def test_the_index_is_always_the_book(self) -> None:
+        """After any operations a restart changes nothing, and no two names in use look alike."""
+        chance = Random(17)
+        for _ in range(20):
+            chest, book = MemoryChest(), Book()
+            for now_s in range(60):
+                with contextlib.suppress(LocalError, RemoteError):
+                    self.do_something(book, chance, NOW_S + now_s)
+                self.check(book)
+                chest.commit(book.changes())
+                self.assertEqual(list(Book(chest.all(ROOM))), list(book))
+
+    def do_something(self, book: Book, chance: Random, now_s: int) -> None:
+        """Call one of the book's methods with keys and names that meet often."""
+        keys = [key_of(number) for number in range(1, 7)]
+        key, other = chance.sample(keys, 2)
+        name = chance.choice(["ann", "Ann", "bob", "b0b", "cat", "dan"])
+        chance.choice(
+            [
+                lambda: book.add(contact(key, name, now_s, asked=chance.random() < 0.3)),
+                lambda: book.add(contact(key, name, now_s, called=chance.choice(["ann", "bob"]))),
+                lambda: book.rename(key, name),
+                lambda: book.remove(key, now_s),
+                lambda: book.forget(key),
+                lambda: book.block(key, now_s),
+                lambda: book.unblock(key),
+                lambda: book.accept(key, other, [HOME]),
+                lambda: book.seen(key, now_s, WORK),
+                lambda: book.verify(key, fingerprint.of(key)),
+                lambda: book.replace_key(key, other, key_of(9), b"d" * 32),
+                lambda: book.dispute(key),
+                lambda: book.revoke(key),
+            ]
+        )()
+
+    def check(self, book: Book) -> None:
+        live = [entry for entry in book if entry.is_live]
+        self.assertEqual(len({texts.skeleton(entry.name) for entry in live}), len(live))
+        for entry in book:
+            self.assertEqual(book.of(entry.public()), entry)
+            self.assertIsNone(book.successor(entry.public()))
+            for former in entry.former:
+                self.assertEqual(book.successor(PublicKey.parse(former.key)), entry)
+            if entry.is_live:
+                self.assertEqual(book.find(entry.name), entry)
+                self.assertIsNotNone(book.lookalike(entry.name, key_of(50)))

@@ -18,7 +18,7 @@ from streembit.jose import base64url
 from streembit.jose.keys import Identity, PrivateKey, derive_scalar
 from streembit.wire import codec
 from streembit.wire.offer import ContactAnswer, ContactRequest, OfferClaims
-from tests.contacts.vectors import PATH
+from tests.contacts.make_vectors import PATH
 
 LABELS = {"card": b"streembit 1 card", "parcel": b"streembit 1 parcel"}
 

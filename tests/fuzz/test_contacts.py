@@ -17,7 +17,7 @@ from streembit.wire import codec
 from streembit.wire.message import Letter
 from streembit.wire.offer import ContactAnswer, ContactRequest, RotationClaims, SuccessorClaims
 from tests.contacts.people import CAT, NETWORK, NOW_S, offer_of
-from tests.contacts.vectors import CARD, PARCEL
+from tests.contacts.make_vectors import CARD, PARCEL
 from tests.fuzz.mutate import CASES, Outcome, run
 from tests.jose.people import ANN, BOB
 

@@ -1,4 +1,4 @@
-"""Write the vectors of contacts.md: `python -m tests.contacts.vectors`.
+"""Write the vectors of contacts.md: `python -m tests.contacts.make_vectors`.
 
 Tokens and seals are others each time, for signatures and seals are drawn; all else is the same.
 """
