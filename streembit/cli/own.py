@@ -85,9 +85,9 @@ def export(settings: Settings, file: Path) -> None:
 def wipe(settings: Settings, yes: bool) -> None:
     """Destroy the account on this machine, its keys first.
 
-    Contacts, messages and records go with it. A running node destroys its
-    own and ends. Files that you took from contacts stay, and so do backups
-    of the key.
+    Contacts, messages, records and the downloads in the home go with it. A
+    running node destroys its own and ends. What lies outside of the home
+    stays: backups of the key, and other folders for downloads.
     """
     from streembit.errors import NodeNotRunning
 

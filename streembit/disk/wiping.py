@@ -16,16 +16,17 @@ from streembit.errors import NoSuchAccount
 
 _ZEROS: Final = bytes(4096)  # a key file has some 600 bytes
 # Beside the chest, which is overwritten: what everybody may know, and caches.
-_STORES: Final = ("records.sqlite", "published.sqlite", "peers.json", "api.sock")
+_STORES: Final = ("records.sqlite", "published.sqlite", "peers.json", "api.sock", "downloads")
 
 
 def wipe_account(home: Home, name: str, files: Files = SYSTEM) -> None:
     """Destroy an account and all its stores; the caller holds the home's lock.
 
     Every copy of its key file in the home is overwritten before anything
-    is removed, then its chest. Other accounts, the configuration, backups
-    elsewhere and the files that came from contacts stay. After an error or
-    a crash it can be called again.
+    is removed, then its chest. The download folder in the home goes too.
+    Other accounts, the configuration, and what lies outside of the home
+    (backups, other folders for downloads) stay. After an error or a crash
+    it can be called again.
 
     Raises:
         NoSuchAccount: it has neither key nor stores.
@@ -76,13 +77,20 @@ def _remove_stores(place: Place, files: Files) -> None:
     """Remove the stores, with what SQLite and repairs left beside them."""
     for name in files.names(place.folder):
         if name.lstrip(".").startswith(_STORES):
-            files.remove(place.folder / name)
+            _remove(place.folder / name, files)
     sync_folder(place.folder, files)
 
 
 def _remove_folder(folder: Path, files: Files) -> None:
-    """Remove an account's folder; it holds files only."""
-    for name in files.names(folder):
-        files.remove(folder / name)
-    files.remove_folder(folder)
+    _remove(folder, files)
     sync_folder(folder.parent, files)
+
+
+def _remove(path: Path, files: Files) -> None:
+    """Remove a file, or a folder with all that is in it; links are not followed."""
+    if not files.status(path, follow=False).is_folder:
+        files.remove(path)
+        return
+    for name in files.names(path):
+        _remove(path / name, files)
+    files.remove_folder(path)

@@ -55,6 +55,8 @@ class WipingTests(SynchronousTestCase):
         chest.commit([Kept("room", b"key", b"precious")])
         chest.close()
         place.peers_path.write_bytes(b"{}")
+        (place.folder / "downloads" / "tree").mkdir(parents=True)
+        (place.folder / "downloads" / "tree" / "plan.pdf").write_bytes(b"from a contact")
 
     def test_all_of_one_account_goes_and_all_of_the_other_stays(self) -> None:
         """Whichever of them has the home itself."""
@@ -63,6 +65,7 @@ class WipingTests(SynchronousTestCase):
             wipe_account(self.home, doomed)
             self.assertEqual(self.home.accounts.names(), [other])
             self.assertEqual(self.files_of(other), stays)
+            self.assertTrue((self.home.place(other).folder / "downloads").is_dir())
             self.furnish(self.home.accounts.create(doomed, None))
 
     def test_nothing_of_the_account_is_left(self) -> None:
@@ -102,6 +105,18 @@ class WipingTests(SynchronousTestCase):
                 return
             self.furnish(self.home.accounts.create("bob", None))
         self.fail("it never ended")
+
+    def test_links_are_not_followed(self) -> None:
+        """A download folder that leads elsewhere is left where it is."""
+        elsewhere = self.home.path.parent / "elsewhere"
+        elsewhere.mkdir()
+        (elsewhere / "precious").write_bytes(b"kept")
+        folder = self.home.place("bob").folder
+        (folder / "downloads" / "link").symlink_to(elsewhere)
+        (folder / "downloads2").symlink_to(elsewhere)
+        wipe_account(self.home, "bob")
+        self.assertEqual((elsewhere / "precious").read_bytes(), b"kept")
+        self.assertFalse(folder.exists())
 
     def test_who_is_not_there(self) -> None:
         """A name without an account, and what is no name."""
