@@ -16,8 +16,8 @@ from streembit.jose.jws import Kind
 from streembit.wire import codec
 from streembit.wire.message import Letter
 from streembit.wire.offer import ContactAnswer, ContactRequest, RotationClaims, SuccessorClaims
-from tests.contacts.people import CAT, NETWORK, NOW_S, offer_of
 from tests.contacts.make_vectors import CARD, PARCEL
+from tests.contacts.people import CAT, NETWORK, NOW_S, offer_of
 from tests.fuzz.mutate import CASES, Outcome, run
 from tests.jose.people import ANN, BOB
 
