@@ -60,7 +60,7 @@ class Parts:
     def send_anew(self, now_s: float, after: bytes = b"") -> None:
         """Send all that did not arrive as a whole once more, in a stream behind `after`."""
         self.outbox.renew(after, now_s, int.from_bytes(self.chance.randbytes(4)))
-        self.left.take_back_all()
+        self.left.take_back(self.left.of_others(()))  # all pieces; a receipt is as good as before
         self.flight.again()
 
     def moved(self, numbers: list[int], state: State, why: str = "") -> list[Event]:

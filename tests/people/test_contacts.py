@@ -2,20 +2,7 @@
 
 from __future__ import annotations
 
-from twisted.trial.unittest import SynchronousTestCase
-
-from tests.people.village import Person, Village
-
-
-class PeopleCase(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.village = Village(self)
-        self.town = self.village.town
-        self.ann, self.bob = self.village.person(), self.village.person()
-
-    def delivered(self, one: Person, other: Person) -> bool:
-        """Tell whether all that one said to the other has arrived."""
-        return all(row.state in ("delivered", "read") for row in one.rows(other) if row.outgoing)
+from tests.people.village import PeopleCase
 
 
 class OfferTests(PeopleCase):

@@ -83,6 +83,15 @@ class Person:
         """Return the messages of the conversation with another one, oldest first."""
         return self.village.town.result(self.desk.list_messages(other.key, None, 500))
 
+    def mine(self, other: Person) -> list[MessageRow]:
+        """Return what this one said to another one, oldest first."""
+        return [row for row in self.rows(other) if row.outgoing]
+
+    def linked(self, other: Person) -> bool:
+        """Tell whether there is a way to another one now."""
+        friend = self.people.friends.get(other.node.identity.public)
+        return friend is not None and friend.talk.is_open
+
     def say(self, other: Person, text: str) -> MessageRow:
         """Send a message to another one."""
         return self.village.town.result(self.desk.send_message(other.key, text))
@@ -116,6 +125,14 @@ class Village:
         self.town.join(node)
         return back
 
+    def moved(self, person: Person, address: str) -> Person:
+        """Let an account whose node has ended come back at another address."""
+        node = self.town.add(address, number=self.town._numbers[person.node])
+        back = Person(self, node, person.chest, person.number)
+        self.persons[self.persons.index(person)] = back
+        self.town.join(node)
+        return back
+
     def acquaint(self, one: Person, other: Person) -> None:
         """Make two people contacts, by an offer of the first one."""
         made = self.town.result(one.desk.create_offer(3600, True, ""))
@@ -131,3 +148,16 @@ class Village:
     def until(self, done: Any, within_s: float = 120.0) -> None:
         """Let time go by until it is so."""
         self._test.assertTrue(self.town.run_until(done, within_s), "it takes too long")
+
+
+class PeopleCase(SynchronousTestCase):
+    """Two people, ann and bob, in a village of their own."""
+
+    def setUp(self) -> None:
+        self.village = Village(self)
+        self.town = self.village.town
+        self.ann, self.bob = self.village.person(), self.village.person()
+
+    def delivered(self, one: Person, other: Person) -> bool:
+        """Tell whether all that one said to the other has arrived."""
+        return all(row.state in ("delivered", "read") for row in one.mine(other))
