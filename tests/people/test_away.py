@@ -1,0 +1,110 @@
+"""Contacts who are away: what is said to them lies in the network, and is there when they return."""
+
+from __future__ import annotations
+
+from tests.people.village import PeopleCase, Person
+
+
+def lying(one: Person, other: Person) -> tuple[int, int]:
+    """Return which parcels one has left for another one."""
+    friend = one.people.friends[other.node.identity.public]
+    return friend.talk.conversation.left.waiting()
+
+
+class AwayTests(PeopleCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.village.acquaint(self.ann, self.bob)
+        self.town.run(10)
+
+    def leave_words(self, *texts: str) -> None:
+        """Let bob go, and ann leave messages for him in the network."""
+        self.town.end(self.bob.node)
+        self.village.until(lambda: not self.ann.linked(self.bob))
+        for text in texts:
+            self.ann.say(self.bob, text)
+        self.village.until(
+            lambda: all(row.why == "in-the-network" for row in self.ann.mine(self.bob))
+        )
+
+    def test_what_was_said_is_there_on_return(self) -> None:
+        """Though the sender is away by then: found with one look-up, shown once, in order."""
+        self.leave_words("one", "two", "three")
+        self.town.run(60)  # the card that announces them is published
+        self.town.end(self.ann.node)
+        self.town.run(30)
+        bob = self.village.again(self.bob)
+        self.village.until(lambda: len(bob.texts(self.ann)) == 3)
+        self.assertEqual(bob.texts(self.ann), ["one", "two", "three"])
+
+    def test_what_arrived_is_taken_back(self) -> None:
+        """Acknowledged parcels become tombstones; nothing is left there."""
+        self.leave_words("one", "two")
+        self.assertNotEqual(lying(self.ann, self.bob), (0, 0))
+        bob = self.village.again(self.bob)
+        self.village.until(lambda: self.delivered(self.ann, bob))
+        self.assertEqual(bob.texts(self.ann), ["one", "two"])
+        left = self.ann.people.friends[bob.node.identity.public].talk.conversation.left
+        self.village.until(lambda: not left.void())
+        self.assertEqual(left.waiting(), (0, 0))
+
+    def test_the_receipt_comes_through_the_network_too(self) -> None:
+        """Two people who are never there at once talk all the same."""
+        self.leave_words("are you there?")
+        self.town.run(60)
+        self.town.end(self.ann.node)
+        bob = self.village.again(self.bob)
+        self.village.until(lambda: len(bob.texts(self.ann)) == 1)
+        bob.say(self.ann, "I was")
+        self.town.run(120)
+        self.town.end(bob.node)
+        self.town.run(30)
+        ann = self.village.again(self.ann)
+        self.village.until(lambda: ann.texts(bob)[-1:] == ["I was"])
+        self.village.until(lambda: self.delivered(ann, bob))
+
+    def test_kept_alive_for_days(self) -> None:
+        """Each hour anew, while its sender is there: found after more than a day."""
+        self.leave_words("tomorrow, perhaps")
+        self.town.run(26 * 3600)
+        self.town.end(self.ann.node)
+        self.town.run(30)
+        bob = self.village.again(self.bob)
+        self.village.until(lambda: bob.texts(self.ann) == ["tomorrow, perhaps"])
+
+    def test_D8_reached_at_the_last_known_address(self) -> None:
+        """A contact whose record is gone is found where it was last."""
+        self.town.end(self.bob.node)
+        self.town.run(60)
+        self.town.end(*self.town.nodes[:3])  # and with them all that they kept
+        self.town.memory.revive(self.town.host(self.ann.node).address)
+        bob = self.village.again(self.bob)
+        self.village.until(lambda: self.village.are_contacts(self.ann, bob), 1200)
+        self.ann.say(bob, "still there")
+        self.village.until(lambda: bob.texts(self.ann) == ["still there"])
+
+
+class MovedTests(PeopleCase):
+    def test_a_changed_address_is_found_by_the_card(self) -> None:
+        """Who comes back elsewhere, with nobody knowing, is dialled there."""
+        self.village.acquaint(self.ann, self.bob)
+        self.town.run(10)
+        self.town.end(self.bob.node)
+        bob = self.village.moved(self.bob, "10.0.99.1")
+        self.village.until(lambda: self.village.are_contacts(self.ann, bob), 1200)
+        entry = self.ann.people.circle.book.of(bob.node.identity.public)
+        self.assertEqual(entry.addresses[0].host, "10.0.99.1")
+
+    def test_an_online_contact_hears_at_once(self) -> None:
+        """A change of what we say of our addresses is shown over the link."""
+        self.village.acquaint(self.ann, self.bob)
+        self.town.run(10)
+        self.bob.node.listening.append("192.0.2.33:4000")
+        key = self.bob.node.identity.public
+        self.village.until(
+            lambda: any(
+                each.host == "192.0.2.33"
+                for each in self.ann.people.circle.book.of(key).addresses
+            ),
+            15,
+        )
