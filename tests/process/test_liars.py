@@ -9,7 +9,7 @@ from typing import Final
 from twisted.internet.defer import gatherResults
 
 from demo.members import Member
-from streembit.dht.keyspace import ID_BITS, node_id, record_place, to_text
+from streembit.dht.keyspace import ID_BITS, REPLICAS, node_id, record_place, to_hex, to_text
 from streembit.dht.record import read
 from streembit.jose import base64url
 from streembit.jose.keys import ParsedKeys, PrivateKey, PublicKey
@@ -53,6 +53,7 @@ class Conspiracy:
 
     Attributes:
         asked: how many requests they lied to.
+        ids: their node ids, in hexadecimal.
     """
 
     def __init__(self, keys: Iterable[PrivateKey], *, ghosts: bool = False) -> None:
@@ -66,6 +67,7 @@ class Conspiracy:
         self._ports = [reactor.listenTCP(0, p.factory, interface=LOOPBACK) for p in self._peers]
         for peer, port in zip(self._peers, self._ports, strict=True):
             peer.port_is(port.getHost().port)
+        self.ids = {to_hex(node_id(peer.key.public.point)) for peer in self._peers}
         self._contacts = [contact(p.key.public, p.hello.port) for p in self._peers]
 
     async def join(self, places: Iterable[tuple[str, int]]) -> None:
@@ -137,6 +139,11 @@ class LiarsTests(ProcessCase):
         self.addCleanup(liars.end)
         await liars.join([self.net.place(member) for member in members])
 
+    async def is_surrounded(self, member: Member, place: int, crowd: Conspiracy) -> bool:
+        """Say whether a member that looks for a place finds replicas' worth of the crowd there."""
+        nearest = (await member.api.find(to_hex(place))).nearest[:REPLICAS]
+        return len(nearest) == REPLICAS and all(row.node_id in crowd.ids for row in nearest)
+
     async def found(self, owners: dict[str, Member], readers: Sequence[Member]) -> float:
         """Return which share of all reads finds what was published."""
         good: list[bool] = []
@@ -174,7 +181,13 @@ class LiarsTests(ProcessCase):
         ]
         crowd = Conspiracy([key for place in places for key in around(place, SYBILS)])
         await self.joined_by(crowd, members)
-        await self.know(members, HONEST - 1 + SYBILS)
+        for place in places:
+            for member in members:
+                await self.until(
+                    lambda m=member, p=place: self.is_surrounded(m, p, crowd),  # type: ignore[misc]
+                    40,
+                    f"a crowd that {member.name} sees",
+                )
         for name, owner in owners.items():
             await self.put(owner, name, name.encode())
         self.assertGreaterEqual(await self.found(owners, members), FOUND)
