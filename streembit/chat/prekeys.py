@@ -44,10 +44,11 @@ class Prekeys:
     commit with the session that used a prekey.
     """
 
-    __slots__ = ("_state",)
+    __slots__ = ("_points", "_state")
 
     def __init__(self, state: _State | None = None) -> None:
         self._state = state or _State(1, 1, [], {})
+        self._points: dict[int, bytes] = {}  # of the keys that are here, as far as they were needed
 
     def refresh(self, now_unix_s: int) -> bool:
         """Make what is missing and forget what is too old; say whether anything changed.
@@ -62,11 +63,12 @@ class Prekeys:
         future = [each for each in state.signed if each.made_s > now_unix_s]
         state.signed = [*future, *fresh]
         if not fresh or now_unix_s - fresh[-1].made_s >= ROTATE_S:
-            secret = PrivateKey.generate().scalar
-            state.signed.append(_Signed(self._number(), secret, now_unix_s, []))
+            number, secret = self._made()
+            state.signed.append(_Signed(number, secret, now_unix_s, []))
         del state.signed[:-MAX_SIGNED]
         while len(state.one_time) < MAX_ONE_TIME:
-            state.one_time[self._number()] = PrivateKey.generate().scalar
+            number, secret = self._made()
+            state.one_time[number] = secret
         return before != (state.next_id, len(state.signed), len(state.one_time))
 
     def renew(self) -> None:
@@ -76,10 +78,12 @@ class Prekeys:
     def bundle(self, own: Identity, contact: PublicKey) -> Bundle:
         """Return what the contact needs to begin sessions; `refresh` came before."""
         newest = self._state.signed[-1]
-        point = PrivateKey.from_scalar(newest.secret).public.point
+        point = self._point(newest.id, newest.secret)
         signature = own.signing.sign(signed_bytes(own.public, contact, newest.id, point))
-        numbers = sorted(self._state.one_time)[:MAX_ONE_TIME]
-        return Bundle(newest.id, point, signature, tuple(map(self._one_time, numbers)))
+        one_time = sorted(self._state.one_time.items())
+        public = tuple(OneTime(number, self._point(number, key)) for number, key in one_time)
+        self._points = {newest.id: point, **dict(public)}
+        return Bundle(newest.id, point, signature, public)
 
     def find(self, initial: Initial, session: bytes) -> tuple[PrivateKey, PrivateKey | None]:
         """Return the signed and the one-time prekey that a session begins with.
@@ -120,14 +124,15 @@ class Prekeys:
             raise ValueError("prekeys of another version")
         return cls(found)
 
-    def _number(self) -> int:
-        number = self._state.next_id
+    def _made(self) -> tuple[int, bytes]:
+        """Return the number and the secret of a new key."""
+        number, key = self._state.next_id, PrivateKey.generate()
         self._state.next_id += 1
-        return number
+        self._points[number] = key.public.point
+        return number, key.scalar
 
-    def _one_time(self, number: int) -> OneTime:
-        secret = self._state.one_time[number]
-        return OneTime(number, PrivateKey.from_scalar(secret).public.point)
+    def _point(self, number: int, secret: bytes) -> bytes:
+        return self._points.get(number) or PrivateKey.from_scalar(secret).public.point
 
     def _find_one_time(self, number: int) -> PrivateKey:
         secret = self._state.one_time.get(number)

@@ -40,6 +40,7 @@ class Voice:
         "_begin",
         "_begun_s",
         "_bundle",
+        "_learned",
         "_own",
         "_prekeys",
         "_rows",
@@ -59,6 +60,7 @@ class Voice:
         except (ValueError, BadPrekeys) as e:
             raise ChestDamaged(f"sessions with a contact: {e}") from None
         self._used = known.used
+        self._learned = b""  # what was checked last
         self._begin = False  # the next parcel begins a session
         self._begun_s: float | None = None
 
@@ -81,11 +83,14 @@ class Voice:
         Raises:
             BadPrekeys: not of the due form, or not signed by the contact for us.
         """
+        if data == self._learned:
+            return False
         fresh, known = bundles.unpack(data), self._bundle
         if known is not None and fresh.signed_id < known.signed_id:
             return False
         agreement.check(fresh, self._own, self.contact)
         self._keep(fresh)
+        self._learned = data
         return known is not None and fresh.signed_id - known.signed_id >= NUMBERS_APART
 
     def seal(self, content: Content) -> Sealed:
@@ -137,7 +142,7 @@ class Voice:
 
     def forget_bundle(self) -> None:
         """Drop the contact's prekeys: they are gone on its side, numbers and all."""
-        self._used = 0
+        self._used, self._learned = 0, b""
         self._keep(None)
 
     def renew(self, now_s: float) -> None:
