@@ -192,7 +192,7 @@ def pad(data: bytes) -> bytes:
 
 def unpad(data: bytes) -> bytes:
     """Return what was padded; raise BadParcel."""
-    if not data or len(data) % STEP_BYTES:
+    if not 0 < len(data) <= MAX_PADDED_BYTES or len(data) % STEP_BYTES:
         raise BadParcel("its padding")
     text, end, rest = data.rpartition(_END)
     if not end or rest.strip(b"\0") or len(data) - len(text) > STEP_BYTES:
