@@ -14,7 +14,7 @@ from streembit.disk.atomic import blamed_on_disk
 from streembit.disk.folder import SYSTEM, Calls, Folder
 from streembit.errors import DiskFailed
 from streembit.files.names import safe_tree
-from streembit.wire.transfer import FileEntry
+from streembit.wire.transfer import Data, FileEntry
 
 PREFIX: Final = ".streembit-"  # of the private folder: hidden, and its owner is known
 MAX_OPEN_PARTS: Final = 16  # as many as a transfer asks for at a time
@@ -87,7 +87,7 @@ class Download:
             whole = self._whole(home, entries) if _TREE in names else frozenset()
             return self._held(home, names, len(entries)), whole
 
-    def write(self, file: int, offset: int, data: Sequence[bytes]) -> None:
+    def write(self, file: int, offset: int, data: Sequence[Data]) -> None:
         """Write to a part, which begins with its first byte."""
         with blamed_on_disk(self._path):
             fd = self._part(file)
@@ -230,7 +230,7 @@ class Download:
         self._parts[file] = fd
         return fd
 
-    def _write_all(self, fd: int, data: bytes, offset: int) -> None:
+    def _write_all(self, fd: int, data: Data, offset: int) -> None:
         written = self._calls.pwrite(fd, data, offset)
         while written < len(data):
             count = self._calls.pwrite(fd, data[written:], offset + written)

@@ -97,6 +97,7 @@ class Reading:
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = sources
         self._lock = Lock()
+        self._buffer = bytearray()
         self._open: OrderedDict[int, int] = OrderedDict()
 
     def read(self, file: int, offset: int, size_bytes: int) -> bytes:
@@ -117,8 +118,10 @@ class Reading:
             os.posix_fadvise(fd, end, AHEAD_BYTES, os.POSIX_FADV_WILLNEED)
             return data
 
-    def at_hand(self, file: int, offset: int, size_bytes: int) -> bytes | None:
+    def at_hand(self, file: int, offset: int, size_bytes: int) -> memoryview | None:
         """Return what `read` would, if that takes no wait for the disk; else None.
+
+        What is returned is valid until the next call.
 
         Raises:
             FileChanged, DiskFailed
@@ -129,7 +132,7 @@ class Reading:
         try:
             with blamed_on_disk(source.where):
                 fd = self._open[file]
-                data = _cached(fd, offset, size_bytes)
+                data = self._cached(fd, offset, size_bytes)
                 _check(fd, source)
                 return data
         finally:
@@ -140,6 +143,19 @@ class Reading:
         with self._lock:
             while self._open:
                 os.close(self._open.popitem()[1])
+
+    def _cached(self, fd: int, offset: int, size_bytes: int) -> memoryview | None:
+        """Return bytes that the system has in memory, None unless it has all of them."""
+        if len(self._buffer) < size_bytes:
+            self._buffer = bytearray(size_bytes)
+        view = memoryview(self._buffer)[:size_bytes]
+        try:
+            found = os.preadv(fd, [view], offset, _NO_WAIT)
+        except OSError as e:
+            if e.errno in _WOULD_WAIT:
+                return None
+            raise
+        return view if found == size_bytes else None
 
     def _descriptor(self, file: int, source: Source) -> int:
         fd = self._open.get(file)
@@ -154,18 +170,6 @@ class Reading:
             raise FileChanged("it is gone", file=os.fsdecode(source.path)) from None
         self._open[file] = fd
         return fd
-
-
-def _cached(fd: int, offset: int, size_bytes: int) -> bytes | None:
-    """Return bytes that the system has in memory, None unless it has all of them."""
-    buffer = bytearray(size_bytes)
-    try:
-        found = os.preadv(fd, [buffer], offset, _NO_WAIT)
-    except OSError as e:
-        if e.errno in _WOULD_WAIT:
-            return None
-        raise
-    return bytes(buffer) if found == size_bytes else None
 
 
 def _check(fd: int, source: Source) -> None:

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from streembit.errors import BadBlock, WrongDigest
-from streembit.wire.transfer import CHUNK_BYTES, Block, Mark
+from streembit.wire.transfer import CHUNK_BYTES, Block, Data, Mark
 
 if TYPE_CHECKING:
     from hashlib import _Hash as HASH
@@ -88,7 +88,7 @@ class Incoming:
         limit = min(self.start, self.checked + MAX_MARKS * CHUNK_BYTES, self._boundary())
         return self.position, max(0, min(REREAD_BYTES, limit - self.position))
 
-    def reread(self, data: bytes) -> None:
+    def reread(self, data: Data) -> None:
         """Take the bytes that `wanted` named; raise Damaged or WrongDigest as `mark` does."""
         self._advance(data)
 
@@ -125,7 +125,7 @@ class Incoming:
         self._marks[end] = mark.digest
         self._compare()
 
-    def _advance(self, data: bytes) -> None:
+    def _advance(self, data: Data) -> None:
         self._hash.update(data)
         self.position += len(data)
         if self.position == self.size or not self.position % CHUNK_BYTES:

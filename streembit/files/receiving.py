@@ -17,6 +17,7 @@ from streembit.wire.transfer import (
     MANIFEST,
     Ask,
     Block,
+    Data,
     FileEnd,
     FileOffer,
     FileVerdict,
@@ -35,7 +36,7 @@ class Write(NamedTuple):
 
     file: int
     offset: int
-    data: bytes
+    data: Data
 
 
 class Reread(NamedTuple):
@@ -129,7 +130,7 @@ class Receiving:
     @property
     def owed_bytes(self) -> int:
         """How many bytes were asked for and have not come."""
-        return WINDOW_BYTES - self._room()
+        return sum([incoming.in_flight for incoming in self._open.values()])
 
     # --- what our user and the contact decide
 
@@ -214,7 +215,7 @@ class Receiving:
             self.cancel(e.code)
             raise
 
-    def reread(self, wanted: Reread, data: bytes) -> list[Step]:
+    def reread(self, wanted: Reread, data: Data) -> list[Step]:
         """Take the bytes that a step wanted from the disk; too few: the file begins anew there."""
         incoming = self._open.get(wanted.file)
         if incoming is None or self._runs[wanted.file] != wanted.run:
@@ -235,7 +236,7 @@ class Receiving:
             incoming.block(frame)
             self.stand.moved_bytes += len(frame.data)
             steps += self._written(frame)
-            if incoming.is_inside and self._room() < ASK_STEP_BYTES:
+            if incoming.is_inside and self.owed_bytes > WINDOW_BYTES - ASK_STEP_BYTES:
                 return steps  # as most blocks are: nothing else can follow
         else:
             reads = incoming.wanted()[1] == 0  # none is under way: the mark may set one free
@@ -321,7 +322,7 @@ class Receiving:
         return [Ask(self._transfer, file, self._runs[file], incoming.start, reach)]
 
     def _room(self) -> int:
-        return WINDOW_BYTES - sum(incoming.in_flight for incoming in self._open.values())
+        return WINDOW_BYTES - self.owed_bytes
 
     def _add(self, file: int, incoming: Incoming) -> None:
         self._last_run += 1

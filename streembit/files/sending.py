@@ -18,6 +18,7 @@ from streembit.wire.transfer import (
     MANIFEST,
     MAX_BLOCK_BYTES,
     Ask,
+    Data,
     FileEnd,
     FileOffer,
     FileVerdict,
@@ -166,7 +167,7 @@ class Sending:
             self._turns.rotate(-1)
         return None
 
-    def fill(self, read: Read, data: bytes) -> list[bytes]:
+    def fill(self, read: Read, data: Data) -> list[bytes]:
         """Return the payloads to send for the bytes that `next` wanted, in order.
 
         Bytes that nobody wants any more give none.
@@ -219,12 +220,13 @@ class Sending:
             self._behind = max(self._behind, ask.file + 1)
         self._runs[ask.file] = _Run(ask)
 
-    def _blocks(self, read: Read, data: bytes, start: int) -> list[bytes]:
+    def _blocks(self, read: Read, data: Data, start: int) -> list[bytes]:
         """Return blocks of what of the data lies at or behind `start`."""
         skipped = min(max(0, start - read.offset), len(data))
         sent = len(data) - skipped
         self.stand.moved_bytes += sent
         self._idle_bytes = max(0, self._idle_bytes + skipped - sent)
+        view = memoryview(data)
         cuts = range(skipped, len(data), MAX_BLOCK_BYTES)
         return [
             pack_block(
@@ -232,7 +234,7 @@ class Sending:
                 read.file,
                 read.run,
                 read.offset + cut,
-                data[cut : cut + MAX_BLOCK_BYTES],
+                view[cut : cut + MAX_BLOCK_BYTES],
             )
             for cut in cuts
         ]

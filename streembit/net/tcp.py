@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime, ITransport
 from twisted.internet.protocol import Protocol as ByteProtocol
@@ -42,6 +43,7 @@ TCP_USER_TIMEOUT_MS: Final = 60_000  # the kernel gives up when an unanswered pi
 # Of what the network has not taken yet the kernel holds so much, and the transport the rest: so a
 # word never waits behind megabytes of a file.
 UNSENT_BYTES: Final = 128 * 1024
+MUCH_BYTES: Final = 256 * 1024  # read at once of a link that carries files; else it is 64 KiB
 MAX_PAYLOAD_BYTES: Final = MAX_FRAME_PEER - OVERHEAD_BYTES
 _OPTIONS: Final = (("TCP_USER_TIMEOUT", TCP_USER_TIMEOUT_MS), ("TCP_NOTSENT_LOWAT", UNSENT_BYTES))
 
@@ -148,6 +150,11 @@ class LinkProtocol(ByteProtocol):
         What it raises ends the link, as with a message. None for nothing.
         """
         self._free = call
+
+    def expect_much(self) -> None:
+        """Take more from the transport at a time from now on: files are coming."""
+        if isinstance(self.transport, FileDescriptor):
+            self.transport.bufferSize = MUCH_BYTES
 
     def close(self, reason: StreembitError | None = None) -> None:
         """End the link once what is queued has left, or after `close_s`."""
@@ -398,8 +405,10 @@ class LinkProtocol(ByteProtocol):
         if self._choked:
             return  # the timer is busy, and we do not read
         partial = self._reader.buffered_bytes > 0 and not self._paused
-        if partial and (moved or self._timer is None):
+        if partial and self._timer is None:
             self._set_timer(self._limits.frame_s, self._late, "frame")
+        elif partial and moved and self._timer is not None:
+            self._timer.reset(self._limits.frame_s)  # cheaper than a new one, at each chunk
         elif not partial and self._timer is not None:
             self._clear_timer()
 

@@ -78,6 +78,9 @@ class FileEntry(Struct, frozen=True, array_like=True):
 FileEntries = Annotated[list[FileEntry], Meta(min_length=1, max_length=MAX_FILES)]
 
 
+Data = bytes | memoryview  # bytes of a file; a view is of a whole payload, or valid for a call
+
+
 class Block(NamedTuple):
     """Bytes of a file, as answer to the asks of this run."""
 
@@ -85,7 +88,7 @@ class Block(NamedTuple):
     file: int
     run: int
     offset: int
-    data: bytes
+    data: Data
 
 
 class Ask(NamedTuple):
@@ -115,9 +118,9 @@ class Mark(NamedTuple):
 FileFrame = Block | Ask | Mark
 
 
-def pack_block(transfer: bytes, file: int, run: int, offset: int, data: bytes) -> bytes:
+def pack_block(transfer: bytes, file: int, run: int, offset: int, data: Data) -> bytes:
     """Return the payload of a block; the caller keeps the data within MAX_BLOCK_BYTES."""
-    return _HEAD.pack(FIRST_BYTE, _BLOCK, transfer, file, run, offset) + data
+    return b"".join((_HEAD.pack(FIRST_BYTE, _BLOCK, transfer, file, run, offset), data))
 
 
 def pack_ask(ask: Ask) -> bytes:
@@ -151,9 +154,9 @@ def read_frame(payload: bytes) -> FileFrame:
         raise BadFrame("a transfer's frame is cut off", size_bytes=len(payload)) from None
     if first != FIRST_BYTE or offset > MAX_INT:
         raise BadFrame("not a transfer's frame")
+    if kind == _BLOCK and 1 <= len(payload) - _HEAD.size <= MAX_BLOCK_BYTES:
+        return Block(transfer, file, run, offset, memoryview(payload)[_HEAD.size :])
     rest = payload[_HEAD.size :]
-    if kind == _BLOCK and 1 <= len(rest) <= MAX_BLOCK_BYTES:
-        return Block(transfer, file, run, offset, rest)
     if kind == _ASK and len(rest) == _UPTO.size:
         return _ask(Ask(transfer, file, run, offset, *_UPTO.unpack(rest)))
     if kind == _MARK and len(rest) == _DIGEST_BYTES:

@@ -100,7 +100,9 @@ class LyingSenderTests(SynchronousTestCase):
     def test_L3_lengths(self) -> None:
         """Shorter, and the next one is not due; longer, and it is beyond what was asked for."""
         self.fails(self.tampered(lambda b: b._replace(data=b.data[:-1])), BadBlock)
-        pair = self.tampered(lambda b: b._replace(data=b.data[:1] * MAX_BLOCK_BYTES), SIZE - 40_000)
+        pair = self.tampered(
+            lambda b: b._replace(data=bytes(b.data[:1]) * MAX_BLOCK_BYTES), SIZE - 40_000
+        )
         self.fails(pair, BadBlock)
 
     def test_L3_one_byte_more_than_stated(self) -> None:

@@ -39,6 +39,8 @@ class Wire:
         self.sent_bytes += len(payload)
         self.is_full |= sum(map(len, self.waiting)) > FULL_BYTES
 
+    def expect_much(self) -> None: ...
+
     def when_free(self, call: Callable[[], object] | None) -> None:
         self._free = call
 

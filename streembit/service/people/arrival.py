@@ -26,7 +26,7 @@ from streembit.files.receiving import (
 )
 from streembit.files.state import State
 from streembit.service.people.lane import FileLink, Lane
-from streembit.wire.transfer import Ask, Block, FileEntry, Mark, pack_ask
+from streembit.wire.transfer import Ask, Block, Data, FileEntry, Mark, pack_ask
 
 DiskStep = Write | Reread | Cut | Finish
 _LASTING: Final = (Write, Cut, Finish, Keep, Complete)  # done also when the link is gone
@@ -95,6 +95,7 @@ class Arrival:
         """Start, or go on, over a link, once the disk has done what is to be done."""
         self.pause()
         self._link = link
+        link.expect_much()
         self.is_beginning = True
         self._do([_Begin()])
 
@@ -267,7 +268,7 @@ def _done(download: Download, steps: list[DiskStep]) -> list[tuple[Reread, bytes
     return found
 
 
-def _following(steps: Iterable[DiskStep], file: int) -> Iterator[bytes]:
+def _following(steps: Iterable[DiskStep], file: int) -> Iterator[Data]:
     """Yield the data of the writes to a file that come first; they lie behind each other."""
     for step in steps:
         if not isinstance(step, Write) or step.file != file:

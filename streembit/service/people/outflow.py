@@ -15,7 +15,7 @@ from streembit.errors import Internal, PeerGone, StreembitError
 from streembit.files.sending import Read, Sending
 from streembit.files.turns import Turns
 from streembit.service.people.lane import Disk, FileLink
-from streembit.wire.transfer import Ask
+from streembit.wire.transfer import Ask, Data
 
 READY: Final = 5  # payloads that wait when more is read: what one read makes
 
@@ -111,7 +111,7 @@ class Outflow:
         sending, read = turn
         reading = self._readings[sending]
         wanted = read.file, read.offset, read.size_bytes
-        data = sending.manifest_bytes(read)
+        data: Data | None = sending.manifest_bytes(read)
         try:
             data = reading.at_hand(*wanted) if data is None else data
         except StreembitError as error:
@@ -126,7 +126,7 @@ class Outflow:
         ).addErrback(self._broken)
         return True
 
-    def _fill(self, data: bytes, sending: Sending, read: Read) -> None:
+    def _fill(self, data: Data, sending: Sending, read: Read) -> None:
         self._reading = False
         try:
             self._ready.extend(sending.fill(read, data))
