@@ -127,7 +127,7 @@ class SystemClockTests(ProcessCase):
         everybody = [*right, *wrong.values()]
         for member in everybody:
             await self.net.answers(member)
-            await self.knows(member, len(everybody) - 1)
+        await self.know(everybody, len(everybody) - 1)
         await self.put(right[1], "a/right", b"right", TTL_S)
         for name, member in wrong.items():
             await self.until(lambda m=member, n=name: self.told(m, clocks[n]), 20, name)  # type: ignore[misc]
@@ -138,14 +138,6 @@ class SystemClockTests(ProcessCase):
         doctors = [Deferred.fromCoroutine(self.check_warned(m)) for m in wrong.values()]
         await gatherResults(doctors, consumeErrors=True)
         self.assertTrue((await self.doctor(first))["clock"]["ok"])
-
-    async def knows(self, member: Member, count: int) -> None:
-        """Wait until a member knows so many others."""
-
-        async def enough() -> bool:
-            return (await member.api.status()).peers >= count
-
-        await self.until(enough, 30, f"{count} peers of {member.name}")
 
     async def told(self, member: Member, ahead_s: int) -> bool:
         """Say whether the member's status tells how far its clock is off."""

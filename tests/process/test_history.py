@@ -29,18 +29,8 @@ class RestlessTests(ProcessCase):
         for other in others:
             await self.net.answers(other)
         members = [first, *others]
-        for member in members:
-            await self.knows(member, NODES - 1)
+        await self.know(members, NODES - 1)
         return members
-
-    async def knows(self, member: Member, count: int) -> None:
-        """Wait until a member knows so many others."""
-
-        async def enough() -> bool:
-            status = await tried(member.api.status())
-            return status is not None and status.peers >= count
-
-        await self.until(enough, 40, f"{count} peers of {member.name}")
 
     async def test_D5_numbers_go_up_and_nothing_acknowledged_is_lost(self) -> None:
         """Two write and one reads all the time, while one process after the other has an end."""
@@ -53,8 +43,7 @@ class RestlessTests(ProcessCase):
             await self.trouble(members[chance.randrange(NODES)], ENDS[number % len(ENDS)])
         self.over = True
         await busy
-        for member in members:
-            await self.knows(member, 1)
+        await self.know(members, 1)
         for owner, name in list(self.history.acknowledged()):
             await self.until(lambda o=owner, n=name: self.look(members[-1], o, n), 30, name)  # type: ignore[misc]
         told = "\n".join(self.history.lines())

@@ -60,17 +60,9 @@ class KillTests(ProcessCase):
         for path in publisher.home.glob("published.sqlite*"):
             path.unlink()
         await self.net.again(publisher)
-        await self.joined(publisher)
+        await self.know([publisher], 1)
         self.assertGreater((await self.put(publisher, NAME, b"after")).seq, last)
         self.assertEqual((await keeper.api.get(publisher.public_key, NAME)).value, b"after")
-
-    async def joined(self, member: Member) -> None:
-        """Wait until it knows the other."""
-
-        async def knows() -> bool:
-            return (await member.api.status()).peers > 0
-
-        await self.until(knows, 20, "a peer")
 
     async def test_S1_killed_under_load(self) -> None:
         """Again and again: its home can be read, and all that was acknowledged is there."""
@@ -97,7 +89,7 @@ class KillTests(ProcessCase):
             for victim in reversed(victims):
                 await self.net.again(victim)
         self.assertEqual((publisher.home / "accounts" / "publisher" / "key.json").read_bytes(), key)
-        await self.joined(publisher)
+        await self.know([publisher], 1)
         for name, number in acknowledged.items():
             found = await keeper.api.get(publisher.public_key, name)
             self.assertGreaterEqual(int(found.value), number, name)

@@ -126,14 +126,6 @@ class LiarsTests(ProcessCase):
         await self.know(members, HONEST - 1)
         return members
 
-    async def know(self, members: Sequence[Member], count: int) -> None:
-        """Wait until each knows so many others."""
-
-        async def all_know() -> bool:
-            return all([(await member.api.status()).peers >= count for member in members])
-
-        await self.until(all_know, 40, f"{count} peers known to each")
-
     async def joined_by(self, liars: Conspiracy, members: Sequence[Member]) -> None:
         """Let the liars join; they leave before the members end."""
         self.addCleanup(liars.end)

@@ -35,14 +35,6 @@ class NetworkTests(ProcessCase):
         await self.know(members.all, seeds + nodes - 1)
         return [first, *others], started
 
-    async def know(self, members: list[Member], count: int) -> None:
-        """Wait until each knows so many others."""
-
-        async def all_know() -> bool:
-            return all([(await member.api.status()).peers >= count for member in members])
-
-        await self.until(all_know, 40, f"{count} peers known to each")
-
     async def remember(self, members: list[Member], count: int) -> None:
         """Wait until so many others are on the disk of each."""
         files = [PeersFile(member.home / "peers.json") for member in members]

@@ -15,7 +15,6 @@ from tests.rig.procnet import LONG, NETWORK, ProcessCase, pause
 
 SIDE: Final = 3
 APART_S: Final = 75.0 if LONG else 0.0  # longer than a silent peer's links are kept
-MEET_WITHIN_S: Final = 60.0
 
 
 class PartitionTests(ProcessCase):
@@ -29,14 +28,6 @@ class PartitionTests(ProcessCase):
         for other in others:
             await self.net.answers(other)
         return [first, *others]
-
-    async def know(self, members: list[Member], count: int) -> None:
-        """Wait until each knows so many others."""
-
-        async def all_know() -> bool:
-            return all([(await member.api.status()).peers >= count for member in members])
-
-        await self.until(all_know, MEET_WITHIN_S, f"{count} peers known to each")
 
     # --- D9
     async def test_D9_both_sides_live_and_the_newest_wins(self) -> None:

@@ -23,6 +23,7 @@ from tests.tap.twistd import TWISTD
 
 CUT: Final = ROOT / "tests" / "rig" / "cut.py"
 KEY: Final = Path("accounts/node/key.json")
+CHEST: Final = Path("chest.sqlite")
 
 # What a start goes on from, whatever is in it; a database without its log, which would repair it.
 REPAIRED: Final = (
@@ -36,6 +37,8 @@ REPAIRED: Final = (
     "published.sqlite",
     "records.sqlite-wal",
     "published.sqlite-wal",
+    "chest.sqlite-wal",
+    "chest.sqlite.tally",
 )
 CACHES: Final = ("peers.json", "records.sqlite", "published.sqlite")
 
@@ -211,6 +214,23 @@ class DamagedTests(StartCase):
             self.assertIn("account restore", line)
         self.assertEqual(tree(member.home), before)
 
+    async def test_S2_contacts_and_messages_are_not_replaced(self) -> None:
+        """Damaged or gone: each start ends with one line that says what to do."""
+        home = await self.used()
+        await side_by_side(self.missed(home, damage) for damage in DAMAGES)
+
+    async def missed(self, home: Path, damage: Damage) -> None:
+        """Damage the chest of a copy, without the log that would repair it, and start."""
+        member = self.member(self.copied(home, f"chest-{damage.__name__}"))
+        path = member.home / CHEST
+        damage(path)
+        path.with_name(f"{path.name}-wal").unlink(missing_ok=True)
+        before = chest_of(member.home)
+        for _ in range(2):
+            line = await self.one_line(member)
+            self.assertIn("put a copy of chest.sqlite in its place", line)
+        self.assertEqual(chest_of(member.home), before)
+
     async def one_line(self, member: Member) -> str:
         """Start a member, which ends with status 1; return the one line that it says."""
         member.log.unlink(missing_ok=True)
@@ -229,6 +249,11 @@ def key_of(home: Path) -> str:
     """Return the public key of a home's only account, "" where it has none."""
     accounts = Home.open(home).accounts
     return accounts.load(None, None).public.hex if accounts.names() else ""
+
+
+def chest_of(home: Path) -> dict[str, bytes]:
+    """Return the chest's files with what is in them."""
+    return {path.name: path.read_bytes() for path in home.glob("chest.sqlite*")}
 
 
 def tree(home: Path) -> dict[str, bytes]:

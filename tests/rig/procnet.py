@@ -156,6 +156,17 @@ class ProcessCase(TestCase):
                 self.fail(f"not within {within_s} s: {what or look}")
             await pause(LOOK_EVERY_S)
 
+    async def know(self, members: Iterable[Member], count: int, within_s: float = 60.0) -> None:
+        """Wait until each of these knows so many others."""
+        until_s = reactor.seconds() + within_s
+        for member in members:
+            what = f"{count} peers known to {member.name}"
+            await self.until(
+                lambda m=member: knows(m, count),  # type: ignore[misc]
+                until_s - reactor.seconds(),
+                what,
+            )
+
     async def gone(self, link: EvilLink, within_s: float = 10.0) -> None:
         """Wait until the member has ended a link."""
         await self.until(lambda: link.gone, within_s, "the end of a link")
@@ -228,6 +239,12 @@ def leave_nothing() -> None:
                 os.kill(member.pid, signal.SIGKILL)
                 os.waitpid(member.pid, 0)
         shutil.rmtree(shared[1].folder)
+
+
+async def knows(member: Member, count: int) -> bool:
+    """Say whether a member runs and knows so many others."""
+    status = await tried(member.api.status())
+    return status is not None and status.peers >= count
 
 
 async def tried(work: Awaitable[T]) -> T | None:
