@@ -29,7 +29,8 @@ def key() -> None:
 def rotate(settings: Settings, passcode_file: Path | None) -> None:
     """Take a new identity key, signed by the old one.
 
-    Contacts follow it by themselves, and are told.
+    Contacts follow it by themselves, and are told. The node takes it when it
+    is started again.
     """
     _told(settings, _changed(settings, passcode_file, "rotate"))
 
@@ -66,6 +67,8 @@ def _told(settings: Settings, changed: KeyChanged) -> None:
         show.as_json(changed)
     else:
         show.facts(_facts(changed))
+        if changed.public_key:
+            show.line("Start the node again: it goes on with the new key then.")
 
 
 def _facts(changed: KeyChanged) -> Iterator[tuple[str, object]]:

@@ -197,7 +197,8 @@ class PeopleFacade(Protocol):
     async def rotate_key(self, passcode: str | None) -> KeyChanged:
         """Take a new identity key, announced to all contacts and signed by the old one.
 
-        `passcode` protects the key file, None where nothing does.
+        The node goes on with it when it is started again. `passcode`
+        protects the key file, None where nothing does.
 
         Raises:
             WrongPasscode: nothing changed.
