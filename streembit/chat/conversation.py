@@ -9,9 +9,9 @@ it does this, in one turn of the event loop each time:
 3. hands over what `due` or `deposit` returned, answers what `hear` took,
    and tells the user the events.
 
-When the conversation that raised anything else than a StreembitError, or
-whose changes could not be committed, is thrown away and made again from
-the shelf, nothing is lost.
+A conversation that raised anything else than a StreembitError, or whose
+changes could not be committed, is thrown away and made again from the
+shelf: nothing is lost by that.
 
 Ways. A live way (a link to the contact) is told by `opened` and `closed`;
 each parcel of `due` is handed over on it and answered: `handed` when it

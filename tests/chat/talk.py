@@ -52,13 +52,13 @@ class Talker:
     def __init__(self, own: Identity, other: Identity, chance: Random) -> None:
         self.own, self.other, self.chance = own, contact_of(other), chance
         self.shelf = MemoryShelf()
-        self.said = 0
+        self.name = ""
         self.events: list[Event] = []
         self.restart()
 
     def restart(self) -> None:
         """Go on with what was committed."""
-        self.talk = Conversation(self.own, self.other, self.shelf, self.chance)
+        self.talk = Conversation(self.own, self.other, self.shelf, self.chance, self.name)
 
     def commit(self) -> None:
         """Do what a disk does."""

@@ -16,7 +16,7 @@ from streembit.chat.quota import BURST
 from streembit.chat.retries import MOST_S
 from streembit.errors import BadPrekeys, ChestDamaged, OutboxFull, TooLarge
 from streembit.wire.content import MAX_EARLY, MAX_TEXT_CHARS, FileOffer, Goodbye, Presence, Typing
-from tests.chat.people import NOW_S
+from tests.chat.people import NOW_S, contact_of
 from tests.chat.talk import Talker, acquaint, exchange
 from tests.jose.people import ANN, BOB, EVE
 
@@ -619,6 +619,32 @@ class StateTests(ConversationTest):
         self.assertEqual(self.bob.heard, ["one", "two"])
         self.assertIn(BegunAnew(False), self.bob.events)
         self.assertEqual(self.ann.talk.queued, 0)
+
+    def test_other_keys_under_the_same_name(self) -> None:
+        """Ann has another key: the history stays, what did not arrive goes out under it."""
+        for side, name in ((self.ann, "bob"), (self.bob, "ann")):
+            side.name = name
+            side.restart()
+        acquaint(self.ann, self.bob)
+        self.ann.write("before")
+        self.link()
+        self.talk()
+        self.unlink()
+        self.ann.write("between")
+        self.leave(self.ann)
+        self.ann.own = EVE
+        self.bob.other = contact_of(EVE)
+        for side in (self.ann, self.bob):
+            side.restart()
+            side.talk.change_keys(NOW_S)
+            side.commit()
+            self.assertTrue(side.talk.needs_card)
+        self.assertEqual(self.ann.talk.left.standing(), [])
+        acquaint(self.ann, self.bob)
+        self.link()
+        self.talk()
+        self.assertEqual(self.bob.heard, ["before", "between"])
+        self.assertEqual([each.number for each in self.bob.talk.page(None, 9)], [2, 1])
 
     def test_a_row_that_is_none_of_ours(self) -> None:
         """It is told as damage, not as nothing."""
