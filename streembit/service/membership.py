@@ -14,7 +14,13 @@ from streembit.dht.backoff import Backoff
 from streembit.dht.keyspace import ID_BITS, K
 from streembit.dht.peer import Node
 from streembit.dht.table import Added, Full
-from streembit.errors import PeerGone, StreembitError
+from streembit.errors import (
+    PeerGone,
+    RemoteRefusal,
+    StreembitError,
+    TooManyConnections,
+    TooManyRequests,
+)
 from streembit.jose.keys import PublicKey
 from streembit.link.hello import Hello
 from streembit.net.tcp import LinkProtocol
@@ -179,16 +185,24 @@ class Membership(MultiService):
             peer.close(Superseded())
 
     async def _test(self, oldest: Node, newcomer: Node) -> None:
-        try:
-            self._network.heard(oldest, await self._network.ask_one(oldest, Ping()))
-        except StreembitError:
+        if not await self._lives(oldest):
             self._network.table.replace(oldest, newcomer, self._network.now_s())
 
     async def _recheck(self, node: Node) -> None:
+        if not await self._lives(node):
+            self._network.table.remove(node.id)
+
+    async def _lives(self, node: Node) -> bool:
+        """Ask a node for a sign of life; a refusal is one, and our own trouble says nothing."""
         try:
             self._network.heard(node, await self._network.ask_one(node, Ping()))
+        except RemoteRefusal:
+            self._network.table.answered(node.id, self._network.now_s())
+        except (TooManyConnections, TooManyRequests):
+            return True
         except StreembitError:
-            self._network.table.remove(node.id)
+            return False
+        return True
 
     # --- joining
     async def _keep(self) -> None:
@@ -239,6 +253,8 @@ class Membership(MultiService):
     async def _greet(self, node: Node) -> None:
         try:
             await self._network.reach(node)
+        except TooManyConnections:
+            pass  # of our own: it is told of again
         except StreembitError:
             self._network.candidates.unreached(node, self._network.now_s())
 

@@ -7,9 +7,11 @@ from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag
 
+from streembit.dht.keyspace import node_id
 from streembit.net.gate import GateLimits
+from streembit.service.membership import FICKLE_S
 from streembit.wire.life import ASKS, SHOWS
-from streembit.wire.message import Body, Nodes, Ping, Pong, Rpc
+from streembit.wire.message import Body, Nodes, Ping, Pong, Refused, Rpc
 from tests.attacks.watched import AttackTests, quiet
 from tests.rig.evil import EvilLink, silent
 from tests.rig.refusal import HOST, QUIET, Watch
@@ -124,6 +126,15 @@ class FickleTests(AttackTests):
         dials = [to for _, _, to, size in self.town.memory.trace if size < 0 and to == where]
         self.assertLessEqual(len(dials), 10)
         self.watch.harmless()
+
+    def test_B3_a_refusal_is_a_sign_of_life(self) -> None:
+        """Who signs that it has no time for us is there, and stays in the table."""
+        evil = self.watch.neighbour(lambda _link, _request: Refused("rate-limited", ""))
+        self.town.run(FICKLE_S)
+        for link in list(evil.links):
+            link.leave()
+        self.town.run(10)
+        self.assertIn(node_id(evil.key.public.point), self.watch.node.network.table)
 
 
 class RangeTests(AttackTests):

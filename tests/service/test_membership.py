@@ -16,6 +16,7 @@ from streembit.errors import PeerGone, RequestTimeout
 from streembit.jose.keys import Identity, PublicKey
 from streembit.link.hello import Hello
 from streembit.net.dial import Connect
+from streembit.rpc.pending import MAX_PENDING
 from streembit.service.membership import SPARE_LINKS, TEST_AFTER_S, Address
 from streembit.service.network import Reply
 from streembit.service.node import Node
@@ -271,6 +272,17 @@ class FullBucketTests(MembershipCase):
         self.town.memory.silence(self.town.host(self.oldest).address)
         self.meet()
         self.assertEqual(self.in_table(), (False, True))
+
+    def test_D4_an_oldest_that_we_cannot_ask_stays(self) -> None:
+        """That too much waits for it already is our own matter."""
+        peer = self.node.network.roster.get(self.oldest.identity.public)
+        assert peer is not None
+        self.age(TEST_AFTER_S + 1)
+        self.town.memory.silence(self.town.host(self.oldest).address)
+        for _ in range(MAX_PENDING):
+            peer.request(Ping()).addErrback(lambda _: None)
+        self.meet()
+        self.assertEqual(self.in_table(), (True, False))
 
     def test_D4_one_heard_lately_is_not_asked(self) -> None:
         """Newcomers cannot make us ask all the time; it keeps its place unasked."""
