@@ -1,4 +1,4 @@
-"""Contacts who are away: what is said to them lies in the network, and is there when they return."""
+"""Contacts who are away: what is said to them lies in the network until they return."""
 
 from __future__ import annotations
 
@@ -103,8 +103,7 @@ class MovedTests(PeopleCase):
         key = self.bob.node.identity.public
         self.village.until(
             lambda: any(
-                each.host == "192.0.2.33"
-                for each in self.ann.people.circle.book.of(key).addresses
+                each.host == "192.0.2.33" for each in self.ann.people.circle.book.of(key).addresses
             ),
             15,
         )

@@ -112,7 +112,9 @@ class Village:
         """Add an account that has just come."""
         node = self.town.add(f"10.0.{len(self.town.nodes)}.1", **more)
         number = self.town.nodes.index(node)
-        person = Person(self, node, MemoryChest(), number)
+        chest = MemoryChest()
+        chest.add_lock(node.identity.at_rest_key())
+        person = Person(self, node, chest, number)
         self.persons.append(person)
         self.town.join(node)
         return person

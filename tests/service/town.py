@@ -104,6 +104,7 @@ class Town:
         kind: type[Node] = Node,
         own: OwnRecords | None = None,
         number: int | None = None,
+        identity: Identity | None = None,
         **more: Any,
     ) -> Node:
         """Make a node; without `listen` nobody can connect to it, though it says that it listens.
@@ -113,7 +114,7 @@ class Town:
         number = len(self.nodes) if number is None else number
         host = self.memory.host(address)
         node = kind(
-            Identity.from_seed(bytes([number + 1]) * 32, f"node{number}"),
+            identity or Identity.from_seed(bytes([number + 1]) * 32, f"node{number}"),
             settings or NetworkSettings(network=NETWORK),
             self._shelf(number, shelf),
             self._own(number) if own is None else own,
