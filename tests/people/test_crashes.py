@@ -1,0 +1,137 @@
+"""Row S1 with people: killed at every commit, and nothing is lost, shown twice or out of order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streembit.errors import DiskFull, StreembitError
+from streembit.service.people_events import Notice
+from tests.people.village import PeopleCase, Person
+
+
+class CommitTests(PeopleCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.village.acquaint(self.ann, self.bob)
+        self.town.run(10)
+
+    def die_at(self, person: Person, commit: int, *, after: bool) -> None:
+        """Kill a person's host at its n-th commit from now, before or after it took effect."""
+        chest, real = person.chest, person.chest.commit
+        count = 0
+
+        def dying(changes: Any) -> None:
+            nonlocal count
+            count += 1
+            if count != commit:
+                real(changes)
+                return
+            if after:
+                real(changes)
+            self.town.memory.kill(self.town.host(person.node).address)
+            chest.refusal = DiskFull("the process is dead")
+            raise chest.refusal
+
+        chest.commit = dying  # type: ignore[method-assign]
+
+    def revive(self, person: Person) -> Person:
+        """Start a person again, with what its chest had."""
+        del person.chest.commit  # type: ignore[attr-defined]
+        person.chest.refusal = None
+        self.town.end(person.node)
+        self.town.run(2)
+        return self.village.again(person)
+
+    def check_all(self, dies: str, commit: int, *, after: bool) -> bool:
+        """Talk while one dies at a commit; return whether it came to that."""
+        person = getattr(self, dies)
+        self.die_at(person, commit, after=after)
+        said: dict[str, list[str]] = {"ann": [], "bob": []}
+        for n in range(3):
+            for name, other in (("ann", self.bob), ("bob", self.ann)):
+                text = f"{name} {commit} {after} {n}"
+                try:
+                    getattr(self, name).say(other, text)
+                except (StreembitError, AssertionError):
+                    continue  # nobody was promised that it is kept
+                said[name].append(text)
+            self.town.run(0.2)
+        died = person.chest.refusal is not None
+        if died:
+            setattr(self, dies, self.revive(person))
+        else:
+            del person.chest.commit
+        self.village.until(lambda: self.village.are_contacts(self.ann, self.bob), 2000)
+        self.village.until(lambda: self.delivered(self.ann, self.bob), 2000)
+        self.village.until(lambda: self.delivered(self.bob, self.ann), 2000)
+        for name, reader in (("ann", self.bob), ("bob", self.ann)):
+            other = self.ann if reader is self.bob else self.bob
+            heard = [row.text for row in reader.rows(other) if not row.outgoing]
+            ours = [row.text for row in other.mine(reader)]
+            self.assertEqual(heard, ours, f"{dies} dies at {commit}")
+            self.assertLessEqual(set(said[name]), set(heard))
+        return died
+
+    def test_S1_killed_at_each_commit(self) -> None:
+        """Before it and after it, at either end: all is shown once and in order."""
+        for dies in ("ann", "bob"):
+            for after in (False, True):
+                commit = 1
+                while self.check_all(dies, commit, after=after):
+                    commit += 1
+                self.assertGreater(commit, 4)
+
+    def test_S3_a_full_disk(self) -> None:
+        """Nothing is promised, nothing is acknowledged, and all goes on when there is room."""
+        self.bob.chest.refusal = DiskFull("no room")
+        row = self.ann.say(self.bob, "hello")
+        self.town.run(10)
+        self.assertEqual(self.ann.rows(self.bob)[0].id, row.id)
+        self.assertNotIn(self.ann.rows(self.bob)[0].state, ("delivered", "read"))
+        with self.assertRaises(DiskFull):
+            self.bob.say(self.ann, "not kept")
+        self.bob.chest.refusal = None
+        self.village.until(lambda: self.delivered(self.ann, self.bob), 600)
+        self.assertEqual(self.bob.texts(self.ann), ["hello"])
+
+
+class OlderStateTests(PeopleCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.village.acquaint(self.ann, self.bob)
+        self.ann.say(self.bob, "one")
+        self.village.until(lambda: self.delivered(self.ann, self.bob))
+        self.town.run(30)
+
+    def notices(self, person: Person) -> list[str]:
+        """Return the codes of what a person was told."""
+        return [event.code for event in person.events() if isinstance(event, Notice)]
+
+    def test_a_restored_chest_begins_anew(self) -> None:
+        """The user is told, no old key is used, and the conversation goes on."""
+        self.town.end(self.ann.node)
+        self.ann.chest.restored = True
+        self.ann = self.village.again(self.ann)
+        self.assertIn("sessions-renewed", self.notices(self.ann))
+        self.assertFalse(self.ann.chest.restored)
+        self.village.until(lambda: self.village.are_contacts(self.ann, self.bob), 1200)
+        self.ann.say(self.bob, "two")
+        self.village.until(lambda: self.delivered(self.ann, self.bob), 600)
+        self.assertEqual(self.bob.texts(self.ann), ["one", "two"])
+
+    def test_D5_the_network_tells_of_a_newer_state(self) -> None:
+        """A copy put back that nothing on this machine betrays: our own cards are newer."""
+        older = dict(self.ann.chest._rows)
+        self.ann.say(self.bob, "two")
+        self.village.until(lambda: self.delivered(self.ann, self.bob))
+        self.town.run(3 * 3600)
+        self.town.end(self.ann.node)
+        self.ann.chest._rows = older
+        self.ann = self.village.again(self.ann)
+        self.town.run(60)
+        self.assertIn("sessions-renewed", self.notices(self.ann))
+        self.bob.say(self.ann, "three")
+        self.village.until(lambda: self.delivered(self.bob, self.ann), 600)
+        self.ann.say(self.bob, "four")
+        self.village.until(lambda: self.delivered(self.ann, self.bob), 600)
+        self.assertEqual(self.bob.texts(self.ann), ["one", "two", "- three", "four"])
