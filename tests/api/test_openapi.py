@@ -13,7 +13,7 @@ from openapi_spec_validator import validate
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.task import Clock, LoopingCall
+from twisted.internet.task import LoopingCall
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
@@ -21,11 +21,13 @@ from streembit.api import openapi
 from streembit.api.answers import status_of_code
 from streembit.api.http import make_site
 from streembit.api.network import VALUE_PATTERN
-from streembit.api.operations import OF_NODE, OF_PEOPLE, OPERATIONS
+from streembit.api.operations import OF_NODE, OPERATIONS
 from streembit.errors import by_code
+from streembit.service.desk import Desk
 from tests.api.fake import FakeNode
 from tests.api.people import FakePeople
 from tests.api.village import Village
+from tests.people.village import Village as PeopleVillage
 from tests.sources import ROOT
 
 EXAMPLES = 10  # an operation, in each of three phases: some 400 requests
@@ -104,14 +106,25 @@ class NodeSchemathesisTests(SchemathesisCase):
 
 class PeopleSchemathesisTests(SchemathesisCase):
     async def test_the_api_of_people_keeps_to_its_document(self) -> None:
-        """The same for contacts, conversations, files and the account."""
-        clock = Clock()
-        pump = LoopingCall(clock.advance, 1)  # a wait of 25 s takes 25 ms
+        """The same for contacts, conversations, files and the account; Bob is a contact."""
+        village = PeopleVillage(self)
+        ann, bob = village.person(), village.person()
+        village.acquaint(ann, bob)
+        village.town.result(ann.desk.rename_contact(bob.key, "Bob"))
+        pump = LoopingCall(village.town.memory.clock.advance, PUMP_S)
         pump.start(PUMP_EVERY_S)
         self.addCleanup(pump.stop)
+        clock: Any = reactor
+        site = make_site(Desk(ann.node), self.defects.append, clock, ann.desk)
+        apart = [*(each.name for each in OF_NODE), "send_files"]
+        options = [option for name in apart for option in ("--exclude-operation-id", name)]
+        await self.assert_kept(self.serve(site), len(OPERATIONS) - len(apart), *options)
+
+    async def test_files_are_sent_by_a_double(self) -> None:
+        """A real desk would take the whole disk for "/"."""
+        clock: Any = reactor
         site = make_site(FakeNode(), self.defects.append, clock, FakePeople(clock))
-        of_node = [option for each in OF_NODE for option in ("--exclude-operation-id", each.name)]
-        await self.assert_kept(self.serve(site), len(OF_PEOPLE), *of_node)
+        await self.assert_kept(self.serve(site), 1, "--include-operation-id", "send_files")
 
 
 class DocumentTests(SynchronousTestCase):
