@@ -19,13 +19,18 @@ class Canary:
     """Puts a small record of its own and reads it back from other nodes.
 
     A port that is open proves nothing; this proves links, look-ups, signatures and other
-    nodes' stores, all at once.
+    nodes' stores, all at once.  Each run has a place of its own: what others remember of the
+    numbers of an earlier one, whose clock may have been ahead, is no hindrance.
+
+    Attributes:
+        salt: what tells this run's record from those of others.
     """
 
     def __init__(self, network: Network, finder: Finder) -> None:
         self._network = network
         self._finder = finder
-        self._seq = int(network.now_s())
+        self.salt = f"{network.now_s() * 1000:.0f}"
+        self._seq = 0
         self._good_s: float | None = None
         self._why = "not tried yet"
 
@@ -52,12 +57,12 @@ class Canary:
 
     async def _put_and_get(self) -> None:
         now_s = int(self._network.now_s())
-        self._seq = max(self._seq + 1, now_s)
+        self._seq += 1
         network = self._network
         record = make(
             network.identity.signing,
             CANARY_KIND,
-            "",
+            self.salt,
             str(now_s).encode(),
             self._seq,
             now_s + CANARY_LIFE_S,
