@@ -29,6 +29,7 @@ EVERY_S: Final = 3600.0  # as all records are
 SPREAD: Final = 0.25  # of it, drawn for each record, so that none is known by its time
 SOON_S: Final = (0.5, 3.0)  # after a change: several changes make one card
 START_WITHIN_S: Final = 5.0
+JOINED_S: Final = (1.0, 3.0)  # until we look again whether we are in the network
 AGAIN_S: Final = (15.0, 45.0)  # after nobody took a record
 NUMBERS_APART: Final = 2**16  # more cards than any copy of the state can have missed
 
@@ -50,6 +51,9 @@ class Numbers(Struct, array_like=True):
 
 class Readers(Protocol):
     """Who takes what cards say."""
+
+    def joined(self) -> bool:
+        """Tell whether we are in the network, so that a record comes to where it is looked for."""
 
     def addresses(self) -> Sequence[Address]:
         """Return where we are to be reached, the best first."""
@@ -184,7 +188,9 @@ class Cards:
     def _due(self, name: tuple[PublicKey, int]) -> None:
         key, which = name
         friend = self._friends.get(key)
-        if friend is not None:
+        if not self._readers.joined():
+            self._times.soon(name, self._between(*JOINED_S))
+        elif friend is not None:
             done = Deferred.fromCoroutine(self._publish(friend, which))
             done.addErrback(self._failed, name)
 

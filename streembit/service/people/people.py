@@ -266,6 +266,10 @@ class People(MultiService):
             friend.talk.unreachable(why)
 
     # --- Readers
+    def joined(self) -> bool:
+        """Tell whether the node is in the network."""
+        return self.node.membership.joined
+
     def addresses(self) -> list[Address]:
         """Return where we are to be reached: as others see us, then as we know it ourselves."""
         texts = [self.node.reachability.observed, *self.node.listening]

@@ -61,6 +61,10 @@ class Announcer:
         self._people = people
         self._statement = statement
 
+    def joined(self) -> bool:
+        """See `cards.Readers`."""
+        return self._people.joined()
+
     def addresses(self) -> Sequence[Address]:
         """See `cards.Readers`."""
         return self._people.addresses()
