@@ -11,6 +11,8 @@ PROGRAMS = (  # the quick ones first
     "bench.link_memory",
     "bench.memory",
     "bench.start",
+    "bench.file_stream",
+    "bench.wormhole",
     "bench.lookups",
     "bench.churn",
     "bench.compare",

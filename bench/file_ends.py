@@ -104,7 +104,7 @@ class End:
 
     def link_lost(self, link: LinkProtocol, reason: StreembitError) -> None:
         self.transfers.link_gone("other")
-        reactor.callLater(0.1, reactor.stop)
+        reactor.stop()
 
     def refused(self, peer_host: str, error: StreembitError) -> None:
         sys.stderr.write(f"refused: {error}\n")
@@ -130,7 +130,8 @@ class ReceivingEnd(End):
                 grown_kib=rss_kib("VmHWM") - self.before_kib,
                 path=row.paths[0] if row.paths else "",
             )
-            reactor.callLater(0.5, reactor.stop)
+            assert self.link is not None
+            reactor.callLater(0, self.link.close)  # behind the word that all is there
 
 
 class SendingEnd(End):
