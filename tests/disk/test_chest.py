@@ -352,6 +352,16 @@ class ChestTest(MemoryChestTest):
             self.assertTrue(chest.restored or len(chest.all("a")) == 4)
             chest.close()
 
+    def test_S2_a_log_that_is_gone_is_known(self) -> None:
+        """Without its log a chest opens, also a new one, and knows that it is behind."""
+        trouble = Trouble()
+        chest = self.at(self.path, trouble=trouble)
+        chest.commit([Kept("a", 1, b"one")])
+        self.as_after_a_kill(trouble)
+        self.path.with_name("chest.sqlite-wal").unlink()
+        chest = self.at(self.path)
+        self.assertEqual((chest.all("a"), chest.restored), ([], True))
+
     def test_S2_an_altered_row_is_refused_when_it_is_read(self) -> None:
         """A row that was exchanged for another one, in a sound file, does not open."""
         self.filled()
