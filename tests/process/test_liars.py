@@ -9,7 +9,15 @@ from typing import Final
 from twisted.internet.defer import gatherResults
 
 from demo.members import Member
-from streembit.dht.keyspace import ID_BITS, REPLICAS, node_id, record_place, to_hex, to_text
+from streembit.dht.keyspace import (
+    ID_BITS,
+    REPLICAS,
+    node_id,
+    record_place,
+    shared_bits,
+    to_hex,
+    to_text,
+)
 from streembit.dht.record import read
 from streembit.jose import base64url
 from streembit.jose.keys import ParsedKeys, PrivateKey, PublicKey
@@ -32,7 +40,7 @@ from tests.rig.procnet import LONG, NETWORK, ProcessCase, reactor, side_by_side,
 # share of liars or more.
 HONEST: Final = 40 if LONG else 14
 LIARS: Final = HONEST * 3 // 7  # 30% of all
-SYBILS: Final = 20  # around each record that they want to be gone
+SYBILS: Final = 40 if LONG else 20  # around a record that they want to be gone
 NEARER_BITS: Final = 8  # to its place than one of so many nodes: nearer than the honest ones
 RECORDS: Final = 8
 FOUND: Final = 0.95
@@ -112,6 +120,22 @@ def around(place: int, count: int) -> list[PrivateKey]:
     return list(itertools.islice(near, count))
 
 
+def place_of(owner: Member, name: str) -> int:
+    """Return where a member's record lies."""
+    return record_place(PublicKey.from_hex(owner.public_key).point, "name", name)
+
+
+def far_name(owner: Member) -> str:
+    """Return a name for a record that lies in the other half of all ids than its owner.
+
+    Who lives right beside a crowd takes it for the network: one of two hundred in the network that
+    the row speaks of, but one of some ten in ours.
+    """
+    own = node_id(PublicKey.from_hex(owner.public_key).point)
+    names = (f"a/{number}" for number in itertools.count())
+    return next(name for name in names if not shared_bits(own, place_of(owner, name)))
+
+
 class LiarsTests(ProcessCase):
     """Honest processes among peers that are not."""
 
@@ -132,9 +156,9 @@ class LiarsTests(ProcessCase):
         await liars.join([self.net.place(member) for member in members])
 
     async def is_surrounded(self, member: Member, place: int, crowd: Conspiracy) -> bool:
-        """Say whether a member that looks for a place finds replicas' worth of the crowd there."""
-        nearest = (await member.api.find(to_hex(place))).nearest[:REPLICAS]
-        return len(nearest) == REPLICAS and all(row.node_id in crowd.ids for row in nearest)
+        """Say whether a member that looks for a place finds as many of the crowd as of replicas."""
+        nearest = (await member.api.find(to_hex(place))).nearest
+        return sum(row.node_id in crowd.ids for row in nearest) >= REPLICAS
 
     async def found(self, owners: dict[str, Member], readers: Sequence[Member]) -> float:
         """Return which share of all reads finds what was published."""
@@ -163,24 +187,20 @@ class LiarsTests(ProcessCase):
         for member in members:
             self.assertLessEqual((await member.api.status()).peers, everybody)
 
-    async def test_D3_a_crowd_around_two_records(self) -> None:
-        """Nearer to them than anybody honest, more than there are replicas: still found."""
+    async def test_D3_a_crowd_around_a_record(self) -> None:
+        """Nearer to it than anybody honest, more than there are replicas: still found."""
         members = await self.honest()
-        owners = {"a/one": members[3], "a/two": members[7]}
-        places = [
-            record_place(PublicKey.from_hex(owner.public_key).point, "name", name)
-            for name, owner in owners.items()
-        ]
-        crowd = Conspiracy([key for place in places for key in around(place, SYBILS)])
+        owner = members[3]
+        name = far_name(owner)
+        place = place_of(owner, name)
+        crowd = Conspiracy(around(place, SYBILS))
         await self.joined_by(crowd, members)
-        for place in places:
-            for member in members:
-                await self.until(
-                    lambda m=member, p=place: self.is_surrounded(m, p, crowd),  # type: ignore[misc]
-                    40,
-                    f"a crowd that {member.name} sees",
-                )
-        for name, owner in owners.items():
-            await self.put(owner, name, name.encode())
-        self.assertGreaterEqual(await self.found(owners, members), FOUND)
-        self.assertGreater(crowd.asked, 2 * SYBILS)
+        for member in members:
+            await self.until(
+                lambda m=member: self.is_surrounded(m, place, crowd),  # type: ignore[misc]
+                60,
+                f"a crowd that {member.name} sees",
+            )
+        await self.put(owner, name, name.encode())
+        self.assertGreaterEqual(await self.found({name: owner}, members), FOUND)
+        self.assertGreater(crowd.asked, SYBILS)
