@@ -126,6 +126,10 @@ class Client:
             for happened in found.events:
                 yield happened
 
+    def position(self) -> Deferred[str]:
+        """Return the position of now, from which `events` can be followed later."""
+        return self._ask("GET", "/v1/events", Events).addCallback(lambda found: str(found.next))
+
     def chat(self, contact: str) -> Chat:
         """Return a conversation with a contact."""
         return Chat(self, contact)

@@ -135,27 +135,33 @@ def _draw(made: OfferMade, file: Path) -> None:
 
 
 def _shown(settings: Settings, text: str) -> OffersShown:
-    """Ask the node, which knows our contacts; without one read the offers here."""
+    """Ask the node, which knows our contacts; read here without one, and an offer of ours."""
     from streembit.api.contacts import OfferIn, OffersShown
-    from streembit.errors import HomeMissing, NodeNotRunning
+    from streembit.disk import config
+    from streembit.errors import HomeMissing, NodeNotRunning, NodeRefusal, OwnOffer
+    from streembit.service.facade import Status
 
     try:
-        return settings.client().ask("POST", "/v1/shown-offers", OffersShown, OfferIn(text))
+        client = settings.client()
+        return client.ask("POST", "/v1/shown-offers", OffersShown, OfferIn(text))
     except (HomeMissing, NodeNotRunning):
-        return OffersShown(list(_read(settings, text)))
+        network = config.load(settings.home / "node.toml", "node").network
+    except NodeRefusal as e:
+        if e.code != OwnOffer.code:
+            raise
+        network = client.ask("GET", "/v1/status", Status).network
+    return OffersShown(list(_read(text, network)))
 
 
-def _read(settings: Settings, text: str) -> Iterator[OfferShown]:
+def _read(text: str, network: str) -> Iterator[OfferShown]:
     import time
 
     import msgspec
 
     from streembit.contacts import offer as offers
-    from streembit.disk import config
     from streembit.errors import BadOffer
     from streembit.service.people_rows import OfferShown
 
-    network = config.load(settings.home / "node.toml", "node").network
     tokens = offers.find(text)
     if not tokens:
         raise BadOffer("there is none in the text")

@@ -67,6 +67,8 @@ class TwoNodesCase(TwistdCase):
     async def befriend(self) -> None:
         """Have ann make an offer, and bob take it: who is invited need not wait for more."""
         made = await self.ask("ann", "offer", "create", "--once", "--note", "it is me")
+        shown = await self.ask("ann", "offer", "show", typed=made["text"].encode())
+        self.assertEqual(shown["offers"][0]["account"], "ann")
         mail = "> " + made["text"].replace("\n", "\n> ")
         await self.ask("bob", "contact", "add", "-", "--name", "Ann", typed=mail.encode())
         for name, other in (("ann", "bob"), ("bob", "Ann")):
