@@ -130,8 +130,8 @@ def main() -> int:
                 if number:  # the first round warms the page cache
                     for what, seconds in took.items():
                         times[what].append(seconds)
-    for what, seconds in times.items():
-        print(f"{what}: {statistics.median(seconds):.2f} s (median of {ROUNDS})")
+    for what, took_s in times.items():
+        print(f"{what}: {statistics.median(took_s):.2f} s (median of {ROUNDS})")
     ratio = statistics.median(
         theirs / ours for ours, theirs in zip(times["ours"], times["wormhole"], strict=True)
     )

@@ -34,6 +34,7 @@ from streembit.wire.transfer import (
     CHUNK_BYTES,
     MAX_BLOCK_BYTES,
     Ask,
+    FileContent,
     FileEnd,
     FileOffer,
     FileVerdict,
@@ -41,7 +42,7 @@ from streembit.wire.transfer import (
     pack_block,
 )
 from tests.files.rig import contents
-from tests.people.duo import Duo
+from tests.people.duo import Duo, Wire
 
 T = TypeVar("T")
 SIZE = 3 * CHUNK_BYTES + 77_777
@@ -354,6 +355,43 @@ class DeathTests(TransferCase):
         self.duo.run()
         self.assertEqual(self.states(), ("done", "done"))
         self.assertEqual(self.bob.files(), files)
+
+    def test_a_link_that_closes_while_there_is_another(self) -> None:
+        """Nobody says that it is gone; the next look goes on over the other."""
+        files = self.write(a=SIZE)
+        self.duo.connect()
+        self.duo.accept(self.duo.offer())
+        for _ in range(20):
+            self.duo.step()
+        for party in (self.alice, self.bob):
+            assert party.wire is not None
+            party.wire.is_open = False
+            party.wire = Wire()
+        self.bob.transfers._link_of = lambda _: self.bob.wire
+        self.duo.clock.advance(LOOK_EVERY_S)
+        self.duo.run()
+        self.assertEqual(self.states(), ("done", "done"))
+        self.assertEqual(self.bob.files(), files)
+
+    def test_S3_a_word_that_cannot_be_said_now(self) -> None:
+        """It is said later."""
+        self.write(a=10)
+        transfer = self.duo.offer()
+        say, full = self.bob.transfers._say, [True]
+
+        def refuse(contact: str, word: FileContent) -> object:
+            if full[0]:
+                raise DiskFull
+            return say(contact, word)
+
+        self.bob.transfers._say = refuse
+        self.bob.transfers.deny(transfer)
+        self.duo.run()
+        self.assertEqual(self.states(), ("offered", "denied"))
+        full[0] = False
+        self.duo.clock.advance(LOOK_EVERY_S)
+        self.duo.run()
+        self.assertEqual(self.states(), ("denied", "denied"))
 
     def test_a_sender_that_lost_our_asks(self) -> None:
         """After a minute of silence they are sent anew."""

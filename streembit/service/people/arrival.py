@@ -111,6 +111,11 @@ class Arrival:
         else:
             self._do(steps)
 
+    @property
+    def has_lost_link(self) -> bool:
+        """Whether it runs over a link that is closed: another one took over from it."""
+        return self._link is not None and not self._link.is_open
+
     def pause(self) -> None:
         """Ask for nothing more; what has come is written."""
         self._link = None

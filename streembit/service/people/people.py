@@ -90,7 +90,13 @@ class People(MultiService):
         self.news = News(self)
         folder = Path(self.circle.register.settings.downloads or downloads)
         self.transfers = Transfers(
-            chest, node.clock, disk, folder, self.news.say_of_files, self.news.transferred
+            chest,
+            node.clock,
+            disk,
+            folder,
+            self.news.say_of_files,
+            self.news.transferred,
+            self._file_link,
         )
         self.transfers.setServiceParent(self)
         self._told_addresses: list[Address] = []
@@ -324,6 +330,11 @@ class People(MultiService):
         self.news.tell(talk, events)
 
     # --- how
+    def _file_link(self, name: str) -> LinkProtocol | None:
+        friend = self.named(name)
+        peer = None if friend is None else self.network.roster.get(friend.key)
+        return None if peer is None else _link(peer)
+
     def _friend(self, peer: Peer) -> Friend:
         friend = self.friends.get(peer.key)
         if friend is None:

@@ -129,8 +129,9 @@ class Transfers(Service):
         chest: the account's chest; see `Chest`.
         disk: does what waits for the disk, such as `deferToThreadPool`.
         downloads: the folder for files that were accepted without naming one.
-        say: sends a word to a contact.
+        say: sends a word to a contact; a StreembitError that it raises means: not now.
         changed: told of a transfer whose state changed, or that came on.
+        link_of: returns the link to a contact, where one may have taken over from another.
     """
 
     def __init__(
@@ -141,6 +142,7 @@ class Transfers(Service):
         downloads: Path,
         say: Callable[[str, FileContent], object],
         changed: Callable[[TransferRow], object],
+        link_of: Callable[[str], FileLink | None] = lambda _: None,
     ) -> None:
         self.downloads = downloads
         self._keeping = Keeping(chest)
@@ -149,6 +151,7 @@ class Transfers(Service):
         self._lane = Lane(disk, clock)
         self._say = say
         self._changed = changed
+        self._link_of = link_of
         self._transfers: dict[str, _Transfer] = {}
         self._companies: dict[str, _Company] = {}
         self._looking: IDelayedCall | None = None
@@ -283,7 +286,7 @@ class Transfers(Service):
         transfer.entry.waits = ""
         self._keep(transfer)
         if transfer.sending is not None:
-            self._say(transfer.contact, FileVerdict(transfer.id, accepted=True))
+            self._mention(transfer.contact, FileVerdict(transfer.id, accepted=True))
         self._begin_some()
         return self.row(transfer_id)
 
@@ -336,7 +339,7 @@ class Transfers(Service):
     def link_open(self, contact: str, link: FileLink) -> None:
         """A link to a contact is open, the first or another one: it is the one used from now on."""
         company = self._company(contact)
-        company.link = link
+        company.link = link  # used as long as it is open
         company.stray_bytes = 0
         company.unknown.clear()
         for transfer in self._of(contact):
@@ -441,7 +444,7 @@ class Transfers(Service):
         try:
             check_offers(len(waiting))
         except TooManyTransfers as error:
-            self._say(contact, FileEnd(offer.transfer, error.code))
+            self._mention(contact, FileEnd(offer.transfer, error.code))
             return
         entry = Entry(contact, False, self._now(), b"")
         transfer = _Transfer(offer.transfer, entry, offer, receiving.stand)
@@ -501,10 +504,18 @@ class Transfers(Service):
     def _say_again(self, transfer: _Transfer) -> None:
         """Say what was kept to be said; a death in between makes it twice."""
         entry = transfer.entry
-        if entry.unsaid:
-            self._say(entry.contact, read_content(entry.unsaid))
+        if entry.unsaid and self._mention(entry.contact, read_content(entry.unsaid)):
             entry.unsaid = b""
             self._keeping.put(transfer.id, entry)
+
+    def _mention(self, contact: str, word: FileContent) -> bool:
+        """Say a word; return False where that is not possible now."""
+        try:
+            self._say(contact, word)
+        except StreembitError as error:
+            _log.warn("a word about files was not said: {code}", code=error.code)
+            return False
+        return True
 
     # --- payloads
 
@@ -540,7 +551,7 @@ class Transfers(Service):
         if name not in company.unknown and len(company.unknown) < MAX_UNKNOWN:
             company.unknown.add(name)
             code = transfer.stand.why or DONE if ours and transfer else NoSuchTransfer.code
-            self._say(contact, FileEnd(name, code))
+            self._mention(contact, FileEnd(name, code))
 
     # --- receiving
 
@@ -557,18 +568,26 @@ class Transfers(Service):
 
     def _restart(self, transfer: _Transfer) -> bool:
         """Begin, or begin anew, if the transfer waits for nothing but a link that there is."""
-        company = self._companies.get(transfer.contact)
         arrival = transfer.arrival
-        if arrival is None or company is None or company.link is None or not self.running:
+        link = self._usable_link(transfer.contact)
+        if arrival is None or link is None or not self.running:
             return False
         if transfer.entry.waits or transfer.stand.state not in {State.ACCEPTED, State.PAUSED}:
             return False
         if arrival.is_beginning:
             return True
         arrival.heard_s = self._clock.seconds()
-        arrival.begin(company.link)
+        arrival.begin(link)
         self._tell(transfer)
         return True
+
+    def _usable_link(self, contact: str) -> FileLink | None:
+        company = self._companies.get(contact)
+        if company is None:
+            return None
+        if company.link is None or not company.link.is_open:
+            company.link = self._link_of(contact)
+        return company.link
 
     def _arrival(self, entry: Entry, receiving: Receiving) -> Arrival:
         download = Download(Path(entry.folder), entry.private)
@@ -607,10 +626,13 @@ class Transfers(Service):
         self._looking = self._clock.callLater(LOOK_EVERY_S, self._look)
         now_s = self._clock.seconds()
         for transfer in list(self._transfers.values()):
+            self._say_again(transfer)
             arrival = transfer.arrival
             if arrival is None:
                 continue
-            if transfer.stand.state is State.RUNNING:
+            if arrival.has_lost_link:
+                arrival.pause()
+            elif transfer.stand.state is State.RUNNING:
                 if now_s - arrival.heard_s >= SILENCE_S * 2**arrival.silences:
                     arrival.silences = min(arrival.silences + 1, MAX_SILENCES)
                     arrival.pause()
