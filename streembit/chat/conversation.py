@@ -159,7 +159,8 @@ class Conversation:
 
     def wants_way(self, now_s: float) -> bool:
         """Say whether to look for a live way now: something waits, and the next try is due."""
-        waits = self._notices.owes_receipt or not self._outbox.empty
+        owes = self._notices.owes_receipt or self._voice.must_begin
+        waits = owes or not self._outbox.empty
         return waits and not self._flight.open and self._flight.retries.due(now_s)
 
     def unreachable(self, why: str, now_s: float) -> None:
@@ -170,9 +171,10 @@ class Conversation:
         """Return the parcels to hand over now, at most BATCH and the notices; call it again."""
         if not self._flight.free(now_s) or not self._voice.can_speak:
             return []
-        out = [self._seal(notice) for notice in self._notices.take()]
+        self._tell_why_anew(now_s)
+        out = [self._seal(notice, 0, now_s) for notice in self._notices.take()]
         for number, message in self._flight.ready(now_s):
-            out.append(self._seal(self._outbox.piece(number, message), number))
+            out.append(self._seal(self._outbox.piece(number, message), number, now_s))
             self._flight.sent(number, now_s)
         return out
 
@@ -242,6 +244,7 @@ class Conversation:
         if self._flight.open or not self._voice.can_speak:
             return []
         self.left.take_back(self.left.of_others(self._voice.sessions.names))
+        self._tell_why_anew(now_s)
         out = self._leave_notice(now_s)
         lying = self.left.pieces()
         for number, message in islice(self._outbox.window(MAX_LEFT), MAX_LEFT):
@@ -303,6 +306,7 @@ class Conversation:
         self.left.expire(now_s)
         over = self._outbox.expire(now_s)
         if over:
+            self._flight.again()  # what says so has a number that went out before
             self.left.arrived(n for n in self._outbox.missing() if n != self._outbox.void)
         return self._parts.moved(over, "failed", EXPIRED)
 
@@ -346,12 +350,18 @@ class Conversation:
         """Return up to `limit` committed messages below a number (None: all), newest first."""
         return [self._explained(entry) for entry in self._history.page(before, limit)]
 
-    def _seal(self, content: Content, piece: int = 0) -> Outgoing:
-        sealed = self._voice.seal(content)
+    def _tell_why_anew(self, now_s: float) -> None:
+        """Say what the contact must know, if the next parcel begins a session for its sake."""
+        if self._voice.begins(now_s):
+            self._hearing.tell_prekeys(now_s)
+            self._notices.owes_receipt = True
+
+    def _seal(self, content: Content, piece: int, now_s: float) -> Outgoing:
+        sealed = self._voice.seal(content, now_s)
         return Outgoing(sealed.parcel, sealed.session, piece)
 
     def _leave(self, content: Content, piece: int, now_s: float) -> Outgoing:
-        sealed = self._voice.seal(content)
+        sealed = self._voice.seal(content, now_s)
         place = self.left.leave(sealed.parcel, sealed.session, piece, now_s)
         return Outgoing(sealed.parcel, sealed.session, piece, place)
 

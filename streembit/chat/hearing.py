@@ -51,7 +51,7 @@ class Hearing:
             parts.notices.owes_receipt = True
             return []
         except (UnknownSession, PrekeyGone, ParcelTooFarAhead):
-            self._begin_anew(now_s)
+            parts.voice.begin_anew()
             raise
         if used:
             self.tell_prekeys(now_s)
@@ -126,9 +126,3 @@ class Hearing:
             return self.learn(base64url.decode(bundle), now_s)
         except (BadPrekeys, BadToken):
             return []
-
-    def _begin_anew(self, now_s: float) -> None:
-        """Say something in a new session, so that the contact learns what does not open here."""
-        if self._parts.voice.begin_anew(now_s):
-            self.tell_prekeys(now_s)
-            self._parts.notices.owes_receipt = True

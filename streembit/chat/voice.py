@@ -27,10 +27,15 @@ _BUNDLE: Final = b"bundle"
 
 
 class _Known(Struct, array_like=True, frozen=True):
-    """The contact's bundle (b"": none), and the highest one-time prekey that was used."""
+    """The contact's bundle (b"": none), and the highest one-time prekey that was used.
+
+    `begin`: the contact is to hear of us in a new session, for its parcels
+    do not open.
+    """
 
     bundle: Annotated[bytes, Meta(max_length=bundles.MAX_BYTES)] = b""
     used: int = 0
+    begin: bool = False
 
 
 class Voice:
@@ -61,7 +66,7 @@ class Voice:
             raise ChestDamaged(f"sessions with a contact: {e}") from None
         self._used = known.used
         self._learned = b""  # what was checked last
-        self._begin = False  # the next parcel begins a session
+        self._begin = known.begin
         self._begun_s: float | None = None
 
     @property
@@ -93,10 +98,10 @@ class Voice:
         self._learned = data
         return known is not None and fresh.signed_id - known.signed_id >= NUMBERS_APART
 
-    def seal(self, content: Content) -> Sealed:
+    def seal(self, content: Content, now_s: float) -> Sealed:
         """Seal a parcel; raise NoSession where `can_speak` says that it cannot be."""
-        if self._bundle is not None and (self._begin or not self.sessions.can_speak):
-            self._begin = False
+        if self._bundle is not None and (self.begins(now_s) or not self.sessions.can_speak):
+            self._begin, self._begun_s = False, now_s
             sealed = self.sessions.begin(content, self._bundle)
             self._spend(self._bundle, sealed.parcel)
             return sealed
@@ -117,17 +122,21 @@ class Voice:
                 self._save_prekeys()
         return content, used
 
-    def begin_anew(self, now_s: float) -> bool:
-        """Let the next parcel begin a session: theirs do not open; not too often.
+    def begin_anew(self) -> None:
+        """Let a new session begin as soon as it can: the contact's parcels do not open."""
+        if not self._begin:
+            self._begin = True
+            self._keep(self._bundle)
 
-        Return whether it will.
-        """
+    @property
+    def must_begin(self) -> bool:
+        """Whether the contact does not know yet that its parcels do not open."""
+        return self._begin
+
+    def begins(self, now_s: float) -> bool:
+        """Say whether the next parcel begins a session for that reason; not too often."""
         passed_s = BEGIN_EVERY_S if self._begun_s is None else abs(now_s - self._begun_s)
-        if self._bundle is None or passed_s < BEGIN_EVERY_S:
-            return False
-        self._begun_s = now_s
-        self._begin = True
-        return True
+        return self._begin and self._bundle is not None and passed_s >= BEGIN_EVERY_S
 
     def forget(self, session: bytes) -> bool:
         """Drop a session that the contact cannot open; say whether it was here."""
@@ -183,7 +192,7 @@ class Voice:
             bundle = bundle._replace(one_time=left)
         self._bundle = bundle
         packed = bundles.pack(bundle) if bundle else b""
-        self._rows.put(_HEAD, _BUNDLE, _Known(packed, self._used))
+        self._rows.put(_HEAD, _BUNDLE, _Known(packed, self._used, self._begin))
 
     def _save_prekeys(self) -> None:
         self._rows.put(_HEAD, _PREKEYS, self._prekeys.state())

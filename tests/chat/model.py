@@ -341,10 +341,14 @@ class World:
             while self.carry():
                 pass
             self.wait(0)
-            if not any(each.talk.queued for each in self.people) and not self.wire:
+            if not any(self.waits(each) for each in self.people):
                 break
         for side in (0, 1):
             self.publish(side)
+
+    def waits(self, person: Person) -> bool:
+        """Say whether there is something left to do for somebody."""
+        return person.talk.next_s(person.clock_s) is not None or bool(person.talk.left.standing())
 
     def carry(self) -> bool:
         """Carry all that is due, each way; say whether there was anything."""
