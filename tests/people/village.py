@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -100,17 +100,26 @@ class Person:
 class Village:
     """People of one test, on a town's network; the first nodes of it have none."""
 
-    def __init__(self, test: SynchronousTestCase, *, seeds: int = 3, seed: int = 7) -> None:
+    def __init__(
+        self,
+        test: SynchronousTestCase,
+        *,
+        seeds: int = 3,
+        seed: int = 7,
+        kind: type[Node] = Node,
+    ) -> None:
         self.town = Town(test, seed)
         self.folder = a_folder(test)
         self.persons: list[Person] = []
         self._test = test
-        self.town.grow(seeds)
+        self._kind = kind
+        for n in range(seeds):
+            self.town.add(f"10.0.{n}.1", kind=kind)
         self.town.join()
 
     def person(self, **more: Any) -> Person:
         """Add an account that has just come."""
-        node = self.town.add(f"10.0.{len(self.town.nodes)}.1", **more)
+        node = self.town.add(f"10.0.{len(self.town.nodes)}.1", **{"kind": self._kind, **more})
         number = self.town.nodes.index(node)
         chest = MemoryChest()
         chest.add_lock(node.identity.at_rest_key())
@@ -121,7 +130,7 @@ class Village:
 
     def again(self, person: Person, **more: Any) -> Person:
         """Let an account whose node has ended come back, with what is in its chest."""
-        node = self.town.again(person.node, **more)
+        node = self.town.again(person.node, **{"kind": self._kind, **more})
         back = Person(self, node, person.chest, person.number)
         self.persons[self.persons.index(person)] = back
         self.town.join(node)
@@ -153,10 +162,12 @@ class Village:
 
 
 class PeopleCase(SynchronousTestCase):
-    """Two people, ann and bob, in a village of their own."""
+    """Two people, ann and bob, in a village of their own, whose nodes are of this kind."""
+
+    kind: ClassVar[type[Node]] = Node
 
     def setUp(self) -> None:
-        self.village = Village(self)
+        self.village = Village(self, kind=self.kind)
         self.town = self.village.town
         self.ann, self.bob = self.village.person(), self.village.person()
 
