@@ -61,6 +61,8 @@ def tell(**figures: object) -> None:
 class End:
     """One account: a link, transfers over it, and words as payloads of the link."""
 
+    carrier = LinkProtocol
+
     def __init__(self, home: Path) -> None:
         self.key = PrivateKey.generate()
         self.link: LinkProtocol | None = None
@@ -83,7 +85,7 @@ class End:
 
     def protocol(self, *, initiator: bool) -> LinkProtocol:
         """Return an end of the link."""
-        return LinkProtocol(
+        return self.carrier(
             self.key,
             lambda _host, _port: Hello(self.key.public, clock_s=int(time.time())),
             "bench",
@@ -145,6 +147,8 @@ class SendingEnd(End):
 
     def link_open(self, link: LinkProtocol) -> None:
         super().link_open(link)
+        if self.transfers.rows():
+            return  # we died: the other side knows what it wants
         self.before_kib = rss_kib()
         work = self.transfers.offer("other", [self._path])
         Deferred.fromCoroutine(work).addErrback(fail)
@@ -249,7 +253,9 @@ def connect(port: int, make: Callable[[], Protocol]) -> None:
     endpoint.connect(Factory.forProtocol(make)).addErrback(fail)
 
 
-def main(role: str, home: Path, port: int, path: Path) -> None:
+def main(
+    role: str, home: Path, port: int, path: Path, sender: type[SendingEnd] = SendingEnd
+) -> None:
     """Play one role until it is over."""
     home.mkdir(exist_ok=True)
     match role:
@@ -257,7 +263,7 @@ def main(role: str, home: Path, port: int, path: Path) -> None:
             receiving = ReceivingEnd(home)
             listen(home, lambda: receiving.protocol(initiator=False))
         case "send":
-            sending = SendingEnd(home, path)
+            sending = sender(home, path)
             connect(port, lambda: sending.protocol(initiator=True))
         case "plain-receive":
             listen(home, lambda: PlainReceiver(home / "received"))
