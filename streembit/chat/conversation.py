@@ -275,9 +275,9 @@ class Conversation:
 
         What did not arrive is sent once more; the contact shows nothing twice.
         """
-        self._voice.renew(now_s)
+        self._voice.renew(now_s, self._parts.draw())
         self._parts.send_anew(now_s)
-        self.left.renew()
+        self.left.renew(now_s, self._parts.draw())
         self._hearing.tell_prekeys(now_s)
         self._notices.owes_receipt = True
         return [BegunAnew(True)]
@@ -290,13 +290,12 @@ class Conversation:
         """
         self._voice.end()
         self._parts.send_anew(now_s)
-        self.left.renew()
         self._notices.owes_receipt = True
 
     def end(self) -> list[Event]:
         """Forget all keys and fail all that waits: the contact was ended."""
         self._voice.end()
-        self.left.renew()
+        self.left.take_back_all()
         return self._parts.moved(self._outbox.give_up_all(), "failed", REMOVED)
 
     # --- upkeep

@@ -10,6 +10,7 @@ from streembit.chat.inbox import Said
 from streembit.chat.parts import Parts
 from streembit.chat.quota import Quota
 from streembit.errors import (
+    BadParcel,
     BadPrekeys,
     BadToken,
     ContactFloods,
@@ -50,7 +51,7 @@ class Hearing:
         except ParcelRepeated:
             parts.notices.owes_receipt = True
             return []
-        except (UnknownSession, PrekeyGone, ParcelTooFarAhead):
+        except (BadParcel, UnknownSession, PrekeyGone, ParcelTooFarAhead):
             parts.voice.begin_anew()
             raise
         if used:
@@ -98,6 +99,7 @@ class Hearing:
 
     def _acknowledged(self, receipt: Receipt, session: bytes, now_s: float) -> list[Event]:
         parts = self._parts
+        self._take_back(session)
         if parts.outbox.behind(receipt):
             parts.send_anew(now_s, base64url.decode(receipt.stream))
         if not parts.outbox.knows(receipt):
@@ -107,7 +109,6 @@ class Hearing:
             parts.flight.progressed()
             parts.left.arrived(parts.outbox.missing())
             parts.because("")
-        self._take_back(session)
         events = parts.moved(arrived, "delivered")
         read = parts.outbox.read(receipt.read)
         if parts.history.read_upto(read):

@@ -12,6 +12,7 @@ from streembit.chat.rows import Rows
 LIFE_S: Final = 72 * 3600  # of a parcel there, renewed all the time
 MAX_LEFT: Final = 256  # at once: so many of a session can be missing before it cannot go on
 MAX_SPAN: Final = 1_024  # places from the first to the last, as one card announces them
+PLACES_BITS: Final = 10  # of a place's number below the time: nobody leaves 1,024 a second
 NUMBERS_APART: Final = 2**16  # more than were used since any copy of the state was made
 
 _ROOM: Final = "left"
@@ -54,7 +55,7 @@ class Leaving:
     def leave(self, parcel: bytes, session: bytes, piece: int, now_s: float) -> int:
         """Keep a parcel that is about to be left; return the number of its place."""
         # A state that was lost begins above all numbers that it ever used: those are fewer.
-        place = self._next or max(1, int(now_s))
+        place = self._next or _number_of(now_s)
         self._left[place] = Left(place, session, piece, int(now_s))
         self._rows.put(_PARCELS, place.to_bytes(8), parcel)
         self._save(self._left[place])
@@ -118,11 +119,12 @@ class Leaving:
         """Let all parcels be deleted."""
         self.take_back(self._lying())
 
-    def renew(self) -> None:
+    def renew(self, now_s: float, chance: int) -> None:
         """Take all back, and go on with numbers that were never used: after a restore."""
         self.take_back_all()
-        if self._next:
-            self._save_next(self._next + NUMBERS_APART)
+        # `chance` is for two that go on from one copy, under a clock that went back.
+        least = self._next + NUMBERS_APART + chance % NUMBERS_APART
+        self._save_next(max(least, _number_of(now_s)))
 
     def _lying(self) -> Iterable[Left]:
         return (each for each in self._left.values() if not each.void)
@@ -133,3 +135,8 @@ class Leaving:
     def _save_next(self, number: int) -> None:
         self._next = number
         self._rows.put(_HEAD, _KEY, number.to_bytes(8))
+
+
+def _number_of(now_s: float) -> int:
+    """Return the first place of a state that begins now."""
+    return max(1, int(now_s) << PLACES_BITS)

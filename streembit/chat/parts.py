@@ -59,9 +59,13 @@ class Parts:
 
     def send_anew(self, now_s: float, after: bytes = b"") -> None:
         """Send all that did not arrive as a whole once more, in a stream behind `after`."""
-        self.outbox.renew(after, now_s, int.from_bytes(self.chance.randbytes(4)))
+        self.outbox.renew(after, now_s, self.draw())
         self.left.take_back(self.left.of_others(()))  # all pieces; a receipt is as good as before
         self.flight.again()
+
+    def draw(self) -> int:
+        """Return a number of 32 bits."""
+        return int.from_bytes(self.chance.randbytes(4))
 
     def moved(self, numbers: list[int], state: State, why: str = "") -> list[Event]:
         """Put messages of ours into a state; return what changed."""

@@ -71,9 +71,13 @@ class Prekeys:
             state.one_time[number] = secret
         return before != (state.next_id, len(state.signed), len(state.one_time))
 
-    def renew(self) -> None:
-        """Forget all of them, and go on with numbers that were never used: after a restore."""
-        self._state = _State(1, self._state.next_id + NUMBERS_APART, [], {})
+    def renew(self, chance: int = 0) -> None:
+        """Forget all of them, and go on with numbers that were never used: after a restore.
+
+        `chance` lets two that were renewed from one copy have other numbers.
+        """
+        apart = NUMBERS_APART * (1 + chance % 256)
+        self._state = _State(1, self._state.next_id + apart, [], {})
 
     def bundle(self, own: Identity, contact: PublicKey) -> Bundle:
         """Return what the contact needs to begin sessions; `refresh` came before."""

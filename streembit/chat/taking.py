@@ -45,14 +45,11 @@ class Taking:
         self._absent = {n: wait for n, wait in self._absent.items() if first <= n <= last}
 
     def due(self, now_s: float, limit: int) -> list[int]:
-        """Return up to `limit` places to look at now, in their order."""
-        found: list[int] = []
-        for place in range(self._floor, self._last + 1):
-            if len(found) >= limit:
-                break
-            if not self._taken(place) and self._waited(place, now_s):
-                found.append(place)
-        return found
+        """Return up to `limit` places to look at now: first those never looked at, in order."""
+        places = [p for p in range(self._floor, self._last + 1) if not self._taken(p)]
+        fresh = [place for place in places if place not in self._absent]
+        again = [p for p in places if p in self._absent and self._waited(p, now_s)]
+        return [*fresh, *again][:limit]
 
     def absent(self, place: int, now_s: float) -> None:
         """Note that nothing was there; it may come yet."""

@@ -154,10 +154,10 @@ class Voice:
         self._used, self._learned = 0, b""
         self._keep(None)
 
-    def renew(self, now_s: float) -> None:
+    def renew(self, now_s: float, chance: int) -> None:
         """Use nothing any more that an older copy of the state has: keys, numbers, prekeys."""
         self.forget_all()
-        self._prekeys.renew()
+        self._prekeys.renew(chance)
         self._prekeys.refresh(int(now_s))
         self._save_prekeys()
         if self._bundle is not None:
