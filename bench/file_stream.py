@@ -1,9 +1,9 @@
-"""A file of 1 GiB from disk to disk between two processes, beside the same bytes in a bare stream.
+"""A file of 1 GiB from disk to disk between two nodes, beside the same bytes in a bare stream.
 
-The bare stream is one Twisted TCP connection that carries AES-256-GCM frames
-of the same size from the file to a file: no digests, no resuming, nothing
-put on the medium. Both ways are run in turn, several times, with their files
-in the page cache; the medians of the bytes a second are compared.
+The nodes are two `twistd streembit-node`, contacts of each other. The bare stream is
+one Twisted TCP connection that carries AES-256-GCM frames of the same size from the
+file to a file: no digests, no resuming, nothing put on the medium. Both ways are run in
+turn, several times, with their files in the page cache; the bytes a second are compared.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any, Final
 
 SIZE_BYTES: Final = int(os.environ.get("STREEMBIT_BENCH_FILE_BYTES", str(2**30)))
@@ -100,20 +103,54 @@ def move(folder: Path, roles: tuple[str, str], path: Path, digest: bytes) -> Run
     return Run(ends[0]["seconds"], sum(end["cpu_s"] for end in ends), grown_kib)
 
 
-def main() -> int:
-    """Run both in turn; return whether a bar was missed."""
-    with tempfile.TemporaryDirectory(prefix="streembit-") as name:
-        folder = Path(name)
-        path = folder / "file"
-        digest = make_file(path)
-        bare, ours = [], []
+@contextmanager
+def nodes(folder: Path, path: Path, digest: bytes, times: int) -> Iterator[Callable[[], Run]]:
+    """Run two nodes while the block lasts; give what moves the file between them once."""
+    command = [sys.executable, "-m", "bench.file_nodes", str(folder), str(path), str(times)]
+    process = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True)
+    assert process.stdin is not None and process.stdout is not None
+    orders, answers = process.stdin, process.stdout
+
+    def once() -> Run:
+        orders.write("\n")
+        orders.flush()
+        line = answers.readline()
+        found: dict[str, Any] = json.loads(line) if line else {"state": "dead"}
+        if found["state"] != "done":
+            raise SystemExit(f"the transfer failed: {found}")
+        received = Path(found["path"])
+        if digest_of(received) != digest:
+            raise SystemExit("the file is not what was sent")
+        received.unlink()
+        return Run(found["seconds"], found["cpu_s"], found["grown_kib"])
+
+    try:
+        yield once
+    finally:
+        orders.close()
+        process.wait()
+
+
+def measure(folder: Path) -> tuple[list[Run], list[Run]]:
+    """Move a file both ways in turn; return the runs of the bare stream, and of the nodes."""
+    path = folder / "file"
+    digest = make_file(path)
+    bare, ours = [], []
+    with nodes(folder, path, digest, ROUNDS + 1) as between_nodes:
         for number in range(ROUNDS + 1):
             one = move(folder, ("plain-receive", "plain-send"), path, digest)
-            two = move(folder, ("receive", "send"), path, digest)
+            two = between_nodes()
             if number:  # the first round warms the page cache
                 bare.append(one)
                 ours.append(two)
-    for what, runs in (("a bare sealed stream", bare), ("a transfer", ours)):
+    return bare, ours
+
+
+def main() -> int:
+    """Run both in turn; return whether a bar was missed."""
+    with tempfile.TemporaryDirectory(prefix="streembit-") as name:
+        bare, ours = measure(Path(name))
+    for what, runs in (("a bare sealed stream", bare), ("a file between nodes", ours)):
         speed = statistics.median(run.mib_s for run in runs)
         cpu = statistics.median(run.cpu_s for run in runs)
         print(f"{what}: {speed:.0f} MiB/s (median of {ROUNDS}), {cpu:.2f} s of CPU at both ends")
