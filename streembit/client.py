@@ -25,7 +25,6 @@ from streembit.api import account, messages, network
 from streembit.api.asks import Ask, Contacts, Files, Key, Messages, Offers, Peers, Records, absolute
 from streembit.api.caller import Caller, CallerReactor
 from streembit.api.operation import Done
-from streembit.disk.accounts import check_name
 from streembit.disk.home import Home
 from streembit.errors import BadAnswer, NodeNotRunning, NoSuchAccount
 from streembit.service import facade
@@ -49,8 +48,6 @@ class Client:
         self, reactor: CallerReactor, home: Path | str = "~/.streembit", account: str | None = None
     ) -> None:
         path = Path(home).expanduser().absolute()
-        if account is not None:
-            check_name(account)
         folder = path if account is None else Home(path).place(account).folder
         self._reactor = reactor
         self._account = account

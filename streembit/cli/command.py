@@ -28,18 +28,20 @@ class Settings:
         """Return the client of the running node, of the account that was named.
 
         Raises:
-            NoSuchAccount: it runs as another account than the one named.
+            NoSuchAccount: there is none of this name, or the node runs as another.
         """
         from streembit.cli.client import Client
-        from streembit.disk.accounts import check_name
         from streembit.disk.home import Home
         from streembit.errors import NoSuchAccount
         from streembit.service.facade import Status
 
         if self.account is None:
             return Client(self.home)
-        check_name(self.account)
-        client = Client(self.home, Home(self.home).place(self.account).folder)
+        home = Home(self.home)
+        place = home.place(self.account)
+        if place != home.first:
+            home.accounts.choose(self.account)
+        client = Client(self.home, place.folder)
         running = client.ask("GET", "/v1/status", Status).account
         if running != self.account:
             raise NoSuchAccount("the running node has another one", runs_as=running)

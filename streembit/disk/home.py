@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from streembit.disk import atomic, schema
-from streembit.disk.accounts import Accounts, is_name
+from streembit.disk.accounts import Accounts, check_name, is_name
 from streembit.disk.atomic import blamed_on_disk, sync_folder
 from streembit.disk.files import SYSTEM, Files, exists
 from streembit.disk.lock import Lock
@@ -128,7 +128,8 @@ class Home:
         return self.first.socket_path
 
     def place(self, account: str) -> Place:
-        """Return where the stores of an account lie, or would lie."""
+        """Return where the stores of an account lie, or would lie; raise BadName."""
+        check_name(account)
         first = self._first_account()
         if first == account or (first is None and not self._has_stores(account)):
             return self.first

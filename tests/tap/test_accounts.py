@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
 
 from demo.api import Api
 from streembit.disk.home import Home
+from tests.cli.harness import invoke
 from tests.tap.test_processes import LOOPBACK, NodeCase
 from tests.tap.twistd import Process, reactor
 
@@ -59,6 +61,15 @@ class AccountsTests(AccountsCase):
         for member in ("public_key", "node_id", "fingerprint", "listening"):
             self.assertNotEqual(getattr(ann, member), getattr(bob, member), member)
         self.assertGreaterEqual(min(ann.links, bob.links), 1)
+        for name in NAMES:
+            told = await deferToThread(
+                invoke, "--home", home, "--account", name, "--json", "account", "show"
+            )
+            asked = await deferToThread(invoke, "--home", home, "--account", name, "status")
+            self.assertIn(f"account      {name}\n", asked.out)
+            self.assertIn(told.json["public_key"], asked.out)
+        nobody = await deferToThread(invoke, "--home", home, "--account", "carol", "status")
+        self.assertEqual(nobody.code, "no-such-account")
         await self.ended(process)
         own, others = [Home(home).place(name) for name in NAMES]
         self.assertIn(b"of/ann", own.published_path.read_bytes())
