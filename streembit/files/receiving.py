@@ -10,7 +10,7 @@ from streembit.files.incoming import MAX_MARKS, Damaged, Incoming
 from streembit.files.manifest import Manifest
 from streembit.files.manifest import read as read_manifest
 from streembit.files.sending import MAX_OPEN_FILES
-from streembit.files.state import CANCELLED, Journal, Stand, State, kept_stand
+from streembit.files.state import CANCELLED, DONE, Journal, Stand, State, kept_stand
 from streembit.jose.base64url import decode as b64decode
 from streembit.wire.transfer import (
     CHUNK_BYTES,
@@ -66,7 +66,7 @@ class Keep(NamedTuple):
 
 
 class Complete(NamedTuple):
-    """Give all files their names, and tell the contact by `FileEnd(transfer, "done")`."""
+    """Give all files their names, call `completed`, and tell the contact what it returns."""
 
 
 Step = Write | Reread | Cut | Finish | Keep | Complete | Ask
@@ -97,6 +97,7 @@ class Receiving:
         self._held: Mapping[int, int] = {}
         self._waiting: Iterator[int] = iter(())
         self._more = False
+        self._completing = False
         self._stray_bytes = 0
         self._whole_bytes = self._reached_bytes = 0
 
@@ -160,7 +161,7 @@ class Receiving:
     def ended(self, end: FileEnd) -> None:
         """Take the contact's word that it gives up; ours that all is done came before."""
         self._forget_runs()
-        self.stand.end(CANCELLED if end.code == "done" else end.code)
+        self.stand.end(CANCELLED if end.code == DONE else end.code)
 
     def pause(self) -> None:
         """Ask for nothing more, and take nothing more of what was asked for."""
@@ -168,11 +169,10 @@ class Receiving:
         if self.stand.state is State.RUNNING:
             self.stand.state = State.PAUSED
 
-    def held_up(self) -> None:
-        """Pause because a step could not be done, such as the last one; `begin` tries again."""
-        self._forget_runs()
-        if self.stand.state in {State.RUNNING, State.DONE}:
-            self.stand.state = State.PAUSED
+    def completed(self) -> FileEnd:
+        """All files have their names: return what to tell the contact."""
+        self.stand.end(DONE)
+        return FileEnd(self.offer.transfer, self.stand.why or DONE)
 
     # --- what the link and the disk bring
 
@@ -186,6 +186,7 @@ class Receiving:
         """
         self.stand.step(State.RUNNING, State.ACCEPTED, State.PAUSED)
         self._stray_bytes = 0
+        self._completing = False
         self._held = held
         self._list.clear()
         if self.manifest is None:
@@ -261,8 +262,8 @@ class Receiving:
             steps += self._listed() if file == MANIFEST else [Finish(file)]
         steps += self._opened()
         steps += self._asks()
-        if not self._open and not self._more:
-            self.stand.end("done")
+        if not self._open and not self._more and not self._completing:
+            self._completing = True
             steps.append(Complete())
         return steps
 

@@ -106,6 +106,7 @@ class Pair:
                 self.disk.journal = self.receiving.journal().pack()
             case Complete():
                 self.disk.is_complete = True
+                self.receiving.completed()
             case Reread():
                 self.rereads.append(step)
             case Ask():

@@ -92,6 +92,27 @@ class WayTests(TransferCase):
             self.assertEqual(party.told[-1].state, "done")
         self.assertEqual(self.bob.row().paths, [str(self.bob.downloads / "source")])
 
+    def test_done_means_that_the_files_have_their_names(self) -> None:
+        """Not only that their bytes are there."""
+        self.write(a=10)
+        waiting: list[Callable[[], None]] = []
+
+        def disk(work: Callable[[], T], /) -> Deferred[T]:
+            done: Deferred[T] = Deferred()
+            waiting.append(lambda: done.callback(work()))
+            return done
+
+        self.bob.disk = disk
+        self.duo.kill(self.bob)
+        self.duo.connect()
+        transfer = self.duo.offer()
+        Deferred.fromCoroutine(self.bob.transfers.accept(transfer))
+        seen = []
+        while waiting or self.bob.row().state != "done":
+            (waiting.pop(0) if waiting else self.duo.step)()
+            seen.append((self.bob.row().state, (self.bob.downloads / "source" / "a").exists()))
+        self.assertEqual({there for state, there in seen if state == "done"}, {True})
+
     def test_a_folder_of_one_s_choice(self) -> None:
         """It is made where there is none."""
         self.write(a=10)

@@ -249,7 +249,7 @@ class Arrival:
         self._link = None
         self.is_beginning = False
         self._steps.clear()
-        self.receiving.held_up()
+        self.receiving.pause()
 
 
 def _done(download: Download, steps: list[DiskStep]) -> list[tuple[Reread, bytes]]:

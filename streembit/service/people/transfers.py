@@ -400,7 +400,7 @@ class Transfers(Service):
         if transfer is None:
             return  # we are stopping; the next start finds the files in their places
         transfer.entry.paths = [str(Path(transfer.entry.folder) / name) for name in names]
-        self._keep(transfer, FileEnd(transfer.id, DONE))
+        self._keep(transfer, arrival.receiving.completed())
         self._discard(transfer)
         self._begin_some()
 
