@@ -556,6 +556,12 @@ class UnknownContent(ParcelRefused):
     code = "unknown-content"
 
 
+class PieceOutOfPlace(ParcelRefused):
+    """The piece in the parcel belongs to a stream that is over, or is too far ahead."""
+
+    code = "piece-out-of-place"
+
+
 class ContactFloods(ParcelRefused):
     """Too much came from this contact within a short time."""
 

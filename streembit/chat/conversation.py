@@ -50,7 +50,9 @@ from streembit.errors import (
     BadParcel,
     ContactFloods,
     ParcelRefused,
+    ParcelRepeated,
     ParcelTooFarAhead,
+    PieceOutOfPlace,
     PrekeyGone,
     TooLarge,
     UnknownContent,
@@ -76,6 +78,9 @@ REMOVED: Final = "removed"
 _LOST: Final = frozenset(
     kind.code for kind in (UnknownSession, PrekeyGone, ParcelTooFarAhead, BadParcel)
 )
+
+# Codes of one who opened it: another session helps nothing, and its receipt says what it has.
+_OPENED: Final = frozenset(kind.code for kind in (ParcelRepeated, UnknownContent, PieceOutOfPlace))
 
 
 class Conversation:
@@ -179,18 +184,21 @@ class Conversation:
         return out
 
     def handed(self, outgoing: Outgoing) -> list[Event]:
-        """Note that a parcel was taken, or lies in the network."""
-        if not outgoing.piece and not outgoing.place:
-            self.left.take_back(self.left.notices())
-        number = self._outbox.ending(outgoing.piece)
-        return self._parts.moved([number], "sent") if number is not None else []
+        """Note that a parcel was taken and kept by the contact, or lies in the network."""
+        if outgoing.place:
+            number = self._outbox.ending(outgoing.piece)
+            return self._parts.moved([number], "sent") if number is not None else []
+        if outgoing.piece:
+            return self._hearing.arrived(outgoing.stream, outgoing.piece)
+        self.left.take_back(self.left.notices())
+        return []
 
     def refused(self, outgoing: Outgoing, code: str, now_s: float) -> None:
         """Note that a parcel was not taken, and by which code.
 
         If the contact cannot open it, all goes out in a new session.
         """
-        if code == UnknownContent.code:
+        if code in _OPENED:
             return
         if not outgoing.piece:
             self._notices.owes_receipt = True
@@ -206,11 +214,13 @@ class Conversation:
     def hear(self, parcel: bytes, now_s: float) -> list[Event]:
         """Take a parcel from the contact; return what it brings.
 
-        A parcel that was opened before is acknowledged once more.
+        What it returns of a piece, it keeps: the answer to a parcel that
+        raises nothing is as good as a receipt.
 
         Raises:
             ContactFloods, BadParcel, ParcelTooFarAhead, UnknownSession
-            PrekeyGone, UnknownContent
+            PrekeyGone, UnknownContent, PieceOutOfPlace
+            ParcelRepeated: it was opened before; a receipt is owed again.
         """
         return self._hearing.hear(parcel, now_s)
 
@@ -357,12 +367,12 @@ class Conversation:
 
     def _seal(self, content: Content, piece: int, now_s: float) -> Outgoing:
         sealed = self._voice.seal(content, now_s)
-        return Outgoing(sealed.parcel, sealed.session, piece)
+        return Outgoing(sealed.parcel, sealed.session, piece, 0, self._outbox.stream)
 
     def _leave(self, content: Content, piece: int, now_s: float) -> Outgoing:
         sealed = self._voice.seal(content, now_s)
         place = self.left.leave(sealed.parcel, sealed.session, piece, now_s)
-        return Outgoing(sealed.parcel, sealed.session, piece, place)
+        return Outgoing(sealed.parcel, sealed.session, piece, place, self._outbox.stream)
 
     def _leave_notice(self, now_s: float) -> list[Outgoing]:
         """Leave a receipt in place of older ones, or our prekeys."""

@@ -41,10 +41,11 @@ Event = Spoke | Moved | ReadTo | BegunAnew | Typing | Presence | Goodbye
 class Outgoing(NamedTuple):
     """A parcel to be carried: directly, or where `place` is not 0, to that place in the network.
 
-    `piece` is the number in the stream of what is in it, 0 for a notice.
+    `piece` is the number in `stream` of what is in it, 0 for a notice.
     """
 
     parcel: bytes
     session: bytes
     piece: int
     place: int = 0
+    stream: bytes = b""

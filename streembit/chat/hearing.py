@@ -50,7 +50,7 @@ class Hearing:
             content, used = parts.voice.open(parcel)
         except ParcelRepeated:
             parts.notices.owes_receipt = True
-            return []
+            raise
         except (BadParcel, UnknownSession, PrekeyGone, ParcelTooFarAhead):
             parts.voice.begin_anew()
             raise
@@ -104,16 +104,25 @@ class Hearing:
             parts.send_anew(now_s, base64url.decode(receipt.stream))
         if not parts.outbox.knows(receipt):
             return []
+        events = self._there(receipt)
+        read = parts.outbox.read(receipt.read)
+        if parts.history.read_upto(read):
+            events.append(ReadTo(read))
+        return events
+
+    def arrived(self, stream: bytes, piece: int) -> list[Event]:
+        """Take note that the contact has kept a piece of ours, whatever it acknowledged."""
+        receipt = Receipt(base64url.encode(stream), 0, [piece])
+        return self._there(receipt) if self._parts.outbox.knows(receipt) else []
+
+    def _there(self, receipt: Receipt) -> list[Event]:
+        parts = self._parts
         news, arrived = parts.outbox.arrived(receipt)
         if news:
             parts.flight.progressed()
             parts.left.arrived(parts.outbox.missing())
             parts.because("")
-        events = parts.moved(arrived, "delivered")
-        read = parts.outbox.read(receipt.read)
-        if parts.history.read_upto(read):
-            events.append(ReadTo(read))
-        return events
+        return parts.moved(arrived, "delivered")
 
     def _take_back(self, session: bytes) -> None:
         """Leave nothing in other sessions than the one that the contact speaks on.

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from streembit.chat.rows import Rows
-from streembit.errors import BadParcel, ChestDamaged
+from streembit.errors import BadParcel, ChestDamaged, PieceOutOfPlace
 from streembit.jose import base64url
 from streembit.wire.content import (
     MAX_EARLY,
@@ -73,16 +73,16 @@ class Inbox:
     def take(self, piece: Piece) -> list[Said]:
         """Take a piece; return the messages that can be read now, in their order.
 
-        A piece that is here, was here, or belongs to an earlier stream
-        changes nothing; nor does one that overtook too many: it is
-        not acknowledged, and comes again.
+        A piece that is here, or was here, changes nothing.
+
+        Raises:
+            PieceOutOfPlace: it belongs to an earlier stream, or overtook
+                MAX_EARLY others; nothing changed.
         """
-        if piece.stream < self._head.stream:
-            return []
+        self._check(piece)
         said = self._turn_to(piece.stream)
         said += self._skip_to(piece.base)
-        new = self._head.next <= piece.number < self._head.next + MAX_EARLY
-        if new and piece.number not in self._pieces:
+        if piece.number >= self._head.next and piece.number not in self._pieces:
             self._pieces[piece.number] = piece
             self._rows.put(_ROOM, piece.number.to_bytes(8), pack(piece))
             said += self._advance()
@@ -104,6 +104,12 @@ class Inbox:
         self._head.read = piece
         self._save()
         return True
+
+    def _check(self, piece: Piece) -> None:
+        known = self._head.next if piece.stream == self._head.stream else 1
+        ahead = piece.number - max(known, piece.base)
+        if piece.stream < self._head.stream or ahead >= MAX_EARLY:
+            raise PieceOutOfPlace("an earlier stream, or too far ahead", ahead=ahead)
 
     def _turn_to(self, stream: bytes) -> list[Said]:
         """Go over to a later stream if it is one: what is here of the old one is all of it."""

@@ -126,6 +126,11 @@ class Outbox:
         return any(self._head.stream)
 
     @property
+    def stream(self) -> bytes:
+        """The stream that pieces are numbered in now."""
+        return self._head.stream
+
+    @property
     def void(self) -> int:
         """The number of the piece that says what was given up, 0 for none."""
         return self._head.void

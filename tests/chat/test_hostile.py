@@ -71,7 +71,7 @@ class PieceTests(HostileTest):
         """They are neither acknowledged nor stored, whatever they claim."""
         self.whole(1, "one")
         for number in (2 + MAX_EARLY, 10**6, MAX_INT):
-            self.assertEqual(self.whole(number, "far"), "")
+            self.assertEqual(self.whole(number, "far"), "piece-out-of-place")
         self.assertEqual((self.receipt().upto, self.receipt().early), (1, []))
         for number in range(3, 2 + 2 * MAX_EARLY):
             self.whole(number, str(number))
