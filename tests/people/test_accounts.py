@@ -11,9 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.jose import base64url
 from streembit.service.membership import Address
-from streembit.testing import START_S, MemoryChest
+from streembit.testing import START_S
 from streembit.wire.message import Answer, FindNode, FindValue, Nodes, Ping, Pong, Rpc
-from tests.people.village import Person, Village
+from tests.people.village import DyingChest, Person, Village
 from tests.rig.evil import EvilLink, EvilPeer
 from tests.service.town import NETWORK, PORT
 
@@ -82,7 +82,7 @@ class AccountsTests(SynchronousTestCase):
     def joined(self, node: Any) -> Person:
         """Give a node people, and start it."""
         number = self.village.town.nodes.index(node)
-        person = Person(self.village, node, MemoryChest(), number)
+        person = Person(self.village, node, DyingChest(), number)
         self.village.persons.append(person)
         self.village.town.join(node)
         return person

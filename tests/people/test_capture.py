@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+from zope.interface import implementer
 
 from streembit.errors import StreembitError
 from streembit.jose import base64url
@@ -87,18 +88,25 @@ def is_sealed(store: Store) -> bool:
     return any(b'"kind":"sealed"' in layer for layer in unwrapped(store.item.encode()))
 
 
+@implementer(ILogObserver)
+class LogEars:
+    """Remembers every line of the log, with all its fields."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def __call__(self, event: LogEvent) -> None:
+        self.lines.append(f"{formatEvent(event)} {event!r}")
+
+
 class CaptureCase(PeopleCase):
     kind = Listener
 
     def setUp(self) -> None:
         super().setUp()
-        self.lines: list[str] = []
-        globalLogPublisher.addObserver(self.hear_log)
-        self.addCleanup(globalLogPublisher.removeObserver, self.hear_log)
-
-    def hear_log(self, event: LogEvent) -> None:
-        """Remember a line of the log, with all its fields."""
-        self.lines.append(f"{formatEvent(event)} {event!r}")
+        self.log = LogEars()
+        globalLogPublisher.addObserver(self.log)
+        self.addCleanup(globalLogPublisher.removeObserver, self.log)
 
     def everything(self, by: Person) -> list[bytes]:
         """Return all that a person said to anybody, unwrapped."""
@@ -144,7 +152,7 @@ class SecretsTests(CaptureCase):
         for name, secret in secrets.items():
             if name != "seed":
                 text = secret.decode("latin-1")
-                self.assertEqual([line for line in self.lines if text in line], [], name)
+                self.assertEqual([line for line in self.log.lines if text in line], [], name)
 
     def test_what_is_stored_names_nobody(self) -> None:
         """No record for a contact holds a key, a name or an address of either of them."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from streembit.errors import DiskFull, StreembitError
 from streembit.service.people_events import Notice
 from tests.people.village import PeopleCase, Person
@@ -17,27 +15,12 @@ class CommitTests(PeopleCase):
 
     def die_at(self, person: Person, commit: int, *, after: bool) -> None:
         """Kill a person's host at its n-th commit from now, before or after it took effect."""
-        chest, real = person.chest, person.chest.commit
-        count = 0
-
-        def dying(changes: Any) -> None:
-            nonlocal count
-            count += 1
-            if count != commit:
-                real(changes)
-                return
-            if after:
-                real(changes)
-            self.town.memory.kill(self.town.host(person.node).address)
-            chest.refusal = DiskFull("the process is dead")
-            raise chest.refusal
-
-        chest.commit = dying  # type: ignore[method-assign]
+        host = self.town.host(person.node).address
+        person.chest.die_at(commit, after=after, dying=lambda: self.town.memory.kill(host))
 
     def revive(self, person: Person) -> Person:
         """Start a person again, with what its chest had."""
-        del person.chest.commit  # type: ignore[attr-defined]
-        person.chest.refusal = None
+        person.chest.live()
         self.town.end(person.node)
         self.town.run(2)
         return self.village.again(person)
@@ -60,7 +43,7 @@ class CommitTests(PeopleCase):
         if died:
             setattr(self, dies, self.revive(person))
         else:
-            del person.chest.commit
+            person.chest.live()
         self.village.until(lambda: self.village.are_contacts(self.ann, self.bob), 2000)
         self.village.until(lambda: self.delivered(self.ann, self.bob), 2000)
         self.village.until(lambda: self.delivered(self.bob, self.ann), 2000)

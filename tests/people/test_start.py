@@ -7,16 +7,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from streembit.contacts import book as books
 from streembit.contacts.book import Book, contact
 from streembit.jose.keys import Identity
-from streembit.testing import MemoryChest
-from tests.people.village import Person, Village
+from tests.people.village import DyingChest, Person, Village
 
 CONTACTS = 100
 LOOK_S = 0.1
 
 
-def with_contacts(count: int) -> MemoryChest:
+def with_contacts(count: int) -> DyingChest:
     """Return the chest of somebody with so many contacts, of whom nobody is there."""
-    book, chest = Book(), MemoryChest()
+    book, chest = Book(), DyingChest()
     for n in range(count):
         other = Identity.from_seed(n.to_bytes(32))
         agreement = other.agreement.public

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any, ClassVar
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streembit.errors import WrongPasscode
+from streembit.errors import DiskFull, WrongPasscode
 from streembit.jose.keys import Identity
 from streembit.service.node import Node
 from streembit.service.people.desk import PeopleDesk
@@ -46,10 +47,42 @@ class Drawer:
         self.wiped = True
 
 
+class DyingChest(MemoryChest):
+    """A chest whose process can be killed at any commit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left = 0
+        self._after = False
+        self._dying: Callable[[], object] = live_on
+
+    def die_at(self, commit: int, *, after: bool, dying: Callable[[], object]) -> None:
+        """Die at the n-th commit from now: before it took effect, or `after`."""
+        self._left, self._after, self._dying = commit, after, dying
+
+    def live(self) -> None:
+        """Die no more, and be there again."""
+        self._left, self.refusal = 0, None
+
+    def commit(self, changes: Iterable[tuple[str, bytes | int, bytes | None]]) -> None:
+        """See `MemoryChest`."""
+        self._left -= 1
+        if self._left != 0 or self._after:
+            super().commit(changes)
+        if self._left == 0:
+            self._dying()
+            self.refusal = DiskFull("the process is dead")
+            raise self.refusal
+
+
+def live_on() -> None:
+    """Do nothing."""
+
+
 class Person:
     """One account: its node, its chest, its people and their desk."""
 
-    def __init__(self, village: Village, node: Node, chest: MemoryChest, number: int) -> None:
+    def __init__(self, village: Village, node: Node, chest: DyingChest, number: int) -> None:
         self.village, self.node, self.chest, self.number = village, node, chest, number
         downloads = village.folder / f"downloads{number}"
         self.people = People(node, chest, at_once, downloads, Random(100 + number))
@@ -121,7 +154,7 @@ class Village:
         """Add an account that has just come."""
         node = self.town.add(f"10.0.{len(self.town.nodes)}.1", **{"kind": self._kind, **more})
         number = self.town.nodes.index(node)
-        chest = MemoryChest()
+        chest = DyingChest()
         chest.add_lock(node.identity.at_rest_key())
         person = Person(self, node, chest, number)
         self.persons.append(person)

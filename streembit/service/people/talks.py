@@ -19,6 +19,7 @@ from streembit.service.people.diary import Diary
 from streembit.wire.content import Goodbye, Presence, Spoken, Typing
 
 TICK_EVERY_S: Final = 600.0  # how exactly the end of a wait of days is kept
+RECEIPT_S: Final = 0.1  # a receipt waits so long for others to go with it, or for an answer
 SEND_AGAIN_S: Final = 0.05  # what is due by now was sent in this turn
 SEEK_S: Final = 2.0  # a search for a way is not asked for again meanwhile
 DISK_AGAIN_S: Final = 5.0  # after the disk refused a commit
@@ -68,6 +69,7 @@ class Talk:
         self.events: list[Event] = []
         self.waiting: list[tuple[Deferred[Any], Any]] = []
         self.announced = self.conversation.left.waiting()
+        self.eager = False  # something other than a receipt may be due
         self._talks = talks
         self._make = make
         self._way: Way | None = None
@@ -130,10 +132,11 @@ class Talk:
             try:
                 self.events += talk.hear(parcel, now_s)
             except ParcelRefused as refusal:
+                self.eager = True
                 return refusal.code
             return ""
 
-        return self._do(hear)
+        return self._do(hear, eager=False)
 
     def fetched(self, place: int, parcel: bytes | None) -> Deferred[None]:
         """Take what was at a place of the contact's; None where nothing was."""
@@ -180,8 +183,9 @@ class Talk:
         return self._do(end)
 
     # --- for the talks
-    def touch(self) -> None:
-        """Look at the end of the turn at what is to be done."""
+    def touch(self, *, eager: bool = True) -> None:
+        """Look at the end of the turn at what is to be done; unless `eager`, receipts can wait."""
+        self.eager = self.eager or eager
         self._talks.touched(self)
 
     def tick(self, now_s: float) -> None:
@@ -194,6 +198,9 @@ class Talk:
     def outgoing(self, now_s: float) -> list[Outgoing]:
         """Return all that is to be carried now."""
         found: list[Outgoing] = []
+        if self._way is not None and not self.eager:
+            return found
+        self.eager = False
         source = self.conversation.due if self._way is not None else self.conversation.deposit
         while (self._way is not None or self._away) and (batch := source(now_s)):
             found += batch
@@ -212,7 +219,7 @@ class Talk:
     def lies(self, outgoing: Outgoing) -> None:
         """Note that a parcel is on the contact's machine, or at its place in the network."""
         self.events += self.conversation.handed(outgoing)
-        self.touch()
+        self.touch(eager=self.conversation.queued > 0)
 
     def remake(self) -> None:
         """Go back to what is on the medium."""
@@ -221,7 +228,7 @@ class Talk:
         if self._way is not None:
             self.conversation.opened()
 
-    def _do(self, act: Callable[[Conversation, float], T]) -> Deferred[T]:
+    def _do(self, act: Callable[[Conversation, float], T], *, eager: bool = True) -> Deferred[T]:
         """Let something happen; fire with what it comes to when that is kept."""
         done: Deferred[T] = Deferred()
         try:
@@ -233,7 +240,7 @@ class Talk:
             self.remake()
             raise
         self.waiting.append((done, result))
-        self.touch()
+        self.touch(eager=eager)
         return done
 
     def _answered(self, code: str, outgoing: Outgoing) -> None:
@@ -265,6 +272,7 @@ class Talks:
         self._touched: dict[Talk, None] = {}
         self._settling: IDelayedCall | None = None
         self._times: Diary[Talk] = Diary(clock, lambda talk: talk.tick(self.now_s()))
+        self._receipts: Diary[Talk] = Diary(clock, Talk.touch)
         self._closed = False
 
     def __iter__(self) -> Iterator[Talk]:
@@ -290,6 +298,7 @@ class Talks:
         if talk is not None:
             self.settle()
             self._times.strike(talk)
+            self._receipts.strike(talk)
 
     def touched(self, talk: Talk) -> None:
         """Settle a talk at the end of the turn."""
@@ -306,6 +315,7 @@ class Talks:
         touched, self._touched = list(self._touched), {}
         now_s = self.now_s()
         try:
+            eager = {talk for talk in touched if talk.eager}
             outgoing = [(talk, talk.outgoing(now_s)) for talk in touched]
             rows = [*more, *(row for talk in touched for row in talk.conversation.changes())]
             if rows:
@@ -314,12 +324,15 @@ class Talks:
             self._take_back(touched)
             raise
         for talk, parcels in outgoing:
+            if talk not in eager:
+                self._receipts.soon(talk, RECEIPT_S)
             self._go_on(talk, parcels, now_s)
 
     def close(self) -> None:
         """Keep what has happened, and do nothing more."""
         self._closed = True
         self._times.close()
+        self._receipts.close()
         if self._settling is not None:
             self._settling.cancel()
             self._settle()
