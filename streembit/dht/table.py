@@ -26,6 +26,7 @@ from streembit.dht.peer import Node
 PER_BUCKET_GROUP: Final = 2  # nodes of one /24 (IPv6 /48) in one bucket
 PER_TABLE_GROUP: Final = 3  # and in the whole table
 SLOT_BITS: Final = 4  # a bucket of 20 is spread over 16 slots
+SURROUNDED: Final = 1 / 3  # of the radius elsewhere; chance alone is that dense once in 1,000
 MAX_FAILURES: Final = 3  # requests in a row without an answer, then the node goes
 
 Reason = Literal["self", "group"]
@@ -73,7 +74,7 @@ class Table:
         "_buckets",
         "_groups",
         "_nodes",
-        "_radius",
+        "_radii",
         "_touched_s",
         "grouping",
         "k",
@@ -100,7 +101,7 @@ class Table:
         self._buckets: dict[int, Bucket] = {}
         self._groups: dict[str, int] = {}
         self._touched_s: dict[int, float] = {}
-        self._radius: int | None = None  # until somebody comes, goes, fails or recovers
+        self._radii: tuple[int, int] | None = None  # until somebody comes, goes, fails or recovers
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -146,7 +147,7 @@ class Table:
         if node is None:
             return None
         self._bucket(node_id).pop(node_id)
-        self._radius = None
+        self._radii = None
         self._count(node.group, -1)
         return node
 
@@ -165,7 +166,7 @@ class Table:
         if node is None:
             return False
         node.failures += 1
-        self._radius = None
+        self._radii = None
         return node.failures >= MAX_FAILURES and self.remove(node_id) is not None
 
     def wants(self, node: Node) -> bool:
@@ -241,13 +242,28 @@ class Table:
         """Return the distance within which k nodes lie, judged by how dense it is around us.
 
         With fewer nodes in the table it is the whole ring.  The estimate is as good as k samples:
-        one part in five for 20.
+        one part in five for 20.  Where it is far denser around us than in the widest parts of the
+        ring that we know whole, somebody stands around us, and those parts count instead.
         """
-        if self._radius is None:
+        return self._both_radii()[1]
+
+    def _both_radii(self) -> tuple[int, int]:
+        """Return how far the k nearest to ourselves reach, and what that is elsewhere."""
+        if self._radii is None:
             near = self.nearest(self.own_id, self.k)
             full = len(near) >= self.k
-            self._radius = near[-1].id ^ self.own_id if full else (1 << ID_BITS) - 1
-        return self._radius
+            here = near[-1].id ^ self.own_id if full else (1 << ID_BITS) - 1
+            there = self._radius_of_the_wide()
+            self._radii = here, there if here < there * SURROUNDED else here
+        return self._radii
+
+    def _radius_of_the_wide(self) -> int:
+        """Return the radius by the two widest buckets that have room: they hold all there are."""
+        held = (len(self._buckets.get(shared, ())) for shared in range(ID_BITS))
+        widest = next(shared for shared, count in enumerate(held) if count < self.k)
+        count = sum(len(self._buckets.get(shared, ())) for shared in (widest, widest + 1))
+        part = 3 << max(0, ID_BITS - widest - 2)  # so many ids belong into the two
+        return min(part * self.k // max(1, count), (1 << ID_BITS) - 1)
 
     # --- upkeep
     def touch(self, target: int, now_s: float) -> None:
@@ -351,14 +367,14 @@ class Table:
 
     def _recovered(self, node: Node) -> None:
         if node.failures:
-            self._radius = None
+            self._radii = None
 
     def _enter(self, node: Node, instead_of: Node | None = None) -> Added:
         if instead_of is not None:
             self.remove(instead_of.id)
         self._nodes[node.id] = node
         self._bucket(node.id)[node.id] = node
-        self._radius = None
+        self._radii = None
         self._count(node.group, 1)
         return Added(instead_of)
 
@@ -366,7 +382,7 @@ class Table:
         return self._buckets.setdefault(shared_bits(node_id, self.own_id), {})
 
     def _is_neighbour(self, node_id: int) -> bool:
-        return node_id ^ self.own_id <= self.radius()
+        return node_id ^ self.own_id <= self._both_radii()[0]
 
     def _farthest(self, bucket: Bucket) -> Node:
         return bucket[max(bucket, key=self.own_id.__xor__)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -87,6 +89,28 @@ class NearestTests(SynchronousTestCase):
         inside = [held for held in made if held.id ^ own_id() <= made.radius()]
         self.assertEqual(len(inside), K)
         self.assertEqual(table(5).radius(), WHOLE - 1)
+
+    def test_D3_a_crowd_around_ourselves_does_not_narrow_the_radius(self) -> None:
+        """Who stands around a publisher would otherwise hide the crowd around its record."""
+        for others in (100, 200, 1_000):
+            made = table(others)
+            before = made.radius()
+            for number in range(60):
+                made.add(at(own_id() ^ (1 << ID_BITS - 16) + number), 1.0)
+            self.assertLess(before / 4, made.radius())
+            self.assertLess(made.radius(), before * 4)
+
+    def test_chance_is_not_taken_for_a_crowd(self) -> None:
+        """In nearly all networks without one the neighbourhood counts."""
+        wrong = 0
+        for seed in range(300):
+            chance = Random(seed)
+            made = Table(own_id(), grouping=OPEN)
+            for _ in range(chance.choice((60, 200, 500))):
+                made.add(at(chance.getrandbits(ID_BITS)), 1.0)
+            inside = sum(held.id ^ own_id() <= made.radius() for held in made)
+            wrong += inside != K
+        self.assertLessEqual(wrong, 6)
 
 
 class EntryTests(SynchronousTestCase):
