@@ -14,7 +14,7 @@ from twisted.internet.threads import deferToThread
 from tests.cli.harness import Ended, invoke
 from tests.tap.twistd import Process, TwistdCase, reactor
 
-LOOK_EVERY_S = 0.05
+LOOK_EVERY_S, WITHIN_S = 0.05, 30.0
 LOOPBACK = ("--listen", "tcp:0:interface=127.0.0.1", "--exempt", "127.0.0.0/8")
 
 
@@ -59,8 +59,10 @@ class TwoNodesCase(TwistdCase):
         return json.loads(ended.out)
 
     async def until(self, name: str, arguments: list[str], done: Callable[[Any], bool]) -> Any:
-        """Ask again and again; the test's own timeout ends a wait in vain."""
+        """Ask again and again; a wait in vain tells the last answer."""
+        until_s = reactor.seconds() + WITHIN_S
         while not done(found := await self.ask(name, *arguments)):
+            self.assertLess(reactor.seconds(), until_s, f"{name} {arguments}: {found}")
             await deferLater(reactor, LOOK_EVERY_S)
         return found
 
