@@ -87,10 +87,10 @@ class DisjointLookup:
         if (path := self._path(node_id)) is not None:
             path.value(node_id, item, now_s)
 
-    def failed(self, node_id: int, now_s: float) -> None:
+    def failed(self, node: Node, now_s: float) -> None:
         """Take note that a node could not be reached, refused, did not answer, or lied."""
-        if (path := self._path(node_id)) is not None:
-            path.failed(node_id, now_s)
+        if (path := self._path(node.id)) is not None:
+            path.failed(node, now_s)
 
     def _path(self, node_id: int) -> Lookup | None:
         number = self._owners.get(node_id)

@@ -226,9 +226,13 @@ class Lookup:
         if entry is not None:
             self.mode.value(entry.node, item)
 
-    def failed(self, node_id: int, now_s: float) -> None:
-        """Take note that a node could not be reached, refused, did not answer, or lied."""
-        self._close(node_id, State.FAILED)
+    def failed(self, node: Node, now_s: float) -> None:
+        """Take note that a node could not be reached, refused, did not answer, or lied.
+
+        Where it is asked at another address by now, the one left behind says nothing any more.
+        """
+        if self.shortlist.asks_at(node):
+            self._close(node.id, State.FAILED)
 
     def _pending(self, now_s: float) -> int:
         """Count the requests on their way that are not overdue."""

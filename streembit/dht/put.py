@@ -178,9 +178,12 @@ class Put:
         if self._close(node_id, State.ANSWERED) is not None:
             self._refusals[code] = self._refusals.get(code, 0) + 1
 
-    def failed(self, node_id: int, now_s: float) -> None:
-        """Take note that a node did not answer; the next nearest takes its place."""
-        if self._close(node_id, State.FAILED) is not None:
+    def failed(self, node: Node, now_s: float) -> None:
+        """Take note that a node did not answer; the next nearest takes its place.
+
+        Where it is asked at another address by now, the one left behind says nothing any more.
+        """
+        if self.shortlist.asks_at(node) and self._close(node.id, State.FAILED) is not None:
             self._replan()
 
     def _choose(self, now_s: float) -> list[Entry]:

@@ -173,6 +173,11 @@ class Shortlist:
         apart = node_id ^ self.target
         return self._entry(apart) if apart in self._given else self._entries.get(apart)
 
+    def asks_at(self, node: Node) -> bool:
+        """Tell whether a node is listed at this address, and not at the next one by now."""
+        entry = self.get(node.id)
+        return entry is not None and entry.node.contact == node.contact
+
     def start(self, nodes: Iterable[Node]) -> None:
         """List the nodes that the table gave, which may be longer than an answer."""
         target = self.target

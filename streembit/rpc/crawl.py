@@ -39,8 +39,8 @@ class Plan(Protocol[T_co]):
     def next(self, now_s: float) -> Send | Wait | Over[T_co]:
         """Return what to do now; `Send` names all nodes that can be asked at once."""
 
-    def failed(self, node_id: int, now_s: float) -> None:
-        """Take note that a node did not answer, or not with what was asked for."""
+    def failed(self, node: Node, now_s: float) -> None:
+        """Take note that a node, as it was asked, gave no answer, or not what was asked for."""
 
 
 class LookupPlan:
@@ -66,9 +66,9 @@ class LookupPlan:
         assert not isinstance(step, Ask)
         return Over(step.found) if isinstance(step, Done) else step
 
-    def failed(self, node_id: int, now_s: float) -> None:
+    def failed(self, node: Node, now_s: float) -> None:
         """See `Plan`."""
-        self._lookup.failed(node_id, now_s)
+        self._lookup.failed(node, now_s)
 
 
 class PutPlan:
@@ -82,9 +82,9 @@ class PutPlan:
         step = self._put.next(now_s)
         return Over(step.outcome) if isinstance(step, Ended) else step
 
-    def failed(self, node_id: int, now_s: float) -> None:
+    def failed(self, node: Node, now_s: float) -> None:
         """See `Plan`."""
-        self._put.failed(node_id, now_s)
+        self._put.failed(node, now_s)
 
 
 class Crawl(Generic[T]):
@@ -181,7 +181,7 @@ class Crawl(Generic[T]):
 
     def _give_up(self, node: Node, error: StreembitError) -> None:
         self._note_failure(node, error)
-        self._plan.failed(node.id, self._clock.seconds())
+        self._plan.failed(node, self._clock.seconds())
 
     def _cancel(self) -> None:
         self._over = True

@@ -197,7 +197,7 @@ class Network:
             if self.learning:
                 host.table.failed(node.id)
                 host.candidates.unreached(node, self.now_s)
-            plan.failed(node.id, self.now_s)
+            plan.failed(node, self.now_s)
 
         there = self.shake(host, node)
         at_s = self.now_s + (LATENCY_S if there else TIMEOUT_S)

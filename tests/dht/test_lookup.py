@@ -120,7 +120,7 @@ class StepTests(SynchronousTestCase):
         self.assertEqual(lookup.answered(12345, [contact(77)], 0.1), [])
         self.assertEqual(len(lookup.answered(one.id, [contact(78)], 0.1)), 1)
         self.assertEqual(lookup.answered(one.id, [contact(79)], 0.1), [])
-        lookup.failed(one.id, 0.2)
+        lookup.failed(one, 0.2)
         entry = lookup.shortlist.get(one.id)
         assert entry is not None
         self.assertIs(entry.state, State.ANSWERED)
@@ -265,9 +265,9 @@ class AddressTests(SynchronousTestCase):
         """At once after a refusal, and no address twice."""
         lookup = self.told(self.HOSTS[0], self.HOSTS[1], self.HOSTS[0])
         self.assertEqual(self.where(lookup), [self.HOSTS[0]])
-        lookup.failed(node(99).id, 0.0)
+        lookup.failed(node(99, self.HOSTS[0]), 0.0)
         self.assertEqual(self.where(lookup), [self.HOSTS[1]])
-        lookup.failed(node(99).id, 0.0)
+        lookup.failed(node(99, self.HOSTS[1]), 0.0)
         self.assertEqual(self.where(lookup), [])
 
     def test_D1_who_is_silent_there_is_tried_elsewhere(self) -> None:
@@ -278,6 +278,15 @@ class AddressTests(SynchronousTestCase):
         lookup.answered(node(99).id, [contact(7)], GIVE_UP_S)
         self.assertIsNotNone(lookup.shortlist.get(node(7).id))
 
+    def test_D1_a_late_failure_there_is_not_one_elsewhere(self) -> None:
+        """The answer from where it is counts, though the false address is refused meanwhile."""
+        lookup = self.told(self.HOSTS[0], self.HOSTS[1])
+        self.assertEqual(self.where(lookup), [self.HOSTS[0]])
+        self.assertEqual(self.where(lookup, GIVE_UP_S), [self.HOSTS[1]])
+        lookup.failed(node(99, self.HOSTS[0]), GIVE_UP_S + 0.1)
+        lookup.answered(node(99).id, [contact(7)], GIVE_UP_S + 0.2)
+        self.assertIsNotNone(lookup.shortlist.get(node(7).id))
+
     def test_D1_an_address_heard_of_later_is_news(self) -> None:
         """Also after the node was given up."""
         tellers = near(2)
@@ -285,7 +294,7 @@ class AddressTests(SynchronousTestCase):
         asks(lookup, 0.0)
         lookup.answered(tellers[0].id, [contact(99, self.HOSTS[0])], 0.0)
         self.assertEqual(self.where(lookup), [self.HOSTS[0]])
-        lookup.failed(node(99).id, 0.0)
+        lookup.failed(node(99, self.HOSTS[0]), 0.0)
         news = lookup.answered(tellers[1].id, [contact(99, self.HOSTS[1])], 0.0)
         self.assertEqual([each.contact.host for each in news], [self.HOSTS[1]])
         self.assertEqual(self.where(lookup), [self.HOSTS[1]])
@@ -331,7 +340,7 @@ def answer_all(lookup: Lookup, failing: set[int]) -> Found:
     """Let everybody answer with nothing but those in `failing`; return the end."""
     while isinstance(step := lookup.next(0.0), Ask):
         if step.node.id in failing:
-            lookup.failed(step.node.id, 0.0)
+            lookup.failed(step.node, 0.0)
         else:
             lookup.answered(step.node.id, [], 0.0)
     assert isinstance(step, Done)

@@ -116,7 +116,7 @@ class StepTests(SynchronousTestCase):
         )
         first = sent(put).nodes
         linked.clear()
-        put.failed(first[0].id, 0.0)
+        put.failed(first[0], 0.0)
         self.assertEqual([n.id for n in sent(put).nodes], [near(K)[4].id])
         for node in first[1:]:
             put.stored(node.id, receipt(node), [], 0.0)
@@ -135,7 +135,7 @@ class StepTests(SynchronousTestCase):
         """And so is one that does not answer soon; its late receipt counts all the same."""
         put = started(near(K + 2), sure=True)
         nodes = sent(put).nodes
-        put.failed(nodes[4].id, 0.1)
+        put.failed(nodes[4], 0.1)
         self.assertEqual([n.id for n in sent(put, 0.1).nodes], [near(K + 1)[K].id])
         for node in nodes[:4] + nodes[5:-1]:
             put.stored(node.id, receipt(node), [], 0.1)
@@ -156,8 +156,8 @@ class StepTests(SynchronousTestCase):
             put.stored(nodes[0].id, receipt(nodes[0]), [], 0.0)
             put.stored(near(9)[8].id, receipt(near(9)[8]), [], 0.0)
         put.refused(nodes[0].id, "not-near", 0.0)
-        put.failed(nodes[1].id, 0.0)
-        put.failed(nodes[2].id, 0.0)
+        put.failed(nodes[1], 0.0)
+        put.failed(nodes[2], 0.0)
         self.assertEqual(len(ended(put).receipts), 1)
 
     def test_with_nobody_there_it_ends_at_once(self) -> None:
@@ -270,12 +270,28 @@ class AddressTests(SynchronousTestCase):
         sent(put)
         put.stored(one.id, receipt(one), [contact(99, "10.66.0.1")], 0.0)
         self.assertEqual([each.contact.host for each in sent(put).nodes], ["10.66.0.1"])
-        put.failed(made_node(99).id, 0.0)
+        put.failed(made_node(99, "10.66.0.1"), 0.0)
         put.stored(two.id, receipt(two), [contact(99, "10.66.0.2")], 0.0)
         (again,) = sent(put).nodes
         self.assertEqual(again.contact.host, "10.66.0.2")
         put.stored(again.id, receipt(again), [], 0.0)
         outcome = ended(put)
+        self.assertEqual((len(outcome.receipts), outcome.failed), (3, 0))
+
+    def test_D1_the_late_failure_of_a_false_address_is_not_that_of_the_next(self) -> None:
+        """Its receipt is waited for all the same."""
+        one, two = near(2)
+        put = started([one, two])
+        sent(put)
+        put.stored(one.id, receipt(one), [contact(99, "10.66.0.1")], 0.0)
+        (false,) = sent(put).nodes
+        put.stored(two.id, receipt(two), [contact(99, "10.66.0.2")], 0.0)
+        (true,) = sent(put, HEDGE_UNKNOWN_S).nodes
+        self.assertNotEqual(false.contact, true.contact)
+        put.failed(false, 0.5)
+        self.assertIsInstance(put.next(0.5), Wait)
+        put.stored(true.id, receipt(true), [], 0.6)
+        outcome = ended(put, 0.6)
         self.assertEqual((len(outcome.receipts), outcome.failed), (3, 0))
 
 

@@ -85,7 +85,7 @@ class FirstTests(SynchronousTestCase):
             if end == "lacks":
                 lookup.answered(one.id, named, 0.1)
             elif end == "lies":
-                lookup.failed(one.id, 0.1)
+                lookup.failed(one, 0.1)
             two = ask(lookup, 0.1 if end != "late" else HEDGE_UNKNOWN_S)
             self.assertEqual((two.id, calls), (nodes[1].id, ["rest"]))
             self.assertEqual(len(lookup.shortlist), 9 + (end == "lacks"))
@@ -103,7 +103,7 @@ class FirstTests(SynchronousTestCase):
     def test_who_sends_something_wrong_counts_as_failed(self) -> None:
         """The driver verified it; the look-up goes on to the next."""
         lookup = first(near(3))
-        lookup.failed(ask(lookup, 0.0).id, 0.0)
+        lookup.failed(ask(lookup, 0.0), 0.0)
         lookup.value(ask(lookup, 0.0).id, blob(1), 0.0)
         self.assertEqual(done(lookup).answered, {near(2)[1].id})
 
@@ -197,7 +197,7 @@ class DisjointTests(SynchronousTestCase):
         for node in asked[:3]:
             lookup.value(node.id, version(1, 1), 0.0)
         self.assertIsInstance(lookup.next(0.0), Wait)
-        lookup.failed(12345, 0.0)
+        lookup.failed(at(12345), 0.0)
         lookup.value(asked[3].id, version(4, 1), 0.0)
         step = lookup.next(0.0)
         assert isinstance(step, Done) and step.found.item is not None

@@ -45,7 +45,7 @@ class LookupPlanTests(SynchronousTestCase):
                 for node in step.nodes:
                     other = network.hosts[node.id]
                     if not other.alive:
-                        plan.failed(node.id, now_s)
+                        plan.failed(node, now_s)
                         continue
                     lookup.answered(node.id, network.contacts(other, step.about, host), now_s)
             truth = set(network.truth(target, without=host))
@@ -91,7 +91,7 @@ class Patient:
             return Send(nodes, ())
         return Over(self.failures) if now_s >= 1.0 else Wait(1.0)
 
-    def failed(self, node_id: int, now_s: float) -> None:
+    def failed(self, node: Node, now_s: float) -> None:
         """Count."""
         self.failures += 1
 
