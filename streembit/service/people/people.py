@@ -26,6 +26,7 @@ from streembit.net.tcp import LinkProtocol
 from streembit.rpc.peer import Peer
 from streembit.service.feed import Feed
 from streembit.service.node import Node
+from streembit.service.people import figures
 from streembit.service.people.cards import Cards, prekeys_of
 from streembit.service.people.chest import Chest
 from streembit.service.people.circle import Circle
@@ -104,6 +105,7 @@ class People(MultiService):
             "addresses", node.clock, MOVED_EVERY_S, self._look_at_addresses, random.random
         )
         self._moved.setServiceParent(self)
+        figures.show(self, node.metrics)
         node.company = self
 
     # --- the service
@@ -239,7 +241,7 @@ class People(MultiService):
         """Take a parcel; answer when what it changed is kept."""
         friend = self._friend(peer)
         heard = friend.talk.hear(base64url.decode(body.parcel))
-        return heard.addCallback(Handed)
+        return heard.addCallback(self._answer, peer)
 
     def shown(self, peer: Peer, body: Show) -> Answer:
         """Take a contact's newest card."""
@@ -334,6 +336,12 @@ class People(MultiService):
         friend = self.named(name)
         peer = None if friend is None else self.network.roster.get(friend.key)
         return None if peer is None else _link(peer)
+
+    def _answer(self, code: str, peer: Peer) -> Answer:
+        """Return the answer to a parcel; one that was not taken is counted as refused."""
+        if code:
+            self.node.refusals.refuse(code, peer.carrier.host)
+        return Handed(code)
 
     def _friend(self, peer: Peer) -> Friend:
         friend = self.friends.get(peer.key)

@@ -134,6 +134,7 @@ class Talk:
             except ParcelRefused as refusal:
                 self.eager = True
                 return refusal.code
+            self._talks.heard += 1
             return ""
 
         return self._do(hear, eager=False)
@@ -218,6 +219,7 @@ class Talk:
 
     def lies(self, outgoing: Outgoing) -> None:
         """Note that a parcel is on the contact's machine, or at its place in the network."""
+        self._talks.handed += not outgoing.place
         self.events += self.conversation.handed(outgoing)
         self.touch(eager=self.conversation.queued > 0)
 
@@ -274,6 +276,7 @@ class Talks:
         self._times: Diary[Talk] = Diary(clock, lambda talk: talk.tick(self.now_s()))
         self._receipts: Diary[Talk] = Diary(clock, Talk.touch)
         self._closed = False
+        self.handed = self.heard = 0
 
     def __iter__(self) -> Iterator[Talk]:
         return iter(list(self._talks.values()))

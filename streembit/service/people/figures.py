@@ -1,0 +1,37 @@
+"""What an account's people tell Prometheus of themselves: counts, and never a name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from streembit.service.metrics import Metrics
+    from streembit.service.people.people import People
+
+
+def show(people: People, metrics: Metrics) -> None:
+    """Register the figures of an account's people."""
+    friends, talks, pace = people.friends, people.talks, people.pace
+    metrics.gauge("streembit_contacts", "Contacts that may talk to us.", lambda: len(friends))
+    metrics.gauge(
+        "streembit_contacts_linked",
+        "Contacts with an open link.",
+        lambda: sum(talk.is_open for talk in talks),
+    )
+    metrics.gauge(
+        "streembit_messages_queued",
+        "Messages of ours that have not arrived.",
+        lambda: sum(talk.conversation.queued for talk in talks),
+    )
+    metrics.counter("streembit_parcels_handed", "That contacts kept.", lambda: talks.handed)
+    metrics.counter("streembit_parcels_heard", "That contacts handed us.", lambda: talks.heard)
+    metrics.counter(
+        "streembit_parcels_left", "Put into the network, or renewed.", lambda: people.drops.left
+    )
+    metrics.counter(
+        "streembit_parcels_fetched", "Found in the network.", lambda: people.drops.fetched
+    )
+    metrics.counter(
+        "streembit_cards_published", "Records for contacts.", lambda: people.cards.published
+    )
+    metrics.gauge("streembit_people_lookups", "Look-ups and puts in flight.", lambda: pace.running)
