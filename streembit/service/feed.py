@@ -13,13 +13,16 @@ from streembit.errors import BadName, NotReady
 from streembit.service.people_events import (
     MAX_WAIT_S,
     POSITION_PATTERN,
+    Arrived,
+    Changed,
     Event,
     Events,
     Happened,
 )
 
-KEPT: Final = 1024  # events: minutes of a busy account; a message is 16 KiB at most, so 16 MiB
-MAX_ANSWER: Final = 256  # events of one answer: 4 MiB at most
+KEPT: Final = 1024  # events: minutes of a busy account
+KEPT_CHARS: Final = 2 * 1024 * 1024  # of messages in them: 128 of the longest
+MAX_ANSWER: Final = 256  # events of one answer
 MAX_WAITING: Final = 64  # clients that wait at a time: programs of one user
 
 
@@ -33,7 +36,8 @@ class Feed:
     def __init__(self, clock: IReactorTime, run: int) -> None:
         self._clock = clock
         self._run = f"{run:08x}"
-        self._kept: deque[tuple[int, Happened]] = deque(maxlen=KEPT)
+        self._kept: deque[tuple[int, Happened]] = deque()
+        self._kept_chars = 0
         self._last = 0
         self._waiting: dict[Deferred[None], IDelayedCall] = {}
 
@@ -47,6 +51,10 @@ class Feed:
         self._last += 1
         at = round(self._clock.seconds(), 3)
         self._kept.append((self._last, Happened(self._position(self._last), at, event)))
+        self._kept_chars += _chars_of(event)
+        while len(self._kept) > KEPT or self._kept_chars > KEPT_CHARS:
+            _, oldest = self._kept.popleft()
+            self._kept_chars -= _chars_of(oldest.event)
         self._wake_all()
 
     async def after(self, position: str, wait_s: float) -> Events:
@@ -105,3 +113,8 @@ class Feed:
 
     def _position(self, number: int) -> str:
         return f"{self._run}-{number}"
+
+
+def _chars_of(event: Event) -> int:
+    """Return how long the text of an event is, if it is a message's."""
+    return len(event.message.text) if isinstance(event, Arrived | Changed) else 0

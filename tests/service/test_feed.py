@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.errors import BadName, NotReady
-from streembit.service.feed import KEPT, MAX_ANSWER, MAX_WAITING, Feed
-from streembit.service.people_events import MAX_WAIT_S, Events, Notice
+from streembit.service.feed import KEPT, KEPT_CHARS, MAX_ANSWER, MAX_WAITING, Feed
+from streembit.service.people_events import MAX_WAIT_S, Arrived, Events, Notice
+from streembit.service.people_rows import MessageRow
 
 RUN = 0xC0FFEE
 
@@ -107,6 +109,19 @@ class FeedTests(SynchronousTestCase):
         self.feed.stop()
         for each in waiting:
             self.successResultOf(each)
+
+    def test_B6_long_messages_take_no_more_room(self) -> None:
+        """They push out the older ones sooner, and that is told as a loss."""
+        start = self.after("").next
+        message = MessageRow("A" * 22, 1, "02" + "ab" * 32, False, "", 0, 0, "delivered")
+        for number in range(200):
+            self.feed.tell(Arrived(replace(message, number=number + 1, text="x" * 16_384)))
+        found = self.after(start)
+        self.assertTrue(found.lost)
+        self.assertEqual(len(found.events), KEPT_CHARS // 16_384)
+        for number in range(KEPT):
+            self.feed.tell(notice(number))
+        self.assertEqual(texts(self.after(found.next))[0], "0")
 
     @given(st.lists(st.integers(0, 400), max_size=8))
     def test_whoever_follows_misses_nothing(self, bursts: list[int]) -> None:
