@@ -11,6 +11,7 @@ PROGRAMS = (  # the quick ones first
     "bench.link_memory",
     "bench.memory",
     "bench.start",
+    "bench.chat",
     "bench.file_stream",
     "bench.wormhole",
     "bench.lookups",

@@ -84,15 +84,15 @@ async def until(reactor: Any, look: Callable[[], Any]) -> Any:
     raise SystemExit("the nodes did not do it in time")
 
 
-async def befriend(reactor: Any, ann: Node, bob: Node) -> None:
+async def befriend(reactor: Any, ann: Client, bob: Client) -> None:
     """Make both contacts of each other."""
-    made = await until(reactor, ann.client.offer.create)
-    await until(reactor, lambda: bob.client.contact.add(made.text, name="ann"))
+    made = await until(reactor, ann.offer.create)
+    await until(reactor, lambda: bob.contact.add(made.text, name="ann"))
 
     async def accepted() -> bool:
-        for request in await ann.client.contact.requests():
-            await ann.client.contact.accept(request.id, name="bob")
-        rows = [*await ann.client.contact.list(), *await bob.client.contact.list()]
+        for request in await ann.contact.requests():
+            await ann.contact.accept(request.id, name="bob")
+        rows = [*await ann.contact.list(), *await bob.contact.list()]
         return len(rows) == 2 and all(row.state == "contact" for row in rows)
 
     await until(reactor, accepted)
@@ -145,7 +145,7 @@ async def run(reactor: Any, folder: Path, path: Path, times: int) -> None:
     ann = start(reactor, folder, "ann", ports[0], ports[1])
     bob = start(reactor, folder, "bob", ports[1], ports[0])
     try:
-        await befriend(reactor, ann, bob)
+        await befriend(reactor, ann.client, bob.client)
         for _ in range(times):
             if not await deferToThread(sys.stdin.readline):
                 return  # nobody wants more
