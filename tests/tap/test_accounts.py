@@ -97,3 +97,23 @@ class AccountsTests(AccountsCase):
         Home(home).accounts.key_path("bob").unlink()
         line = await self.refused(self.node(home, *TWO))
         self.assertIn("key file is gone", line)
+
+    async def test_one_is_wiped_and_the_other_stays(self) -> None:
+        """The process ends, bob's keys and stores are gone, and ann goes on alone."""
+        home = self.home()
+        process = await self.started(home)
+        key = Home(home).accounts.key_path("ann").read_bytes()
+        place = Home(home).place("bob").folder
+        self.assertTrue((place / "chest.sqlite").exists())
+        wiped = await deferToThread(
+            invoke, "--home", home, "--account", "bob", "--json", "wipe", "--yes"
+        )
+        self.assertEqual(wiped.status, 0, wiped.err)
+        self.assertEqual(await process.ended, 0, process.out + process.err)
+        self.assertFalse(place.exists())
+        self.assertEqual(Home(home).accounts.key_path("ann").read_bytes(), key)
+        self.manager.words.clear()
+        alone = self.node(home, "--account", "ann")
+        await self.ready(alone)
+        self.assertEqual((await self.api(home, "ann").status()).account, "ann")
+        await self.ended(alone)
