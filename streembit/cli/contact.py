@@ -16,6 +16,8 @@ from streembit.cli.command import Group, Settings, pass_settings
 if TYPE_CHECKING:
     from streembit.service.people_rows import ContactRow, RequestRow
 
+SHORT_KEY_CHARS = 12  # tells the keys of one's own requests apart
+
 _note = click.option("--note", metavar="TEXT", default="", help="A remark for them.")
 
 
@@ -115,7 +117,9 @@ def verify(settings: Settings, name: str, proof: tuple[str, ...]) -> None:
     examples=("streembit contact request 02ab… --name Bob --note 'Ann from the choir'",)
 )
 @click.argument("node")
-@click.option("--name", metavar="NAME", required=True, help="What to call them.")
+@click.option(
+    "--name", metavar="NAME", default="", help="What to call them.  [default: the key's beginning]"
+)
 @_note
 @pass_settings
 def request(settings: Settings, node: str, name: str, note: str) -> None:
@@ -126,7 +130,7 @@ def request(settings: Settings, node: str, name: str, note: str) -> None:
     from streembit.api.contacts import RequestContact
     from streembit.service.people_rows import ContactRow
 
-    body = RequestContact(node, name, note)
+    body = RequestContact(node, name or "".join(node.split())[:SHORT_KEY_CHARS], note)
     _told(settings, settings.client().ask("POST", "/v1/requests", ContactRow, body))
 
 

@@ -16,7 +16,7 @@ from streembit.cli.message import state_of
 from streembit.cli.show import plain
 from streembit.errors import StreembitError
 from streembit.service import people_events as events
-from streembit.service.people_rows import ContactRow, MessageRow, TransferRow
+from streembit.service.people_rows import MAX_PAGE, ContactRow, MessageRow, TransferRow
 
 if TYPE_CHECKING:
     from streembit.cli.client import Client
@@ -51,7 +51,8 @@ class Talk:
         self._client = client
         self._screen = screen
         self._path = contact.public_key
-        self._shown = 0  # the number of the newest message that was shown
+        self._shown = 0  # the number of the newest message that was shown or sent
+        self._begun = 0  # what it was at the beginning
         self._states: dict[str, str] = {}
         self._typed = ""
         self._typing_since_s: float | None = None
@@ -61,11 +62,12 @@ class Talk:
         """Say who it is, and show the last messages."""
         self._note(f"{self.contact.name}: {self._who()}; /help tells the commands")
         self._history(HISTORY)
+        self._begun = self._shown
 
     def catch_up(self) -> None:
         """Show what came while events were lost."""
-        for row in self._page(HISTORY):
-            if row.number > self._shown:
+        for row in self._page(MAX_PAGE):
+            if row.number > self._begun and row.id not in self._states:
                 self._message(row, None)
         self._mark_read()
 
@@ -73,8 +75,9 @@ class Talk:
         """Show an event of this contact."""
         match event:
             case events.Arrived(message) if self._is_ours(message.contact):
-                self._message(message, event)
-                self._mark_read()
+                if message.id not in self._states:
+                    self._message(message, event)
+                    self._mark_read()
             case events.Changed(message) if self._is_ours(message.contact):
                 self._changed(message, event)
             case events.Typing(contact, on) if self._is_ours(contact) and on:
@@ -188,7 +191,7 @@ class Talk:
         self._mark_read()
 
     def _page(self, count: int) -> list[MessageRow]:
-        path = self._of("messages") + f"?limit={min(max(count, 1), 500)}"
+        path = self._of("messages") + f"?limit={min(max(count, 1), MAX_PAGE)}"
         return self._client.ask("GET", path, Messages).messages
 
     def _message(self, row: MessageRow, event: object) -> None:

@@ -76,17 +76,25 @@ class NodeTestCase(TestCase):
     """A test beside a running node; its home has no account."""
 
     timeout = 60
+    clock: Any = reactor
 
     def setUp(self) -> None:
         self.home = Path(mkdtemp(dir=self._folder()))
         self.node = self.make_node()
-        clock: Any = reactor
-        self.people = FakePeople(clock)
+        self.people = FakePeople(self.clock)
+        self.start_node()
+
+    def start_node(self) -> None:
+        """Start the API of the node."""
         path = self.home / SOCKET_NAME
-        service = ApiService(clock, path, self.node, lambda _: None, self.people)
-        service.startService()
-        self.addCleanup(service.stopService)
-        self.addCleanup(self.people.feed.stop)
+        self._api = ApiService(self.clock, path, self.node, lambda _: None, self.people)
+        self._api.startService()
+        self.addCleanup(self.stop_node)
+
+    async def stop_node(self) -> None:
+        """Stop the API; who waits for events is answered."""
+        self.people.feed.stop()
+        await self._api.stopService()
 
     async def streembit(self, *arguments: str | Path, typed: bytes = b"") -> Ended:
         """Run a command with this home."""
@@ -99,8 +107,7 @@ class NodeTestCase(TestCase):
 
     def turn(self) -> Deferred[None]:
         """Let the reactor have a turn."""
-        clock: Any = reactor
-        return deferLater(clock, 0)
+        return deferLater(self.clock, 0)
 
     def make_node(self) -> FakeNode:
         """Return the node that runs."""

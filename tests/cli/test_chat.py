@@ -123,6 +123,22 @@ class PipeTests(ChatCase):
         self.assertEqual(await deferToThread(process.wait), 0)
         self.assertEqual(self.texts(), [])
 
+    async def test_a_node_that_is_started_again_is_waited_for(self) -> None:
+        """What came meanwhile is shown once, and nothing twice."""
+        self.people.hear("one")
+        process = self.chat()
+        await self.said(process, "Bob: one")
+        await self.until(lambda: self.people.feed.waiting > 0)
+        await self.stop_node()
+        await self.said(process, "waiting for it")
+        self.people.hear("two")
+        self.start_node()
+        self.people.feed = type(self.people.feed)(self.clock, 0xBEEF)
+        await self.said(process, "Bob: two")
+        self.people.hear("three")
+        self.assertIn("Bob: three", await self.said(process, "Bob: "))
+        await self.end(process)
+
     async def test_json_lines(self) -> None:
         """Each line is an event, as the API tells it."""
         process = self.chat("--json")

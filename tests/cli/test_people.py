@@ -154,6 +154,8 @@ class ContactTests(PeopleCase):
         await self.good("contact", "remove", "Karl")
         asked = await self.good("contact", "request", CARL_KEY, "--name", "Carl", "--note", "me")
         self.assertIn("Carl: asked", asked.out)
+        unnamed = await self.good("contact", "request", CARL_KEY)
+        self.assertIn(f"{CARL_KEY[:12]}: asked", unnamed.out)
 
     async def test_an_alarm_cannot_be_overlooked(self) -> None:
         """It stands in the list and below every answer."""
