@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from streembit.disk.sources import (
     MAX_OPEN_FILES,
@@ -112,6 +112,21 @@ class ReadingTests(SynchronousTestCase):
         reading = self.reading()
         self.assertEqual(reading.read(0, 2, 3), b"234")
         self.assertEqual(reading.read(0, 8, 30), b"89")
+
+    def test_what_is_in_memory_is_at_hand(self) -> None:
+        """After a first read; bytes beyond the end never are, nor those of a file not opened."""
+        reading = self.reading()
+        self.assertIsNone(reading.at_hand(0, 0, 5))
+        reading.read(0, 0, 1)
+        found = reading.at_hand(0, 2, 3)
+        if found is None:
+            raise SkipTest("this system does not tell what it has in memory")
+        self.assertEqual(bytes(found), b"234")
+        self.assertIsNone(reading.at_hand(0, 8, 5))
+        self.path.write_bytes(b"9876543210")
+        os.utime(self.path, ns=(1, 1))
+        with self.assertRaises(FileChanged):
+            reading.at_hand(0, 0, 1)
 
     def test_changes_are_noticed(self) -> None:
         """Before the first read and between two: longer, other bytes, another file, none."""
