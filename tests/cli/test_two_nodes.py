@@ -7,10 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
+from streembit import Client
+from streembit.service.people_events import (
+    Arrived,
+    ContactChanged,
+    Event,
+    Presence,
+    Typing,
+)
 from tests.cli.harness import Ended, invoke
 from tests.tap.twistd import Process, TwistdCase, reactor
 
@@ -141,3 +149,40 @@ class TwoNodesTests(TwoNodesCase):
         wiped = await self.ask("ann", "wipe", "--yes")
         self.assertEqual(wiped["wiped"], "ann")
         self.assertEqual(list((self.folder / "ann").rglob("*.sqlite*")), [])
+
+    async def test_a_request_by_key_and_what_a_program_sees(self) -> None:
+        """Asked by key, accepted by hand; typing, presence and texts reach streembit.Client."""
+        await self.start()
+        key = (await self.ask("ann", "account", "show"))["public_key"]
+        await self.ask("bob", "contact", "request", key, "--name", "Ann", "--note", "it is me")
+        waiting = ["contact", "requests"]
+        found = await self.until("ann", waiting, lambda found: bool(found["requests"]))
+        (request,) = found["requests"]
+        self.assertEqual((request["invited"], request["note"]), (False, "it is me"))
+        self.assertEqual(request["public_key"], (await self.ask("bob", "status"))["public_key"])
+
+        clock: Any = reactor
+        ann, bob = (Client(clock, self.folder / name) for name in ("ann", "bob"))
+        seen: list[Event] = []
+
+        async def watch() -> None:
+            async for happened in ann.events():
+                seen.append(happened.event)  # noqa: PERF401 - it never ends by itself
+
+        watching = Deferred.fromCoroutine(watch())
+        await ann.contact.accept("bob")
+        await self.until("bob", ["contact", "list"], is_linked)
+        await bob.presence("here")
+        await bob.message.typing("Ann", True)
+        sent = await bob.chat("Ann").send("hello")
+        until_s = reactor.seconds() + WITHIN_S
+        kinds: set[type] = set()
+        while not {Arrived, Presence, Typing, ContactChanged} <= kinds:
+            self.assertLess(reactor.seconds(), until_s, seen)
+            await deferLater(reactor, LOOK_EVERY_S)
+            kinds = {type(event) for event in seen}
+        (arrived,) = (event for event in seen if isinstance(event, Arrived))
+        self.assertEqual((arrived.message.text, arrived.message.id), ("hello", sent.id))
+        self.assertTrue(any(e.state == "here" for e in seen if isinstance(e, Presence)))
+        watching.cancel()
+        await self.assertFailure(watching, CancelledError)
