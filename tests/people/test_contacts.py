@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from streembit.contacts.offer import make, to_text
+from streembit.errors import NotFound, OfferExpired
+from streembit.jose.keys import Identity
+from streembit.service.people_events import Arrived, Changed, Notice, Presence, Typing
+from streembit.service.people_rows import ExportContact, ExportHead, ExportMessage
 from tests.people.village import PeopleCase
+from tests.service.town import NETWORK
 
 
 class OfferTests(PeopleCase):
@@ -15,3 +21,128 @@ class OfferTests(PeopleCase):
         self.village.until(lambda: self.delivered(self.bob, self.ann))
         self.assertEqual(self.bob.texts(self.ann)[-2:], ["- hello ann", "hello bob"])
         self.assertEqual(sorted(self.ann.texts(self.bob)), ["- hello bob", "hello ann"])
+
+    def test_an_offer_that_is_taken_back_or_over_opens_nothing(self) -> None:
+        """Whoever quotes it is told so, and is nobody's contact."""
+        made = self.town.result(self.ann.desk.create_offer(60, False, "for a minute"))
+        taken_back = self.town.result(self.ann.desk.create_offer(3600, False, ""))
+        self.town.result(self.ann.desk.revoke_offer(taken_back.offer.id))
+        self.town.result(self.bob.desk.add_contact(taken_back.text, "", ""))
+        self.town.run(90)
+        self.assertFalse(self.village.are_contacts(self.ann, self.bob))
+        with self.assertRaises(OfferExpired):
+            self.town.result(self.bob.desk.show_offers(made.text))
+        self.assertEqual(self.town.result(self.ann.desk.list_requests()), [])
+
+    def test_who_never_answers_is_given_up(self) -> None:
+        """After thirty days nobody waits for them any more, and the user is told."""
+        stranger = Identity.from_seed(b"s" * 32, "nobody")
+        offer = make(
+            stranger,
+            network=NETWORK,
+            now_unix_s=int(self.town.memory.clock.seconds()),
+            life_s=60,
+            nonce=bytes(16),
+        )
+        self.town.result(self.bob.desk.add_contact(to_text(offer), "", ""))
+        (row,) = self.town.result(self.bob.desk.list_contacts())
+        self.assertEqual((row.name, row.state, row.linked), ("nobody", "asked", False))
+        self.town.end(*self.town.nodes[:-1])  # nothing else happens in that time
+        self.town.memory.clock.advance(31 * 86_400)
+        self.assertEqual(self.town.result(self.bob.desk.list_contacts()), [])
+        codes = [event.code for event in self.bob.events() if isinstance(event, Notice)]
+        self.assertEqual(codes, ["request-unanswered"])
+
+
+class TalkTests(PeopleCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.village.acquaint(self.ann, self.bob)
+        self.ann.say(self.bob, "one")
+        self.village.until(lambda: self.delivered(self.ann, self.bob))
+        self.town.run(1)
+        self.ann.events(), self.bob.events()
+
+    def test_events_tell_what_happens(self) -> None:
+        """The writer of each state, the reader of each message, once."""
+        sent = self.ann.say(self.bob, "two")
+        self.town.run(1)
+        arrived = [event for event in self.bob.events() if isinstance(event, Arrived)]
+        self.assertEqual([event.message.text for event in arrived], ["two"])
+        changed = [event for event in self.ann.events() if isinstance(event, Changed)]
+        self.assertEqual({event.message.id for event in changed}, {sent.id})
+        self.assertEqual(changed[-1].message.state, "delivered")
+
+    def test_typing_and_presence(self) -> None:
+        """Told to who is linked; being here ends after a minute without a word."""
+        self.town.result(self.ann.desk.set_typing(self.bob.key, True))
+        self.town.result(self.ann.desk.set_presence("here"))
+        self.town.run(1)
+        self.assertEqual(
+            [e for e in self.bob.events() if isinstance(e, Typing | Presence)],
+            [Typing(self.ann.key, True), Presence(self.ann.key, "here", True)],
+        )
+        self.town.run(70)
+        self.assertEqual(self.bob.events(), [Presence(self.ann.key, "away", True)])
+        self.town.end(self.ann.node)
+        self.town.run(5)
+        (row,) = self.town.result(self.bob.desk.list_contacts())
+        self.assertEqual((row.presence, row.linked), ("gone", False))
+
+    def test_receipts_of_reading_are_for_who_wants_to_give_them(self) -> None:
+        """Off by default; once they are on, what is read from then on is told."""
+        self.town.result(self.bob.desk.mark_read(self.ann.key, 1))
+        self.town.run(5)
+        self.assertEqual(self.ann.rows(self.bob)[0].state, "delivered")
+        self.town.result(self.bob.desk.change_settings(True, None))
+        self.ann.say(self.bob, "two")
+        self.village.until(lambda: self.delivered(self.ann, self.bob))
+        (row,) = self.town.result(self.bob.desk.list_contacts())
+        self.assertEqual(row.unread, 1)
+        self.town.result(self.bob.desk.mark_read(self.ann.key, 2))
+        self.town.run(5)
+        self.assertEqual([row.state for row in self.ann.rows(self.bob)], ["read", "read"])
+
+    def test_settings_and_history_outlive_a_restart(self) -> None:
+        """And unread messages are still unread."""
+        folder = str(self.village.folder / "elsewhere")
+        self.town.result(self.bob.desk.change_settings(True, folder))
+        self.town.end(self.bob.node)
+        self.town.run(5)
+        bob = self.village.again(self.bob)
+        settings = self.town.result(bob.desk.settings())
+        self.assertEqual((settings.read_receipts, settings.downloads), (True, folder))
+        self.assertEqual(bob.texts(self.ann), ["one"])
+        (row,) = self.town.result(bob.desk.list_contacts())
+        self.assertEqual(row.unread, 1)
+
+    def test_a_deleted_message_is_gone_here_only(self) -> None:
+        """And the other one keeps it."""
+        (row,) = self.bob.rows(self.ann)
+        self.town.result(self.bob.desk.delete_message(self.ann.key, row.id))
+        self.assertEqual(self.bob.texts(self.ann), [])
+        self.assertEqual(self.ann.texts(self.bob), ["- one"])
+        with self.assertRaises(NotFound):
+            self.town.result(self.bob.desk.delete_message(self.ann.key, row.id))
+
+    def test_an_export_has_everything(self) -> None:
+        """Head, contacts, then the messages of each, oldest first."""
+        for n in range(250):
+            self.ann.say(self.bob, f"message {n}")
+        lines = list(self.ann.desk.export())
+        self.assertIsInstance(lines[0], ExportHead)
+        self.assertIsInstance(lines[1], ExportContact)
+        texts = [line.message.text for line in lines[2:] if isinstance(line, ExportMessage)]
+        self.assertEqual(texts, ["one", *(f"message {n}" for n in range(250))])
+
+    def test_pages_of_a_long_conversation(self) -> None:
+        """Each message is on one of them, and programs' words on none."""
+        for n in range(30):
+            self.ann.say(self.bob, f"message {n}")
+        self.village.until(lambda: self.delivered(self.ann, self.bob))
+        found: list[str] = []
+        before: int | None = None
+        while page := self.town.result(self.bob.desk.list_messages(self.ann.key, before, 7)):
+            found = [row.text for row in page] + found
+            before = page[0].number
+        self.assertEqual(found, ["one", *(f"message {n}" for n in range(30))])

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from streembit.errors import DiskFull, StreembitError
 from streembit.service.people_events import Notice
-from tests.people.village import PeopleCase, Person
+from tests.people.village import DyingChest, PeopleCase, Person
+
+
+def dying(person: Person) -> DyingChest:
+    """Return a person's chest, at which its process can be killed."""
+    assert isinstance(person.chest, DyingChest)
+    return person.chest
 
 
 class CommitTests(PeopleCase):
@@ -16,11 +22,11 @@ class CommitTests(PeopleCase):
     def die_at(self, person: Person, commit: int, *, after: bool) -> None:
         """Kill a person's host at its n-th commit from now, before or after it took effect."""
         host = self.town.host(person.node).address
-        person.chest.die_at(commit, after=after, dying=lambda: self.town.memory.kill(host))
+        dying(person).die_at(commit, after=after, dying=lambda: self.town.memory.kill(host))
 
     def revive(self, person: Person) -> Person:
         """Start a person again, with what its chest had."""
-        person.chest.live()
+        dying(person).live()
         self.town.end(person.node)
         self.town.run(2)
         return self.village.again(person)
@@ -43,7 +49,7 @@ class CommitTests(PeopleCase):
         if died:
             setattr(self, dies, self.revive(person))
         else:
-            person.chest.live()
+            dying(person).live()
         self.village.until(lambda: self.village.are_contacts(self.ann, self.bob), 2000)
         self.village.until(lambda: self.delivered(self.ann, self.bob), 2000)
         self.village.until(lambda: self.delivered(self.bob, self.ann), 2000)

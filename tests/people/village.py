@@ -82,7 +82,7 @@ def live_on() -> None:
 class Person:
     """One account: its node, its chest, its people and their desk."""
 
-    def __init__(self, village: Village, node: Node, chest: DyingChest, number: int) -> None:
+    def __init__(self, village: Village, node: Node, chest: MemoryChest, number: int) -> None:
         self.village, self.node, self.chest, self.number = village, node, chest, number
         downloads = village.folder / f"downloads{number}"
         self.people = People(node, chest, at_once, downloads, Random(100 + number))

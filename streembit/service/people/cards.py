@@ -61,6 +61,9 @@ class Readers(Protocol):
     def rotation(self) -> str:
         """Return the statement that we have another key, "" without one."""
 
+    def stated(self, friend: Friend, statement: str) -> None:
+        """Take what a contact's card says of its key, however old the card is."""
+
     def read(self, friend: Friend, card: Card) -> None:
         """Take a contact's card that is newer than all before, or the same."""
 
@@ -241,6 +244,8 @@ class Cards:
         Raises:
             WrongNetwork, BadPrekeys, BadToken
         """
+        if card.rotation:  # whoever has stolen the key could have counted further than its owner
+            self._readers.stated(friend, card.rotation)
         numbers = self._numbers.get(friend.key)
         if numbers is None or card.number < numbers.theirs:
             return

@@ -6,6 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from twisted.logger import Logger
+
 from streembit.chat.conversation import Conversation
 from streembit.contacts import offer as offers
 from streembit.contacts.book import Book
@@ -13,14 +15,14 @@ from streembit.contacts.entry import Entry
 from streembit.contacts.invitations import Invitation
 from streembit.contacts.offer import NONCE_BYTES, Offer
 from streembit.dht.keyspace import node_id
-from streembit.errors import KeyRefused
+from streembit.errors import DiskFailed, DiskFull, KeyRefused
 from streembit.jose.keys import PublicKey
 from streembit.rpc.peer import Peer
 from streembit.service.finder import Search
 from streembit.service.people.friend import Friend
 from streembit.service.people.register import Register, Settings
-from streembit.service.people_events import ContactChanged, Notice, Presence
-from streembit.service.people_rows import OfferRow, PresenceState
+from streembit.service.people_events import ContactChanged, Notice
+from streembit.service.people_rows import OfferRow
 from streembit.wire.content import Goodbye
 from streembit.wire.offer import Address
 
@@ -32,7 +34,10 @@ RENEWED_TEXT: Final = (
     "what is kept here is older than what was said since: all conversations begin with new keys"
 )
 ENDED: Final = "contact-ended"
+UNANSWERED: Final = "request-unanswered"
 DENIED: Final = "request-denied"
+
+_log = Logger()
 
 
 class Circle:
@@ -41,7 +46,6 @@ class Circle:
     def __init__(self, people: People) -> None:
         self._people = people
         self.register = Register(people.chest, people.talks.settle)
-        self._presence: dict[PublicKey, PresenceState] = {}
         self._renewed = False
 
     @property
@@ -90,7 +94,12 @@ class Circle:
         hello = peer.hello
         address = Address(peer.carrier.host, hello.port) if hello.port else None
         self.book.seen(peer.key, self._now(), address)
-        self.register.keep()
+        self._keep_if_possible()
+
+    def left(self, key: PublicKey) -> None:
+        """Note that a contact was there until now."""
+        self.book.seen(key, self._now())
+        self._keep_if_possible()
 
     def moved(self, friend: Friend, addresses: list[Address]) -> None:
         """Take where a contact says to be; the last address that worked is kept behind it."""
@@ -98,7 +107,7 @@ class Circle:
         if entry is not None and addresses:
             others = [each for each in entry.addresses if each not in addresses]
             self.book.set_addresses(friend.key, [*addresses, *others])
-            self.register.keep()
+            self._keep_if_possible()
 
     # --- what the user does
     def invite(self, life_s: int, once: bool, note: str) -> tuple[OfferRow, Offer]:
@@ -201,17 +210,18 @@ class Circle:
         """Note that somebody does not want to be a contact."""
         self._people.feed.tell(Notice(DENIED, f"{entry.name} does not want to be a contact"))
 
-    def presence_changed(
-        self, key: PublicKey, state: PresenceState | None = None, *, linked: bool
-    ) -> None:
-        """Note what a contact says of being there, or that a link came or went."""
-        now: PresenceState = state or "away" if linked else "gone"
-        self._presence[key] = now
-        self._people.feed.tell(Presence(key.hex, now, linked))
-
-    def presence(self, key: PublicKey) -> PresenceState:
-        """Return what a contact said last."""
-        return self._presence.get(key, "gone")
+    def expire(self) -> None:
+        """End offers and requests that are over; give up on those who never answered."""
+        self.register.invitations.expire(self._now())
+        overdue = self.register.requests.expire(self._now())
+        silent = [self.book.get(PublicKey.parse(asked.key)) for asked in overdue.asked]
+        given_up = [entry for entry in silent if entry is not None and entry.state == "asked"]
+        for entry in given_up:
+            self.book.forget(entry.public())
+        self.register.keep()
+        for entry in given_up:
+            self._people.links.unwant(entry.public())
+            self._people.feed.tell(Notice(UNANSWERED, f"{entry.name} has not answered"))
 
     # --- an older state
     def start_anew(self) -> None:
@@ -231,7 +241,6 @@ class Circle:
         """Have nothing to do with a key any more: no talk, no search, no link."""
         self._people.unfriend(key)
         self._people.links.unwant(key)
-        self._presence.pop(key, None)
         for peer in self._people.network.roster.conversations():
             if peer.key == key:
                 peer.close(KeyRefused())
@@ -241,6 +250,13 @@ class Circle:
         self._people.feed.tell(ContactChanged(self._people.contact_row(entry)))
 
     # --- how
+    def _keep_if_possible(self) -> None:
+        """Keep what is worth little: a disk that fails now costs no more than that."""
+        try:
+            self.register.keep()
+        except (DiskFull, DiskFailed) as error:
+            _log.warn("not kept when and where contacts were seen: {error}", error=str(error))
+
     def _kept(self, entry: Entry) -> Entry:
         self.register.keep()
         self.changed(entry)

@@ -42,7 +42,7 @@ from streembit.service.people_rows import (
     RequestRow,
     TransferRow,
 )
-from streembit.wire.content import Presence, Text, Typing
+from streembit.wire.content import Text, Typing
 
 ID_BYTES: Final = 16
 EXPORT_VERSION: Final = 1
@@ -167,8 +167,7 @@ class PeopleDesk:
 
     async def set_presence(self, state: PresenceState) -> None:
         """See `PeopleFacade`."""
-        for talk in self._people.talks:
-            talk.say(Presence(state))
+        self._people.presence.tell(state)
 
     # --- files
     async def send_files(self, contact: str, paths: Sequence[str]) -> TransferRow:

@@ -86,7 +86,7 @@ class News:
             case Typing(on):
                 self._people.feed.tell(TypingEvent(key.hex, on))
             case Presence(state):
-                self._people.circle.presence_changed(key, state, linked=True)
+                self._people.presence.says(key, state)
             case Goodbye():
                 friend = self._people.friends.get(key)
                 if friend is not None:

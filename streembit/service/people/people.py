@@ -38,6 +38,7 @@ from streembit.service.people.lane import Disk
 from streembit.service.people.links import Links
 from streembit.service.people.news import News
 from streembit.service.people.pace import Pace
+from streembit.service.people.presence import Presences
 from streembit.service.people.sealed import Sealed
 from streembit.service.people.shown import contact_row
 from streembit.service.people.succession import Succession
@@ -52,6 +53,7 @@ from streembit.wire.message import Answer, Hand, Handed, Knock, Knocked, Show, S
 from streembit.wire.offer import MAX_ADDRESSES, Address
 
 PAIRS: Final = "pairs"  # the room of the keys that each conversation goes on under
+EXPIRE_EVERY_S: Final = 3600.0
 MOVED_EVERY_S: Final = 5.0  # how soon contacts hear that our address has changed
 
 _log = Logger()
@@ -84,6 +86,7 @@ class People(MultiService):
         self.cards = Cards(node.network, self.sealed, chest, self, random.random)
         self.drops = Drops(node.network, self.sealed, random.random)
         self.feed = Feed(node.clock, random.getrandbits(32))
+        self.presence = Presences(self)
         self.farewell = Farewell(self)
         self.circle = Circle(self)
         self.knocks = Knocks(self)
@@ -105,6 +108,15 @@ class People(MultiService):
             "addresses", node.clock, MOVED_EVERY_S, self._look_at_addresses, random.random
         )
         self._moved.setServiceParent(self)
+        expiry = Upkeep(
+            "requests",
+            node.clock,
+            EXPIRE_EVERY_S,
+            self.circle.expire,
+            random.random,
+            jitter_s=EXPIRE_EVERY_S / 10,
+        )
+        expiry.setServiceParent(self)
         figures.show(self, node.metrics)
         node.company = self
 
@@ -127,6 +139,7 @@ class People(MultiService):
         self.pace.close()
         self.farewell.close()
         self.succession.close()
+        self.presence.close()
         self.feed.stop()
         self.talks.close()
         return stopped
@@ -183,7 +196,7 @@ class People(MultiService):
         return contact_row(
             entry,
             friend.talk.conversation if friend is not None else None,
-            self.circle.presence(key),
+            self.presence.of(key),
             linked=key.text in self.network.roster,
             with_words=with_words,
         )
@@ -226,7 +239,8 @@ class People(MultiService):
         if friend is not None:
             self.transfers.link_gone(friend.name)
             friend.talk.closed(reason.code)
-            self.circle.presence_changed(friend.key, linked=False)
+            self.presence.unlinked(friend.key)
+            self.circle.left(friend.key)
         self.links.lost(peer.key)
 
     def frame(self, peer: Peer, payload: bytes) -> bool:
@@ -288,6 +302,10 @@ class People(MultiService):
         """Return the statement that we have another key."""
         return self.succession.statement
 
+    def stated(self, friend: Friend, statement: str) -> None:
+        """Take what a contact says of its key."""
+        self.succession.read(friend.key, statement)
+
     def read(self, friend: Friend, card: Card) -> None:
         """Take what a contact's card says."""
         self.circle.moved(friend, card.addresses)
@@ -297,8 +315,6 @@ class People(MultiService):
         friend.talk.conversation.taking.announced(card.first, card.last)
         friend.talk.touch()
         self.drops.fetch(friend.key)
-        if card.rotation:
-            self.succession.read(friend, card.rotation)
         if card.removed:
             self.circle.ended(friend)
 
@@ -356,7 +372,7 @@ class People(MultiService):
             self._show(friend)
             friend.talk.opened(DirectWay(self.network, friend.key))
             self.transfers.link_open(friend.name, _link(peer))
-            self.circle.presence_changed(friend.key, linked=True)
+            self.presence.linked(friend.talk)
 
     def _friend_of(self, name: str, key: PublicKey, agreement: PublicKey, talk: Talk) -> Friend:
         return Friend(name, key, agreement, Pair(self.node.identity, key, agreement), talk)

@@ -11,15 +11,24 @@ from msgspec import Struct
 from twisted.logger import Logger
 
 from streembit.contacts import rotation as rotations
+from streembit.contacts.entry import Entry
 from streembit.contacts.pair import Pair
 from streembit.contacts.rotation import Rotation
-from streembit.errors import BadHeader, ChestDamaged, KeyAlarm, StreembitError
+from streembit.errors import (
+    BadHeader,
+    ChestDamaged,
+    KeyAlarm,
+    KeyRevoked,
+    NoSuchContact,
+    StreembitError,
+)
 from streembit.jose import base64url
 from streembit.jose import fingerprint as fingerprints
 from streembit.jose.keys import Identity, PublicKey
 from streembit.service.people.cards import Cards
 from streembit.service.people.friend import Friend
 from streembit.service.people.keyfile import KeyFile
+from streembit.service.people.watch import KEEP_S, Own, Watch
 from streembit.service.people_events import KeyReplaced
 from streembit.service.people_rows import KeyChanged
 from streembit.wire.card import Card
@@ -32,7 +41,6 @@ if TYPE_CHECKING:
 ROOM: Final = "succession"
 FORMER_ROOM: Final = "former cards"
 ID_BYTES: Final = 16
-KEEP_S: Final = 180 * 24 * 3600  # how long contacts who were away can follow us
 _KEY: Final = b"line"
 
 _log = Logger()
@@ -73,8 +81,11 @@ class Announcer:
         """See `cards.Readers`."""
         return self._statement
 
+    def stated(self, friend: Friend, statement: str) -> None:
+        """See `cards.Readers`; what they say to a former identity, `Watch` reads."""
+
     def read(self, friend: Friend, card: Card) -> None:
-        """See `cards.Readers`; nobody reads theirs under a former identity."""
+        """See `cards.Readers`; as `stated`."""
 
     def ended(self, friend: Friend) -> None:
         """See `cards.Readers`."""
@@ -90,6 +101,7 @@ class Succession:
         self._people = people
         self._former: list[Cards] = []
         self._line = self._load()
+        self._watch = Watch(people, self.read)
 
     @property
     def statement(self) -> str:
@@ -106,16 +118,21 @@ class Succession:
         own = self._people.node.identity
         last = self._line.steps[-1] if self._line.steps else None
         if last is None:
+            self._watch.start([])
             return
         if last.new != own.public.point:  # the key file was never replaced
             self._keep(Line(self._line.steps[:-1], self._line.revocation))
         self._people.chest.drop_other_locks(own.at_rest_key())
-        for step in self._line.steps:
-            if self._people.network.now_s() - step.at_s < KEEP_S:
-                self._announce_as(Identity.from_seed(step.seed, own.name), step.statement)
+        now_s = self._people.network.now_s()
+        steps = [step for step in self._line.steps if now_s - step.at_s < KEEP_S]
+        former = [Own(Identity.from_seed(step.seed, own.name), step.at_s) for step in steps]
+        for each, step in zip(former, steps, strict=True):
+            self._announce_as(each.identity, step.statement)
+        self._watch.start(former)
 
     def close(self) -> None:
-        """Publish nothing more."""
+        """Publish and read nothing more."""
+        self._watch.close()
         for cards in self._former:
             cards.close()
 
@@ -141,8 +158,11 @@ class Succession:
 
         Raises:
             WrongPasscode, DiskFull, DiskFailed: nothing has changed.
+            KeyRevoked: who was told that our key is void, takes no successor of it.
         """
         people = self._people
+        if self._line.revocation:
+            raise KeyRevoked(key=people.node.identity.public.hex)
         old = people.node.identity
         new = Identity.generate(old.name)
         now_s, network = int(people.network.now_s()), people.node.settings.network
@@ -189,47 +209,69 @@ class Succession:
         except StreembitError as error:
             _log.info("a change of key makes no sense: {code}", code=error.code)
             return
-        self.read(friend, token)
+        self.read(friend.key, token)
 
-    def read(self, friend: Friend, token: str) -> None:
-        """Take a contact's statement about its key; one that does not hold changes nothing."""
+    def read(self, contact: PublicKey, token: str) -> None:
+        """Take a statement about a key that a contact has or had; where it came does not matter.
+
+        One that does not hold, or is about somebody else's key, changes nothing.
+        """
         people = self._people
         now_s, network = people.network.now_s(), people.node.settings.network
         try:
             try:
                 rotation = rotations.read(token, network, now_s)
             except BadHeader:
-                self._revoked(friend, rotations.read_revocation(token, network, now_s))
+                self._revoked(contact, rotations.read_revocation(token, network, now_s))
             else:
-                self._followed(friend, rotation)
-        except KeyAlarm as alarm:
-            people.circle.register.keep()
-            people.circle.dismiss(friend.key)
-            people.circle.changed(people.circle.book.of(friend.key))
-            _log.warn("two keys claim to succeed a contact's: {detail}", detail=alarm.detail)
+                self._followed(contact, rotation)
         except StreembitError as error:
             _log.info("a change of key does not hold: {code}", code=error.code)
 
-    def _followed(self, friend: Friend, rotation: Rotation) -> None:
+    def _followed(self, contact: PublicKey, rotation: Rotation) -> None:
         people, book = self._people, self._people.circle.book
-        if rotation.old != friend.key or people.friends.get(friend.key) is not friend:
+        before = self._owner(contact, rotation.old)
+        try:
+            entry = rotations.apply(book, [rotation])
+        except KeyAlarm as alarm:
+            self._disputed(before, alarm)
             return
-        entry = rotations.apply(book, [rotation])
-        people.circle.register.keep()
-        people.circle.dismiss(friend.key)
-        people.befriend(entry)
-        people.feed.tell(KeyReplaced(entry.name, friend.key.hex, rotation.new.hex))
+        if entry.key == before.key:  # heard before
+            return
+        people.circle.register.keep(self._watch.replaced(before))
+        people.circle.dismiss(contact)
+        if entry.is_usable:
+            people.befriend(entry)
+        people.feed.tell(KeyReplaced(entry.name, contact.hex, rotation.new.hex))
         people.circle.changed(entry)
 
-    def _revoked(self, friend: Friend, key: PublicKey) -> None:
+    def _disputed(self, before: Entry, alarm: KeyAlarm) -> None:
         people = self._people
-        if key != friend.key:
+        entry = people.circle.book.of(before.public())
+        if entry.alarm == before.alarm:
+            return
+        people.circle.register.keep()
+        people.circle.dismiss(entry.public())
+        people.circle.changed(entry)
+        _log.warn("two keys claim to succeed a contact's: {detail}", detail=alarm.detail)
+
+    def _revoked(self, contact: PublicKey, key: PublicKey) -> None:
+        people, before = self._people, self._owner(contact, key)
+        if before.alarm == "revoked":
             return
         entry = rotations.apply_revocation(people.circle.book, key)
         people.circle.register.keep()
-        people.circle.dismiss(friend.key)
-        people.feed.tell(KeyReplaced(entry.name, friend.key.hex, ""))
+        people.circle.dismiss(contact)
+        people.feed.tell(KeyReplaced(entry.name, contact.hex, ""))
         people.circle.changed(entry)
+
+    def _owner(self, contact: PublicKey, key: PublicKey) -> Entry:
+        """Return the entry of a contact that has or had this key; raise NoSuchContact."""
+        book = self._people.circle.book
+        entry = book.get(key) or book.successor(key)
+        if entry is None or entry.key != contact.point:
+            raise NoSuchContact("a contact speaks of a key that is not its own", key=key.hex)
+        return entry
 
     # --- rows
     def _load(self) -> Line:

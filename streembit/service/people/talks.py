@@ -20,6 +20,7 @@ from streembit.wire.content import Goodbye, Presence, Spoken, Typing
 
 TICK_EVERY_S: Final = 600.0  # how exactly the end of a wait of days is kept
 RECEIPT_S: Final = 0.1  # a receipt waits so long for others to go with it, or for an answer
+ARRIVED_S: Final = 0.1  # that something arrived is kept so late, or with what comes next
 SEND_AGAIN_S: Final = 0.05  # what is due by now was sent in this turn
 SEEK_S: Final = 2.0  # a search for a way is not asked for again meanwhile
 DISK_AGAIN_S: Final = 5.0  # after the disk refused a commit
@@ -53,14 +54,15 @@ class Carriers(Protocol):
         """Look for a way to the contact now."""
 
     def tell(self, talk: Talk, events: list[Event]) -> None:
-        """Take what happened; it is on the medium."""
+        """Take what happened: it is on the medium, on the contact's if something arrived there."""
 
 
 class Talk:
     """One contact's conversation.
 
     Whatever is called here takes effect at once; the Deferreds fire when it is on the medium, at
-    the end of the turn. If the medium refuses, nothing has happened.
+    the end of the turn. If the medium refuses, nothing has happened. That the contact's machine
+    has kept something is told at once, and kept soon: who forgets it sends it once more, in vain.
     """
 
     def __init__(self, talks: Talks, contact: PublicKey, make: Callable[[], Conversation]) -> None:
@@ -184,10 +186,10 @@ class Talk:
         return self._do(end)
 
     # --- for the talks
-    def touch(self, *, eager: bool = True) -> None:
-        """Look at the end of the turn at what is to be done; unless `eager`, receipts can wait."""
+    def touch(self, *, eager: bool = True, within_s: float = 0.0) -> None:
+        """Look soon at what is to be done; unless `eager`, receipts can wait."""
         self.eager = self.eager or eager
-        self._talks.touched(self)
+        self._talks.touched(self, within_s)
 
     def tick(self, now_s: float) -> None:
         """Look for what is due by the time."""
@@ -220,8 +222,15 @@ class Talk:
     def lies(self, outgoing: Outgoing) -> None:
         """Note that a parcel is on the contact's machine, or at its place in the network."""
         self._talks.handed += not outgoing.place
-        self.events += self.conversation.handed(outgoing)
-        self.touch(eager=self.conversation.queued > 0)
+        events = self.conversation.handed(outgoing)
+        if outgoing.place:
+            self.events += events
+            self.touch()
+            return
+        waits = self.conversation.queued > 0
+        self.touch(eager=waits, within_s=0.0 if waits else ARRIVED_S)
+        if events:
+            self._talks.carriers.tell(self, events)
 
     def remake(self) -> None:
         """Go back to what is on the medium."""
@@ -303,11 +312,15 @@ class Talks:
             self._times.strike(talk)
             self._receipts.strike(talk)
 
-    def touched(self, talk: Talk) -> None:
-        """Settle a talk at the end of the turn."""
+    def touched(self, talk: Talk, within_s: float = 0.0) -> None:
+        """Settle a talk at the end of the turn, or a little later."""
         self._touched[talk] = None
-        if self._settling is None and not self._closed:
-            self._settling = self._clock.callLater(0, self._settle)
+        if self._closed:
+            return
+        if self._settling is None:
+            self._settling = self._clock.callLater(within_s, self._settle)
+        elif self._settling.getTime() > self._clock.seconds() + within_s:
+            self._settling.reset(within_s)
 
     def settle(self, *more: Row) -> None:
         """Keep now what has happened, and these rows with it.

@@ -1,0 +1,69 @@
+"""Who sits there: what contacts said last, and what they are told of us."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from twisted.internet.interfaces import IDelayedCall
+
+from streembit.jose.keys import PublicKey
+from streembit.service.people.talks import Talk
+from streembit.service.people_events import Presence as PresenceEvent
+from streembit.service.people_rows import PresenceState
+from streembit.wire.content import Presence
+
+if TYPE_CHECKING:
+    from streembit.service.people.people import People
+
+HERE_S: Final = 60.0  # so long a program's word that the user is here holds
+
+
+class Presences:
+    """The presence of the contacts, and the user's own."""
+
+    def __init__(self, people: People) -> None:
+        self._people = people
+        self._theirs: dict[PublicKey, PresenceState] = {}  # at most one for each contact
+        self._own: PresenceState = "away"
+        self._timer: IDelayedCall | None = None
+
+    # --- theirs
+    def of(self, key: PublicKey) -> PresenceState:
+        """Return what a contact said last, "gone" without a link."""
+        return self._theirs.get(key, "gone")
+
+    def linked(self, talk: Talk) -> None:
+        """Note that there is a way to a contact; tell it if the user is here."""
+        self.says(talk.contact, "away")
+        if self._own == "here":
+            talk.say(Presence("here"))
+
+    def unlinked(self, key: PublicKey) -> None:
+        """Note that there is no way any more."""
+        self._theirs.pop(key, None)
+        self._people.feed.tell(PresenceEvent(key.hex, "gone", linked=False))
+
+    def says(self, key: PublicKey, state: PresenceState) -> None:
+        """Note what a contact says."""
+        self._theirs[key] = state
+        self._people.feed.tell(PresenceEvent(key.hex, state, linked=True))
+
+    # --- ours
+    def tell(self, state: PresenceState) -> None:
+        """Tell all linked contacts whether the user is here; for a minute, then "away"."""
+        self.close()
+        self._own = state
+        for talk in self._people.talks:
+            talk.say(Presence(state))
+        if state == "here":
+            self._timer = self._people.node.clock.callLater(HERE_S, self._over)
+
+    def close(self) -> None:
+        """Wait for nothing any more."""
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+
+    def _over(self) -> None:
+        self._timer = None
+        self.tell("away")
