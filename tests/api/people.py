@@ -92,6 +92,7 @@ class FakePeople:
         self.typing: list[bool] = []
         self.presence: list[str] = []
         self.wiped: list[str] = []
+        self.passcodes: list[str | None] = []
         self.unreadable = 0  # the number of a message that an export stumbles upon
         self.broken: BaseException | None = None
 
@@ -356,6 +357,7 @@ class FakePeople:
 
     def _key_changed(self, passcode: str | None, key: str) -> KeyChanged:
         self._break()
+        self.passcodes.append(passcode)
         if passcode == "wrong":
             raise WrongPasscode
         return KeyChanged(OWN_KEY, key, FINGERPRINT if key else "", 1, 0)

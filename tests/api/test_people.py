@@ -146,6 +146,24 @@ class OperationTests(PeopleCase):
             self.assert_refused(self.browser.ask(method, path, body), status, code)
         self.assertEqual((self.people.offers, self.people.history[BOB_KEY]), ({}, []))
 
+    def test_L4_web_pages_can_neither_read_nor_destroy(self) -> None:
+        """A page's Origin and a name for the host are refused, whatever is asked."""
+        for method, path, body in (
+            ("POST", "/v1/wipe", {"account": "alice"}),
+            ("DELETE", "/v1/contacts/Bob", None),
+            ("POST", "/v1/contacts/Bob/messages", {"text": "spam"}),
+            ("GET", "/v1/export", None),
+            ("GET", "/v1/events", None),
+        ):
+            for headers, code in (
+                ({"origin": "http://localhost"}, "forbidden-origin"),
+                ({"host": "evil.example"}, "forbidden-host"),
+            ):
+                answer = self.browser.ask(method, path, body, **headers)
+                self.assert_refused(answer, 403, code)
+        self.assertEqual((self.people.wiped, self.people.history[BOB_KEY]), ([], []))
+        self.assertIn(BOB_KEY, self.people.book)
+
     def test_a_text_of_the_greatest_length_fits_in_every_spelling(self) -> None:
         """16,384 characters, each escaped as a pair of surrogates."""
         text = "\U0001f642" * 16_384

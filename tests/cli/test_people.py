@@ -19,7 +19,7 @@ from streembit.errors import TooLarge
 from streembit.jose.keys import Identity
 from tests.api.fake import FINGERPRINT
 from tests.api.people import BOB_KEY, CARL_KEY, OFFER_TEXT, WORDS, an_id
-from tests.cli.harness import Ended, NodeTestCase, invoke
+from tests.cli.harness import PASSCODE, Ended, NodeTestCase, invoke, private_file
 
 HOSTILE = "a\r\n\x1b[31mb\u202ec\x00"
 
@@ -275,6 +275,18 @@ class OwnTests(PeopleCase):
             self.assertEqual(ended.status, 0, ended.err)
             self.assertIn("none: the key is void", ended.out)
 
+    async def test_L7_the_passcode_comes_from_a_file_and_shows_nowhere(self) -> None:
+        """It goes to the node and to nobody else; a wrong one is the node's to refuse."""
+        await self.made_account(PASSCODE)
+        file = private_file(self.folder / "passcode", PASSCODE + "\n")
+        for options in ([], ["--json"]):
+            ended = await self.good("key", "rotate", "--passcode-file", file, *options)
+            self.assertNotIn(PASSCODE, ended.out)
+        self.assertEqual(self.people.passcodes, [PASSCODE, PASSCODE])
+        wrong = private_file(self.folder / "wrong", "wrong\n")
+        refused = await self.streembit("key", "rotate", "--passcode-file", wrong)
+        self.assert_failed(refused, "wrong-passcode")
+
     async def test_a_running_node_is_asked_to_wipe_itself(self) -> None:
         """Only after the name was typed; the command waits until the key is gone."""
         key_file = await self.made_account()
@@ -288,13 +300,13 @@ class OwnTests(PeopleCase):
         ended = await waiting
         self.assertEqual((ended.status, ended.out), (0, "wiped alice\n"))
 
-    async def made_account(self) -> Path:
+    async def made_account(self, passcode: str | None = None) -> Path:
         """Give the home of the node alice's key file; return it."""
         for path in self.home.iterdir():
             self.assertTrue(path.is_socket())
         (self.home / "accounts").mkdir(mode=0o700)
         accounts = Accounts(self.home / "accounts")
-        accounts.create("alice", None)
+        accounts.create("alice", passcode)
         return accounts.key_path("alice")
 
 
