@@ -1,0 +1,185 @@
+"""Cards of keys that were replaced: read for a while, for what their owners say of their keys.
+
+Whoever has stolen a key can let contacts go on with a key of his own. Its owner, who still has
+the old key, can then be heard at one place only: where the card of that old key lies. And two who
+both changed their keys while they were apart find each other's word where each was last known to
+the other. So the places of former pairs are read, for as long as they are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+from msgspec import Struct
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from streembit.contacts.entry import Entry, Point
+from streembit.contacts.pair import Pair, days_to_read
+from streembit.errors import BadKey, ChestDamaged, RemoteError, StreembitError
+from streembit.jose.keys import Identity, PublicKey
+from streembit.service.people.chest import Row
+from streembit.service.people.diary import Diary
+
+if TYPE_CHECKING:
+    from streembit.service.people.people import People
+
+ROOM: Final = "former pairs"
+KEEP_S: Final = 180 * 24 * 3600  # how long a former key's cards are written, and read
+MAX_PLACES: Final = 2_000  # read once an hour: some six requests a second; the oldest are dropped
+EVERY_S: Final = 3600.0
+SPREAD: Final = 0.25
+START_WITHIN_S: Final = 60.0
+
+_log = Logger()
+
+
+class Followed(Struct, array_like=True, frozen=True):
+    """A key that a contact had until then, and the agreement key that went with it."""
+
+    key: Point
+    agreement: Point
+    at_s: int
+
+
+class Own(NamedTuple):
+    """An identity of ours, and when it was replaced; the one we have now never was."""
+
+    identity: Identity
+    until_s: int | None
+
+
+class _Place(NamedTuple):
+    """A pair whose card is read, and since when it is no longer the pair in use."""
+
+    pair: Pair
+    own: Own
+    at_s: int
+
+
+class Watch:
+    """Reads the cards of former pairs, and passes on what they say of keys.
+
+    Args:
+        said: takes the key that a contact has now, and the statement in the card.
+    """
+
+    def __init__(self, people: People, said: Callable[[PublicKey, str], None]) -> None:
+        self._people = people
+        self._said = said
+        self._owns: Sequence[Own] = ()
+        self._places: dict[tuple[bytes, PublicKey], _Place] = {}
+        self._times: Diary[tuple[bytes, PublicKey]] = Diary(people.node.clock, self._due)
+
+    def start(self, former: Sequence[Own]) -> None:
+        """Read what contacts' former keys and our own former ones can find; forget the oldest."""
+        self._owns = (Own(self._people.node.identity, None), *former)
+        kept = self._load()
+        old = [each for each in kept if not self._is_of_use(each)]
+        if old:
+            self._people.chest.commit([(ROOM, each.key, None) for each in old])
+        for followed in kept:
+            if followed not in old:
+                self._watch_former(followed)
+        for own in former:
+            for friend in self._people.friends.values():
+                self._watch(own, friend.key, friend.agreement, own.until_s or 0)
+
+    def close(self) -> None:
+        """Read nothing more."""
+        self._times.close()
+
+    def replaced(self, before: Entry) -> Row:
+        """Watch the keys that a contact has had until now; return the row that remembers it."""
+        followed = Followed(before.key, before.agreement, int(self._people.network.now_s()))
+        self._watch_former(followed)
+        return ROOM, followed.key, msgspec.msgpack.encode(followed)
+
+    def _watch_former(self, followed: Followed) -> None:
+        key, agreement = PublicKey.parse(followed.key), PublicKey.parse(followed.agreement)
+        for own in self._owns:
+            self._watch(own, key, agreement, followed.at_s)
+
+    def _watch(self, own: Own, key: PublicKey, agreement: PublicKey, at_s: int) -> None:
+        try:
+            pair = Pair(own.identity, key, agreement)
+        except BadKey:  # who once had our key is no contact by it
+            return
+        name = own.identity.public.point, key
+        self._places[name] = _Place(pair, own, at_s)
+        self._times.put(name, self._people.random.random() * START_WITHIN_S)
+        if len(self._places) > MAX_PLACES:
+            self._drop(min(self._places, key=lambda each: self._places[each].at_s))
+
+    def _drop(self, name: tuple[bytes, PublicKey]) -> None:
+        del self._places[name]
+        self._times.strike(name)
+
+    # --- reading
+    def _due(self, name: tuple[bytes, PublicKey]) -> None:
+        entry = self._entry(name)
+        if entry is None:
+            self._drop(name)
+            return
+        wait_s = EVERY_S * (1 + SPREAD * (2 * self._people.random.random() - 1))
+        self._times.put(name, wait_s)
+        Deferred.fromCoroutine(self._look(name)).addErrback(_left_to_the_next)
+
+    def _entry(self, name: tuple[bytes, PublicKey]) -> Entry | None:
+        """Return whose card it is, if it can still say something new."""
+        place, key = self._places[name], name[1]
+        book = self._people.circle.book
+        entry = book.get(key) or book.successor(key)
+        now_s = self._people.network.now_s()
+        if entry is None or not _is_followed(entry) or now_s - place.at_s >= KEEP_S:
+            return None
+        until_s = place.own.until_s
+        if until_s is not None and entry.key == key.point and (entry.last_seen_s or 0) > until_s:
+            return None  # they have met us under the key that we have now
+        return entry
+
+    async def _look(self, name: tuple[bytes, PublicKey]) -> None:
+        people, place = self._people, self._places[name]
+        for day in days_to_read(people.network.now_s()):
+            key, salt = place.pair.record_key("theirs", day), place.pair.place_salt("theirs", day)
+            found = await people.sealed.find(key, salt, newest=True)
+            if found is None or found.tombstone or name not in self._places:
+                continue
+            try:
+                card = place.pair.open(found.value, people.network.settings.network)
+            except RemoteError as error:
+                _log.info("a former key's card is of no use: {code}", code=error.code)
+                continue
+            entry = self._entry(name)
+            if card.rotation and entry is not None:
+                self._said(entry.public(), card.rotation)
+
+    # --- rows
+    def _load(self) -> list[Followed]:
+        """Return what was followed, the latest last."""
+        try:
+            kept = [
+                msgspec.msgpack.decode(row, type=Followed) for row in self._people.chest.all(ROOM)
+            ]
+        except msgspec.MsgspecError as e:
+            raise ChestDamaged(f"the former keys of contacts: {e}") from None
+        return sorted(kept, key=lambda each: each.at_s)
+
+    def _is_of_use(self, followed: Followed) -> bool:
+        entry = self._people.circle.book.successor(PublicKey.parse(followed.key))
+        is_young = self._people.network.now_s() - followed.at_s < KEEP_S
+        return entry is not None and is_young and _is_followed(entry)
+
+
+def _is_followed(entry: Entry) -> bool:
+    """Return whether it matters what a contact's former keys say: also while two are in dispute."""
+    return entry.state in ("contact", "blocked") and entry.alarm != "revoked"
+
+
+def _left_to_the_next(failure: Failure) -> None:
+    """Leave a card that could not be read to the next time."""
+    if failure.check(StreembitError, CancelledError) is None:
+        _log.failure("a former key's card could not be read", failure)
