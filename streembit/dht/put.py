@@ -195,7 +195,7 @@ class Put:
             nearest = self.shortlist.region(self._k, now_s)
             self._targets = self._handy(nearest, now_s) if len(nearest) == self._k else nearest
             lost_s = (e.lost_s for e in self._asked if e.state is State.ASKED and e.lost_s > now_s)
-            self._until_s = min(lost_s, default=self._limit_s)
+            self._until_s = min((self._limit_s, *lost_s))
         return self._targets
 
     def _handy(self, nearest: list[Entry], now_s: float) -> list[Entry]:

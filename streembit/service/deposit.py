@@ -122,9 +122,8 @@ class Deposit:
         with suppress(StoreDegraded):
             self._batch.commit()
 
-    def pages(self, size: int) -> Iterator[list[StoredItem]]:
-        """Yield everything that lies here, `size` items at a time, in order of place."""
-        after: int | None = None
+    def pages(self, size: int, after: int | None = None) -> Iterator[list[StoredItem]]:
+        """Yield all that lies here behind the place `after`, `size` items at a time, in order."""
         while page := self._store.shelf.iterate(size, after):
             yield page
             after = page[-1].place

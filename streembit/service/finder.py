@@ -9,7 +9,7 @@ from typing import Final
 
 from streembit.dht.disjoint import DisjointLookup
 from streembit.dht.keyspace import REPLICAS, K, from_text, to_text
-from streembit.dht.lookup import Found, Hop, Lookup, Mode
+from streembit.dht.lookup import LIMIT_S, Found, Hop, Lookup, Mode
 from streembit.dht.nodes import FindNodes
 from streembit.dht.peer import Node
 from streembit.dht.put import Outcome, Put, Receipt, Send
@@ -139,8 +139,11 @@ class Finder:
         start = self._network.table.nearest(place, K)
         return await self._lookup(place, start, FindFirst(), place)
 
-    async def put(self, item: Item) -> Outcome:
-        """Store an item on the nodes nearest to its place, and return their signed receipts."""
+    async def put(self, item: Item, *, limit_s: float = LIMIT_S) -> Outcome:
+        """Store an item on the nodes nearest to its place, and return their signed receipts.
+
+        After `limit_s` those that are there by then; what was sent is on its way all the same.
+        """
         table = self._network.table
         put = Put(
             item.place,
@@ -152,6 +155,7 @@ class Finder:
             grouping=self._network.settings.grouping,
             radius=table.radius(),
             known=table.get,
+            limit_s=limit_s,
         )
 
         def ask(send: Send) -> Sequence[Reply]:

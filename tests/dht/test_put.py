@@ -148,6 +148,20 @@ class StepTests(SynchronousTestCase):
         self.assertEqual((len(outcome.receipts), outcome.failed), (K + 1, 1))
         self.assertTrue(outcome.complete)
 
+    def test_its_time_is_over_also_where_a_node_is_known_to_be_slow(self) -> None:
+        """Patience with it goes no farther than the put's own time."""
+        for sure in (True, False):
+            nodes = near(3)
+            for node in nodes:
+                node.rtt_s = 5.0
+            put = Put(PLACE, nodes, now_s=0.0, sure=sure, grouping=OPEN, limit_s=2.0)
+            one, two, _ = sent(put).nodes
+            put.stored(one.id, receipt(one), [], 0.1)
+            put.failed(two, 0.1)
+            self.assertEqual(put.next(0.1), Wait(2.0))
+            outcome = ended(put, 2.0)
+            self.assertEqual((len(outcome.receipts), outcome.complete), (1, False))
+
     def test_nobody_is_counted_twice(self) -> None:
         """Repeated and unasked receipts change nothing."""
         put = started(near(3), sure=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -10,8 +11,16 @@ from streembit.dht.keyspace import REPLICAS
 from streembit.dht.peer import Node as Known
 from streembit.dht.record import Blob
 from streembit.service.node import Node
-from streembit.service.replication import LOOKED_AT_PER_S, MAX_NEWCOMERS
+from streembit.service.replication import (
+    LOOKED_AT_PER_S,
+    MAX_NEWCOMERS,
+    PAGE,
+    PAUSE_S,
+    PUT_S,
+    PUTS_AT_ONCE,
+)
 from streembit.service.settings import NetworkSettings
+from streembit.service.upkeep import Upkeep
 from streembit.wire.message import Contact, Refused, Rpc, Store
 from tests.dht.made import at
 from tests.dht.made import node as made_node
@@ -62,6 +71,21 @@ class ReplicationTests(SynchronousTestCase):
         host = self.town.host(node).address
         contact = Contact(node.identity.public.text, host, PORT)
         return Known.of(contact, STILL.grouping)
+
+    def slow(self, address: str = "10.7.7.1") -> tuple[EvilPeer, Known]:
+        """Return one that takes 3.5 s over each request, linked to the first node."""
+        host, clock = self.town.memory.host(address), self.town.memory.clock
+
+        def late(link: EvilLink, request: Rpc) -> None:
+            refusal = link.token(Refused("store-degraded", ""), re=request.jti)
+            clock.callLater(3.5, link.say, refusal)
+
+        slow = EvilPeer(host.connect, clock, NETWORK, port=PORT, respond=late)
+        host.listen(PORT, slow.factory)
+        self.town.result(slow.open("10.0.0.1", PORT))
+        self.town.run(1)
+        contact = Contact(slow.key.public.text, address, PORT)
+        return slow, Known.of(contact, STILL.grouping)
 
     # --- newcomers
     def test_a_newcomer_gets_each_item_once(self) -> None:
@@ -115,19 +139,10 @@ class ReplicationTests(SynchronousTestCase):
         """It is left to the hourly round, after the time of one copy."""
         giver = self.town.nodes[0]
         self.lay(giver)
-        host, clock = self.town.memory.host("10.7.7.1"), self.town.memory.clock
-
-        def late(link: EvilLink, request: Rpc) -> None:
-            refusal = link.token(Refused("store-degraded", ""), re=request.jti)
-            clock.callLater(3.5, link.say, refusal)
-
-        slow = EvilPeer(host.connect, clock, NETWORK, port=PORT, respond=late)
-        host.listen(PORT, slow.factory)
-        self.town.result(slow.open("10.0.0.1", PORT))
-        self.town.run(1)
+        clock = self.town.memory.clock
+        slow, known = self.slow()
         newcomer = self.town.nodes[1]
-        contact = Contact(slow.key.public.text, "10.7.7.1", PORT)
-        giver.replication.joined(Known.of(contact, STILL.grouping))
+        giver.replication.joined(known)
         giver.replication.joined(self.known(newcomer))
         begun_s = clock.seconds()
         self.handed(giver)
@@ -189,6 +204,50 @@ class ReplicationTests(SynchronousTestCase):
         for number in range(ITEMS):
             self.town.result(first.publishing.put("name", f"a/{number}", b"", 3600))
         self.assertEqual(self.replicated(first), 0)
+
+    def test_a_slow_holder_does_not_stretch_the_round(self) -> None:
+        """Nor one of whom we know that it needs its time: several items go at a time."""
+        giver, clock = self.town.nodes[0], self.town.memory.clock
+        for address, rtt_s in (("10.7.7.1", None), ("10.7.8.1", 2.0)):
+            _, known = self.slow(address)
+            known.rtt_s = rtt_s
+            giver.network.table.remove(known.id)
+            giver.network.table.add(known, clock.seconds())
+            names = [b"%a %d" % (rtt_s, number) for number in range(5 * PUTS_AT_ONCE)]
+            self.blobs = [Blob.of(name) for name in names]
+            self.lay(giver)
+            begun_s = clock.seconds()
+            self.assertGreaterEqual(self.replicated(giver), len(names))
+            self.assertLess(clock.seconds() - begun_s, 6 * (PUT_S + PUTS_AT_ONCE * PAUSE_S))
+            self.assertEqual([self.held(node) for node in self.town.nodes], [len(names)] * NODES)
+
+    def test_a_round_has_its_pace_and_its_end_and_the_next_goes_on(self) -> None:
+        """Of a store that is too large for one round nothing is left out for ever."""
+        settings = replace(STILL, replicate_every_s=10.0)
+        node, clock = self.town.add("10.0.88.1", settings=settings), self.town.memory.clock
+        self.town.join()
+        job, holder = node._jobs["replicate"], self.town.nodes[0]
+        self.rounds(job)
+        self.blobs = [Blob.of(b"much %d" % number) for number in range(3 * PAGE)]
+        for blob in self.blobs:
+            node.deposit._store.put(blob, "", clock.seconds(), clock.seconds())
+        self.town.run(10)  # the round begins
+        held = self.held(holder)
+        for _ in range(8):
+            self.town.run(0.5)
+            before, held = held, self.held(holder)
+            self.assertLessEqual(held - before, 0.5 / PAUSE_S + PUTS_AT_ONCE)
+        self.rounds(job)
+        held = self.held(holder)
+        self.assertGreaterEqual(held, PAGE)
+        self.assertLess(held, 3 * PAGE)
+        self.rounds(job)
+        self.assertEqual(self.held(holder), 3 * PAGE)
+
+    def rounds(self, job: Upkeep) -> None:
+        """Let the round that comes next end."""
+        before = job.rounds
+        self.assertTrue(self.town.run_until(lambda: job.rounds > before, 60))
 
     def test_what_belongs_to_others_is_left_to_them(self) -> None:
         """A node that knows twenty nearer ones does not spread an item."""
