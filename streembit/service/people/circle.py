@@ -19,7 +19,7 @@ from streembit.errors import DiskFailed, DiskFull, KeyRefused
 from streembit.jose.keys import PublicKey
 from streembit.rpc.peer import Peer
 from streembit.service.finder import Search
-from streembit.service.people.friend import Friend
+from streembit.service.people.friend import Friend, name_of
 from streembit.service.people.register import Register, Settings
 from streembit.service.people_events import ContactChanged, Notice
 from streembit.service.people_rows import OfferRow
@@ -56,7 +56,7 @@ class Circle:
     def start(self) -> None:
         """Take up all contacts."""
         for entry in self.book:
-            if entry.is_usable:
+            if entry.is_usable and entry.agreement:
                 self._people.befriend(entry)
             elif entry.state == "removed":
                 self._people.farewell.go_on(entry)
@@ -162,6 +162,7 @@ class Circle:
         rows = [] if friend is None else self._people.farewell.begin(entry)
         self.register.keep(*rows)
         self.dismiss(key)
+        self._people.transfers.forget(name_of(entry))
         if friend is not None:
             self._people.farewell.go_on(entry)
         self.changed(entry)
@@ -173,6 +174,7 @@ class Circle:
         self.register.requests.withdraw(key)
         self.register.keep()
         self.dismiss(key)
+        self._people.transfers.forget(name_of(entry))
         self.changed(entry)
         return entry
 

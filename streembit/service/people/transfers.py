@@ -323,7 +323,7 @@ class Transfers(Service):
         for transfer in list(self._of(contact)):
             if not transfer.stand.is_final:
                 self._end(transfer, CANCELLED)
-        self._companies.pop(contact, None)
+        self.link_gone(contact)
 
     # --- what contacts say
 
