@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.contacts import book as contacts
@@ -25,7 +26,11 @@ from streembit.disk.records import SqliteShelf
 from streembit.errors import WrongPasscode
 from streembit.jose import words
 from streembit.jose.keys import Identity, ParsedKeys, PublicKey
+from streembit.service.people.lane import at_once
+from streembit.service.people.transfers import Transfers
+from streembit.wire.transfer import FileContent
 from tests.disk.places import a_folder
+from tests.golden import people
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 RELEASES = sorted(path.name for path in GOLDEN.iterdir() if (path / "facts.json").exists())
@@ -163,3 +168,65 @@ class GoldenTest(SynchronousTestCase):
             read_config = config.load(home.config_path("node"), "node", must_exist=True)
             self.assertEqual(read_config.network, NETWORK)
             self.assertEqual(read_config.limits.store_bytes, 1_000_000)
+
+
+class GoldenPeopleTest(SynchronousTestCase):
+    """Chests of two people who stopped in the middle of a conversation and of files."""
+
+    def each(self) -> Iterator[tuple[people.Talker, people.Talker, dict[str, Any]]]:
+        """Yield both people of each release, on copies of their chests, and what is in them."""
+        releases = [name for name in RELEASES if (GOLDEN / name / "people").exists()]
+        self.assertIn("0.1.0", releases)
+        for release in releases:
+            copy = a_folder(self) / "people"
+            shutil.copytree(GOLDEN / release / "people", copy)
+            for path in [copy, *copy.iterdir()]:
+                path.chmod(0o700 if path.is_dir() else 0o600)
+            facts = json.loads((copy / "facts.json").read_text())
+            alice, bob = people.Talker(copy, "alice", "bob"), people.Talker(copy, "bob", "alice")
+            for each in (alice, bob):
+                self.addCleanup(each.chest.close)
+            yield alice, bob, facts
+
+    def test_S6_conversations(self) -> None:
+        """The history reads the same, and what waits is where it was."""
+        for alice, bob, facts in self.each():
+            self.assertEqual((alice.texts(), bob.texts()), (facts["alice"], facts["bob"]))
+            self.assertEqual(list(alice.talk.left.waiting()), facts["left"])
+            self.assertGreater(facts["parcels"], 0)
+            self.assertEqual(bob.talk.queued, 1)
+
+    def test_S6_conversations_go_on(self) -> None:
+        """In the sessions that they had: half a message is completed, and nothing comes twice."""
+        for alice, bob, facts in self.each():
+            for each in (alice, bob):
+                each.talk.opened()
+            people.exchange(alice, bob, people.NOW_S + 9)
+            heard = [text for text, ours, _ in bob.texts() if not ours]
+            self.assertEqual(heard, ["one", "deleted", people.LONG[:30]])
+            self.assertEqual(
+                [text for text, ours, _ in alice.texts() if not ours], ["two", "waits"]
+            )
+            self.assertEqual(len(bob.texts()), len(facts["bob"]) + 1)
+            for state in [state for _, ours, state in alice.texts() + bob.texts() if ours]:
+                self.assertIn(state, ("delivered", "read"))
+
+    def test_S6_transfers(self) -> None:
+        """Each is in the state that it had, but that nothing runs; lists are whole."""
+        for alice, bob, facts in self.each():
+            for each in (alice, bob):
+                said: list[FileContent] = []
+                transfers = Transfers(
+                    each.chest,
+                    Clock(),
+                    at_once,
+                    a_folder(self),
+                    lambda _, word, said=said: said.append(word),  # type: ignore[misc]
+                    lambda row: None,
+                )
+                transfers.startService()
+                self.addCleanup(transfers.stopService)
+                found = [[row.name, row.state, row.why] for row in reversed(transfers.rows())]
+                kept = facts["transfers"][each.own.name]
+                paused = [[n, "paused" if s == "running" else s, why] for n, s, why in kept]
+                self.assertEqual((found, said), (paused, []))

@@ -28,6 +28,7 @@ from streembit.jose.keys import Identity, PublicKey
 from streembit.jose.passcode import LEAST
 from streembit.wire.message import Contact
 from streembit.wire.offer import Address, ContactRequest
+from tests.golden import people
 
 GOLDEN = Path(__file__).parent
 NETWORK = "golden"
@@ -61,6 +62,7 @@ def main() -> None:
     for path in home.path.rglob("*-shm"):
         path.unlink()
     shutil.copy(home.accounts.key_path("alice"), folder / "backup-of-alice.json")
+    people.main()
 
 
 CONFIG = """\
