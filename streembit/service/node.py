@@ -100,7 +100,7 @@ class Node(MultiService):
         self.seeds = tuple(seeds)
         dialler = Dialer(connect, self._outgoing, clock, self.gate)
         self.prober = Dialer(connect, self._probing, clock, self.gate, PROBE_TIMEOUT_S)
-        self.probes = Probes(self.prober, clock)
+        self.probes = Probes(self.prober, clock, settings.grouping)
         self.company: Company = Nobody()
         self.network = Network(
             identity, settings, clock, dialler, self, self._wait_s, random.getrandbits(48)

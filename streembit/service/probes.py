@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from streembit.dht.grouping import parse
+from streembit.dht.grouping import Grouping, parse
 from streembit.errors import (
     PeerGone,
     PrivateAddress,
@@ -24,7 +24,9 @@ from streembit.wire.message import Answer, Dialled
 
 PROBE_TIMEOUT_S: Final = 3.0  # less than a request's time, so that who asked hears of it
 MAX_PROBES: Final = 32  # connections that we open for others at a time
+MAX_PER_GROUP: Final = 2  # of them to one group of addresses: it takes 16 groups to fill all
 PER_PEER: Final = Rate(per_s=0.1, burst=4.0)  # each costs us a connection and a handshake
+PER_GROUP: Final = Rate(per_s=0.2, burst=4.0)  # a group of tarpits has 0.6 under way in the mean
 
 
 class Silent:
@@ -51,24 +53,28 @@ class Probes:
 
     Args:
         prober: opens links that nobody else hears of, within `PROBE_TIMEOUT_S`.
+        grouping: which addresses share a ration; each peer at an exempt one has its own alone.
     """
 
-    def __init__(self, prober: Dialler, clock: IReactorTime) -> None:
+    def __init__(self, prober: Dialler, clock: IReactorTime, grouping: Grouping) -> None:
         self._prober = prober
         self._clock = clock
+        self._grouping = grouping
         self._rates = Buckets(PER_PEER)
+        self._group_rates = Buckets(PER_GROUP)
         self._under_way: dict[str, Deferred[LinkProtocol]] = {}
+        self._groups: dict[str, str] = {}  # of those under way, by key
 
     def dial_back(self, peer: Peer, port: int) -> Deferred[Answer]:
         """Answer whether the peer, and nobody else, accepts links at its host and this port.
 
         Raises:
             PrivateAddress: its link comes from no IP address.
-            RateLimited: one is under way for this peer, or it asks too often.
+            RateLimited: one is under way for this peer, or it asks too often, or its group does.
             TooManyConnections: we do this for too many others just now.
         """
-        self._admit(peer)
         host, key = peer.carrier.host, peer.key.text
+        self._admit(host, key)
         attempt = self._prober.dial(host, port, peer.key)
         self._under_way[key] = attempt
         answer: Deferred[Answer] = attempt.addCallbacks(
@@ -81,18 +87,26 @@ class Probes:
         for attempt in list(self._under_way.values()):
             attempt.cancel()
 
-    def _admit(self, peer: Peer) -> None:
-        if parse(peer.carrier.host) is None:
+    def _admit(self, host: str, key: str) -> None:
+        """Note the group of one that is dialled; who is refused has used up nothing."""
+        if parse(host) is None:
             raise PrivateAddress("your link comes from no IP address")
-        if peer.key.text in self._under_way:
+        if key in self._groups:
             raise RateLimited("a dial-back is under way")
-        if len(self._under_way) >= MAX_PROBES:
+        group = self._grouping.group(host) or key
+        if sum(other == group for other in self._groups.values()) >= MAX_PER_GROUP:
+            raise RateLimited("dial-backs of your group of addresses are under way")
+        if len(self._groups) >= MAX_PROBES:
             raise TooManyConnections("dial-backs for others", limit=MAX_PROBES)
-        if not self._rates.of(peer.key.text).take(self._clock.seconds()):
+        now_s, ration = self._clock.seconds(), self._group_rates.of(group)
+        if ration.wait_s(now_s) > 0 or not self._rates.of(key).take(now_s):
             raise RateLimited("dial-backs")
+        ration.spend(1.0)
+        self._groups[key] = group
 
     def _forget(self, answer: Answer | Failure, key: str) -> Answer | Failure:
         self._under_way.pop(key, None)
+        self._groups.pop(key, None)
         return answer
 
 

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from streembit.dht.grouping import Grouping
 from streembit.errors import (
     DeadlineExceeded,
     PeerGone,
@@ -19,7 +20,7 @@ from streembit.errors import (
 )
 from streembit.jose.keys import PrivateKey, PublicKey
 from streembit.net.tcp import LinkProtocol
-from streembit.service.probes import MAX_PROBES, PER_PEER, Probes
+from streembit.service.probes import MAX_PER_GROUP, MAX_PROBES, PER_GROUP, PER_PEER, Probes
 from streembit.wire.message import Answer, Dialled
 
 HOST: Final = "198.51.100.7"
@@ -55,7 +56,7 @@ class Link:
 class ProbesTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.probes = Probes(self, self.clock)
+        self.probes = Probes(self, self.clock, Grouping(exempt=["10.0.0.0/8"]))
         self.dials: list[tuple[str, int, PublicKey | None]] = []
         self.attempts: list[Deferred[Any]] = []
 
@@ -126,10 +127,43 @@ class ProbesTests(SynchronousTestCase):
         self.assertLessEqual(done, PER_PEER.burst + 100 * PER_PEER.per_s)
         self.assertGreaterEqual(done, 100 * PER_PEER.per_s)
 
+    def test_C1_one_hand_with_many_keys_has_two_at_a_time(self) -> None:
+        """All addresses of its network together; its neighbours in others have their own."""
+        for number in range(MAX_PER_GROUP):
+            self.ask(Asker(f"198.51.100.{number}"))
+        late = Asker("198.51.100.99")
+        for _ in range(10):
+            with self.assertRaises(RateLimited):
+                self.ask(late)
+        self.ask(Asker("198.51.101.99"))
+        self.attempts[0].errback(PeerGone())
+        self.ask(late)
+
+    def test_C1_one_hand_with_many_keys_has_one_in_five_seconds(self) -> None:
+        """However fast they end, and whoever in its network asks."""
+        done = 0
+        for number in range(200):
+            try:
+                self.ask(Asker(f"198.51.100.{number}"))
+            except RateLimited:
+                pass
+            else:
+                self.attempts[-1].callback(Link())
+                done += 1
+            self.clock.advance(1)
+        self.assertLessEqual(done, PER_GROUP.burst + 200 * PER_GROUP.per_s)
+        self.assertGreaterEqual(done, 200 * PER_GROUP.per_s)
+
+    def test_C1_where_addresses_are_exempt_from_groups_each_peer_counts_alone(self) -> None:
+        """As in a network on one machine."""
+        for _ in range(MAX_PROBES):
+            self.ask(Asker("10.0.0.1"))
+        self.assertEqual(len(self.dials), MAX_PROBES)
+
     def test_C1_so_many_for_all_peers(self) -> None:
         """Who is turned away for it has not used up any of its own."""
-        for _ in range(MAX_PROBES):
-            self.ask(Asker())
+        for number in range(MAX_PROBES):
+            self.ask(Asker(f"198.51.{number}.7"))
         late = Asker()
         for _ in range(10):
             with self.assertRaises(TooManyConnections):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.dht.keyspace import K
 from streembit.errors import RemoteRefusal, StreembitError
 from streembit.service.node import Node
+from streembit.service.probes import PROBE_TIMEOUT_S
 from streembit.service.settings import NetworkSettings
 from streembit.wire.message import DialBack, Dialled
+from tests.rig.evil import EvilLink, EvilPeer
 from tests.service.town import NETWORK, PORT, Town
 
 
@@ -149,6 +152,32 @@ class ReachabilityTests(SynchronousTestCase):
         probe.addErrback(lambda _: None)
         self.town.result(probe)
         self.assertLess(self.town.memory.clock.seconds() - begun_s, 4)
+
+    def test_C1_tarpits_keep_nobody_from_being_dialled_back(self) -> None:
+        """A dozen networks, four keys in each, ask again and again; their ports are silent."""
+        self.town.grow(2)
+        self.town.join()
+        self.town.run(60)
+        asker, asked = self.town.nodes
+        links = [self.tarpit(f"10.66.{group}.{key}") for group in range(12) for key in range(4)]
+        for _ in range(4):
+            for link in links:
+                link.ask(DialBack(PORT)).addErrback(lambda _: None)
+            self.town.run(1)
+            self.assertTrue(self.dialled(asker, asked, PORT).reachable)
+            self.town.run(10)
+        begun_s = self.town.memory.clock.seconds()
+        answer = self.town.result(links[0].ask(DialBack(PORT))).body
+        assert isinstance(answer, Dialled)
+        self.assertEqual((answer.reachable, answer.code), (False, "deadline-exceeded"))
+        self.assertLess(self.town.memory.clock.seconds() - begun_s, PROBE_TIMEOUT_S + 0.1)
+
+    def tarpit(self, address: str) -> EvilLink:
+        """Return a link to the second node of a peer whose port opens and says nothing."""
+        host = self.town.memory.host(address)
+        host.listen(PORT, Factory.forProtocol(Protocol))
+        peer = EvilPeer(host.connect, self.town.memory.clock, NETWORK, alive=True)
+        return self.town.result(peer.open("10.0.1.1", PORT))
 
     def test_D10_a_link_without_an_address_is_not_dialled_back(self) -> None:
         """A name would be looked up by us, and lead anywhere."""
