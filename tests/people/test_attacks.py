@@ -110,9 +110,12 @@ class StrangerTests(AttackCase):
             ("bad-message", request(note="two\nlines")),
             ("bad-message", request(agreement=link.peer.key.public.text)),
             ("bad-message", request(agreement="A" * 44)),
+            ("bad-message", request(agreement=self.ann.node.identity.agreement.public.text)),
+            ("bad-message", request(agreement=self.ann.node.identity.public.text)),
             ("unknown-answer", Knock(answer)),
         ):
             self.assertEqual(self.refused(link, knock), code)
+            self.town.run(20)
         self.assertEqual(self.town.result(self.ann.desk.list_requests()), [])
 
     def test_many_strangers_ask(self) -> None:
@@ -265,6 +268,21 @@ class ConfusionTests(AttackCase):
 
 
 class FloodTests(AttackCase):
+    def test_cards_and_letters_without_end_are_refused(self) -> None:
+        """Each may cost a commit, so there are only so many of one key."""
+        self.village.acquaint(self.ann, self.bob)
+        self.town.run(60)
+        self.town.end(self.bob.node)
+        link = self.link(self.ann, key=self.bob.node.identity.signing)
+        before = self.ann.chest.commits
+        codes = set()
+        for number in range(40):
+            card = cards.Card(2**40 + number, self.now(), NETWORK, [], 0)
+            answer = self.town.result(link.ask(Show(card))).body
+            codes.add(answer.code if isinstance(answer, Refused) else "")
+        self.assertEqual(codes, {"", "rate-limited"})
+        self.assertLess(self.ann.chest.commits - before, 60)
+
     def test_a_contact_who_floods_is_refused_and_others_do_not_notice(self) -> None:
         """Beyond its quota nothing is opened; another contact's words arrive at once."""
         carl = self.village.person()

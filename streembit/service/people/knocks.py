@@ -13,7 +13,14 @@ from streembit.contacts.book import contact
 from streembit.contacts.entry import Entry
 from streembit.contacts.offer import Offer
 from streembit.contacts.requests import Asked, Owed, Waiting
-from streembit.errors import BadKey, RemoteRefusal, StreembitError, UnknownAnswer, WrongState
+from streembit.errors import (
+    BadKey,
+    BadMessage,
+    RemoteRefusal,
+    StreembitError,
+    UnknownAnswer,
+    WrongState,
+)
 from streembit.jose import base64url
 from streembit.jose import fingerprint as fingerprints
 from streembit.jose.keys import PublicKey
@@ -160,7 +167,11 @@ class Knocks:
 
         Raises:
             RemoteError: see `contacts.requests`; nothing changed.
+            BadMessage: their agreement key is one of ours.
         """
+        own = self._people.node.identity
+        if letter.agreement in (own.agreement.public.text, own.public.text):
+            raise BadMessage("an agreement key that is the receiver's own")
         if isinstance(letter, ContactRequest):
             self._requested(peer, letter)
         else:

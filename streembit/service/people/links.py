@@ -20,7 +20,7 @@ from streembit.wire.offer import Address
 
 FIRST_S: Final = 2.0
 MOST_S: Final = 900.0  # who comes back dials us, and reads our card: this is for those who cannot
-DIALS_AT_ONCE: Final = 8  # of all people; a dial to nobody takes ten seconds
+DIALS_AT_ONCE: Final = 16  # of all people; a dial to nobody takes ten seconds
 START_WITHIN_S: Final = 1.0  # the first dials of a start are spread over this
 
 _log = Logger()
@@ -110,26 +110,35 @@ class Links:
         Raises:
             StreembitError: what the last dial ended with.
         """
-        tried: set[Address] = set()
-        why: StreembitError = PeerGone("no address is known")
-        for places in (self._known, self._look):
-            for address in await places(key):
-                if address in tried or address.transport != "tcp":
-                    continue
-                tried.add(address)
-                try:
-                    await self._dial(key, address)
-                except StreembitError as error:
-                    why = error
-                if key.text in self._network.roster:
-                    return
-        raise why
-
-    async def _known(self, key: PublicKey) -> Sequence[Address]:
-        return self._where.known(key)
+        # The card is read while the places that are known are dialled: it may tell of parcels, too.
+        looking = Deferred.fromCoroutine(self._look(key))
+        why = await self._dial_each(key, self._where.known(key))
+        if key.text not in self._network.roster:
+            why = await self._dial_each(key, await looking) or why
+        if key.text not in self._network.roster:
+            raise why or PeerGone("no address is known")
 
     async def _look(self, key: PublicKey) -> Sequence[Address]:
-        return await self._where.look(key)
+        """Return where somebody says to be; nowhere, if that cannot be found out."""
+        try:
+            return await self._where.look(key)
+        except (StreembitError, CancelledError) as error:
+            _log.debug("no card was read: {error}", error=str(error))
+            return ()
+
+    async def _dial_each(
+        self, key: PublicKey, addresses: Sequence[Address]
+    ) -> StreembitError | None:
+        """Dial until there is a link; return what the last dial ended with, None for no dial."""
+        why: StreembitError | None = None
+        for address in addresses:
+            if key.text in self._network.roster or address.transport != "tcp":
+                continue
+            try:
+                await self._dial(key, address)
+            except StreembitError as error:
+                why = error
+        return why
 
     async def _dial(self, key: PublicKey, address: Address) -> None:
         def dial() -> Deferred[LinkProtocol]:

@@ -19,9 +19,10 @@ from streembit.chat.conversation import Conversation
 from streembit.chat.events import Event, Outgoing
 from streembit.contacts.entry import Entry
 from streembit.contacts.pair import Pair
-from streembit.errors import BadToken, KeyRefused, StreembitError
+from streembit.errors import BadToken, KeyRefused, RateLimited, StreembitError
 from streembit.jose import base64url
 from streembit.jose.keys import PublicKey
+from streembit.net.budget import Buckets, Rate
 from streembit.net.tcp import LinkProtocol
 from streembit.rpc.peer import Peer
 from streembit.service.feed import Feed
@@ -53,6 +54,8 @@ from streembit.wire.message import Answer, Hand, Handed, Knock, Knocked, Show, S
 from streembit.wire.offer import MAX_ADDRESSES, Address
 
 PAIRS: Final = "pairs"  # the room of the keys that each conversation goes on under
+SHOWS: Final = Rate(per_s=0.5, burst=20.0)  # cards of one contact; honest ones come once an hour
+LETTERS: Final = Rate(per_s=0.05, burst=10.0)  # of one key; an honest one comes once a link
 EXPIRE_EVERY_S: Final = 3600.0
 MOVED_EVERY_S: Final = 5.0  # how soon contacts hear that our address has changed
 
@@ -117,6 +120,7 @@ class People(MultiService):
             jitter_s=EXPIRE_EVERY_S / 10,
         )
         expiry.setServiceParent(self)
+        self._shows, self._letters = Buckets(SHOWS), Buckets(LETTERS)
         figures.show(self, node.metrics)
         node.company = self
 
@@ -258,12 +262,19 @@ class People(MultiService):
         return heard.addCallback(self._answer, peer)
 
     def shown(self, peer: Peer, body: Show) -> Answer:
-        """Take a contact's newest card."""
-        self.cards.take(self._friend(peer), body.card)
+        """Take a contact's newest card; raise RateLimited for too many."""
+        friend = self._friend(peer)
+        self._charge(self._shows, peer)
+        self.cards.take(friend, body.card)
         return Shown()
 
     def knock(self, peer: Peer, body: Knock) -> Answer:
-        """Take a letter of somebody who wants to be a contact, or says what was decided."""
+        """Take a letter of somebody who wants to be a contact, or says what was decided.
+
+        Raises:
+            RateLimited: too many of this key; and what `Knocks.knock` raises.
+        """
+        self._charge(self._letters, peer)
         self.knocks.knock(peer, body.letter)
         return Knocked()
 
@@ -352,6 +363,11 @@ class People(MultiService):
         friend = self.named(name)
         peer = None if friend is None else self.network.roster.get(friend.key)
         return None if peer is None else _link(peer)
+
+    def _charge(self, buckets: Buckets, peer: Peer) -> None:
+        """Take one of a peer's tokens, since a commit may follow; raise RateLimited."""
+        if not buckets.of(peer.key).take(self.node.clock.seconds()):
+            raise RateLimited("of this key")
 
     def _answer(self, code: str, peer: Peer) -> Answer:
         """Return the answer to a parcel; one that was not taken is counted as refused."""
