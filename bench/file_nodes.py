@@ -60,9 +60,9 @@ class Node:
 
 
 def start(reactor: Any, folder: Path, name: str, port: int, seed_port: int) -> Node:
-    """Start a node with a home of its own."""
+    """Start a node with a home of its own, or once more with the one it had."""
     home = folder / name
-    home.mkdir(mode=0o700)
+    home.mkdir(mode=0o700, exist_ok=True)
     command = [TWISTD, "--nodaemon", "--pidfile=", f"--logfile={folder / name}.log"]
     command += ["streembit-node", "--home", str(home), "--no-passcode", "--create"]
     command += ["--account", name, "--network", "bench", "--exempt", "127.0.0.0/8"]
