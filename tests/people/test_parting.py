@@ -6,6 +6,7 @@ from streembit.errors import (
     DiskFailed,
     FingerprintDiffers,
     KeyAlarm,
+    KeyRefused,
     NameTaken,
     WrongPasscode,
 )
@@ -197,7 +198,8 @@ class RotationTests(PeopleCase):
         ann = self.rotated()
         replaced = [event for event in self.bob.events() if isinstance(event, KeyReplaced)]
         self.assertEqual(replaced, [KeyReplaced("node3", self.ann.key, ann.key)])
-        self.assertTrue(self.bob.people.is_refused(self.ann.node.identity.public))
+        with self.assertRaises(KeyRefused):
+            self.bob.people.circle.book.check_usable(self.ann.node.identity.public)
         self.check_talk(ann)
 
     def test_a_contact_who_was_away_follows(self) -> None:

@@ -62,14 +62,23 @@ class Circle:
                 self._people.farewell.go_on(entry)
         if self._people.chest.restored:
             self.start_anew()
+        for peer in self._people.network.roster.conversations():
+            if self.is_refused(peer.key):
+                peer.close(KeyRefused())
 
     # --- what the node asks
+    def is_former(self, key: PublicKey) -> bool:
+        """Tell whether somebody in the book had this key, and has another one now."""
+        return self.book.successor(key) is not None
+
     def is_refused(self, key: PublicKey) -> bool:
-        """Tell whether a key's owner was removed or blocked, or has another key now."""
-        entry = self.book.get(key)
-        if entry is None:
-            return self.book.successor(key) is not None
-        return entry.is_refused
+        """Tell whether a key's owner was removed or blocked, or declared the key void.
+
+        Who has another key now may link by the old one, as strangers may: to say that it was
+        stolen.
+        """
+        entry = self.book.get(key) or self.book.successor(key)
+        return entry is not None and entry.is_refused
 
     def addresses(self, key: PublicKey) -> Sequence[Address]:
         """Return where somebody was last."""

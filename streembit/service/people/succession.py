@@ -198,6 +198,7 @@ class Succession:
             name = base64url.encode(os.urandom(ID_BYTES))
             said = friend.talk.write(Rotated(name, int(people.network.now_s()), body))
             said.addErrback(lambda failure: failure.trap(StreembitError))
+            people.show(friend.key)  # who follows a thief by now takes no parcel of ours
         people.talks.settle()
         people.cards.changed()
 
@@ -210,6 +211,12 @@ class Succession:
             _log.info("a change of key makes no sense: {code}", code=error.code)
             return
         self.read(friend.key, token)
+
+    def stated_by_former(self, key: PublicKey, token: str) -> None:
+        """Take what somebody says who has a contact's former key: its owner, or a thief."""
+        entry = self._people.circle.book.successor(key)
+        if entry is not None and token:
+            self.read(entry.public(), token)
 
     def read(self, contact: PublicKey, token: str) -> None:
         """Take a statement about a key that a contact has or had; where it came does not matter.
