@@ -262,9 +262,18 @@ class People(MultiService):
         return heard.addCallback(self._answer, peer)
 
     def shown(self, peer: Peer, body: Show) -> Answer:
-        """Take a contact's newest card; raise RateLimited for too many."""
-        friend = self._friend(peer)
+        """Take a contact's newest card; of one under a former key, what it says of that key.
+
+        Raises:
+            KeyRefused, RateLimited
+        """
+        friend = self.friends.get(peer.key)
+        if friend is None and not self.circle.is_former(peer.key):
+            raise KeyRefused("not a contact")
         self._charge(self._shows, peer)
+        if friend is None:
+            self.succession.stated_by_former(peer.key, body.card.rotation)
+            raise KeyRefused("a contact's former key")
         self.cards.take(friend, body.card)
         return Shown()
 
