@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
@@ -49,11 +50,13 @@ class ApiService(Service):
         path: Path,
         node: NodeFacade,
         refuse: Refuse,
-        people: PeopleFacade | None = None,
+        people: Callable[[], PeopleFacade] | None = None,
     ) -> None:
         self._reactor = reactor
         self._path = path
-        self._factory = LateFactory(lambda: _site(node, refuse, reactor, people))
+        self._factory = LateFactory(
+            lambda: _site(node, refuse, reactor, people() if people is not None else None)
+        )
         self._port: IListeningPort | None = None
         self._held = ExitStack()
 

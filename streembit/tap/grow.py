@@ -39,8 +39,6 @@ from streembit.service.membership import Address
 from streembit.service.network import show_address
 from streembit.service.node import Node
 from streembit.service.notify import Notifier
-from streembit.service.people.desk import PeopleDesk
-from streembit.service.people.people import People
 from streembit.service.recall import Memory, Recall
 from streembit.service.settings import NetworkSettings
 from streembit.service.storeclock import StoreClock
@@ -49,11 +47,13 @@ from streembit.tap.ending import Ending
 from streembit.tap.keyfile import AccountKeyFile
 from streembit.tap.listening import Listening
 from streembit.tap.party import Party
+from streembit.tap.people import LatePeople
 from streembit.tap.watchdog import watchdog
 
 if TYPE_CHECKING:
     from streembit.api.guard import QuietSite
     from streembit.service.metrics import Metrics
+    from streembit.service.people.desk import PeopleDesk
 
 DISK_THREADS: Final = 4  # of an account: several transfers at once on one disk
 
@@ -114,27 +114,37 @@ class Grower:
         people = self._people(party, place, node, held, ending) if self.role == "node" else None
         yield aside.watch(self.reactor, Random().random)
         yield node
+        if people is not None:
+            yield people
         yield Recall(memory, node.network, Random().random)
         yield Listening(self.reactor, config.listen, node.factory, lambda ports: tell(node, ports))
-        yield ApiService(self.reactor, place.socket_path, desk, node.refusals.refuse, people)
+        answering = people.desk if people is not None else None
+        yield ApiService(self.reactor, place.socket_path, desk, node.refusals.refuse, answering)
         if config.metrics:
             figures = LateFactory(lambda: figures_site(node.metrics, self.reactor))
             yield Listening(self.reactor, [config.metrics], figures)
 
     def _people(
         self, party: Party, place: Place, node: Node, held: ExitStack, ending: Ending
-    ) -> PeopleDesk:
-        """Give the node people, and return who answers for them."""
+    ) -> LatePeople:
+        """Return what gives the node people; their chest is opened now, and refused if damaged."""
         chest = Chest(place.chest_path, party.identity.at_rest_key())
         held.callback(chest.close)
         pool = ThreadPool(0, DISK_THREADS, "disk")
         pool.start()
         held.callback(pool.stop)
         disk = partial(deferToThreadPool, self.reactor, pool)
-        people = People(node, chest, disk, place.folder / "downloads", Random())
-        people.setServiceParent(node)
-        account = party.identity.name
-        return PeopleDesk(people, AccountKeyFile(self.home.accounts, account, ending))
+        key_file = AccountKeyFile(self.home.accounts, party.identity.name, ending)
+
+        def make() -> PeopleDesk:
+            from streembit.service.people.desk import PeopleDesk
+            from streembit.service.people.people import People
+
+            people = People(node, chest, disk, place.folder / "downloads", Random())
+            people.setServiceParent(node)
+            return PeopleDesk(people, key_file)
+
+        return LatePeople(self.reactor, make)
 
     def _node(
         self,

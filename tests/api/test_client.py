@@ -46,7 +46,7 @@ class ClientCase(TestCase):
     def started(self) -> ApiService:
         """Start the node's API."""
         path = self.home / SOCKET_NAME
-        service = ApiService(clock, path, FakeNode(), lambda _: None, self.people)
+        service = ApiService(clock, path, FakeNode(), lambda _: None, lambda: self.people)
         service.startService()
         self.addCleanup(service.stopService)
         self.addCleanup(self.people.feed.stop)

@@ -87,7 +87,7 @@ class NodeTestCase(TestCase):
     def start_node(self) -> None:
         """Start the API of the node."""
         path = self.home / SOCKET_NAME
-        self._api = ApiService(self.clock, path, self.node, lambda _: None, self.people)
+        self._api = ApiService(self.clock, path, self.node, lambda _: None, lambda: self.people)
         self._api.startService()
         self.addCleanup(self.stop_node)
 
