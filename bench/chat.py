@@ -21,7 +21,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,6 +39,7 @@ from streembit.service.people.desk import PeopleDesk
 from streembit.service.people.people import People
 from streembit.service.people_events import Changed
 from streembit.tap.node import Options, makeService
+from streembit.tap.people import LatePeople
 from streembit.wire.message import Ping
 
 MESSAGES: Final = 400
@@ -143,15 +144,22 @@ async def sender(folder: Path, port: int, seed_port: int) -> AsyncIterator[Sende
 
 
 def people_of(service: IService) -> People:
-    """Return the people of a node's service, wherever they are in it."""
-    waiting = [service]
-    while waiting:
-        each = waiting.pop()
+    """Return the people of a node's service, wherever they are in it; they are made now."""
+    for each in within(service):
+        if isinstance(each, LatePeople):
+            each.desk()
+    for each in within(service):
         if isinstance(each, People):
             return each
-        if isinstance(each, MultiService):
-            waiting += list(each)
     raise SystemExit("the service has no people")
+
+
+def within(service: IService) -> Iterator[IService]:
+    """Yield a service and all below it."""
+    yield service
+    if isinstance(service, MultiService):
+        for each in list(service):
+            yield from within(each)
 
 
 class Disk:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
-from typing import Final
+from typing import Any, Final, cast
 
 from demo.members import Member
 from streembit.client import Client
@@ -32,11 +33,11 @@ class PeopleTests(ProcessCase):
         made = await self.client(self.ann).offer.create(life_s=3600, once=True)
         await self.client(self.bob).contact.add(made.text)
         for one, other in ((self.ann, "bob"), (self.bob, "ann")):
-            await self.until(lambda one=one, other=other: self.is_linked(one, other), 30)
+            await self.until(partial(self.is_linked, one, other), 30)
 
     def client(self, member: Member) -> Client:
         """Return who asks a member's node."""
-        return Client(reactor, member.home)
+        return Client(cast(Any, reactor), member.home)
 
     async def is_linked(self, member: Member, other: str) -> bool:
         """Tell whether a member has another one for a contact, with a link."""
