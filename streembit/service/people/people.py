@@ -31,6 +31,7 @@ from streembit.service.people import figures
 from streembit.service.people.cards import Cards, prekeys_of
 from streembit.service.people.chest import Chest
 from streembit.service.people.circle import Circle
+from streembit.service.people.diary import Diary
 from streembit.service.people.drops import Drops
 from streembit.service.people.farewell import Farewell
 from streembit.service.people.friend import Friend, name_of
@@ -57,6 +58,7 @@ PAIRS: Final = "pairs"  # the room of the keys that each conversation goes on un
 SHOWS: Final = Rate(per_s=0.5, burst=20.0)  # cards of one contact; honest ones come once an hour
 LETTERS: Final = Rate(per_s=0.05, burst=10.0)  # of one key; an honest one comes once a link
 EXPIRE_EVERY_S: Final = 3600.0
+SHOW_AGAIN_S: Final = (1.0, 4.0, 16.0, 60.0)  # a link can end with our card on its way
 MOVED_EVERY_S: Final = 5.0  # how soon contacts hear that our address has changed
 
 _log = Logger()
@@ -121,6 +123,8 @@ class People(MultiService):
         )
         expiry.setServiceParent(self)
         self._shows, self._letters = Buckets(SHOWS), Buckets(LETTERS)
+        self._shown_in_vain: dict[PublicKey, int] = {}
+        self._to_show = Diary(node.clock, self.show)
         figures.show(self, node.metrics)
         node.company = self
 
@@ -144,6 +148,7 @@ class People(MultiService):
         self.farewell.close()
         self.succession.close()
         self.presence.close()
+        self._to_show.close()
         self.feed.stop()
         self.talks.close()
         return stopped
@@ -245,6 +250,7 @@ class People(MultiService):
             friend.talk.closed(reason.code)
             self.presence.unlinked(friend.key)
             self.circle.left(friend.key)
+            self._shown_in_vain.pop(friend.key, None)
         self.links.lost(peer.key)
 
     def frame(self, peer: Peer, payload: bytes) -> bool:
@@ -419,8 +425,19 @@ class People(MultiService):
         return made
 
     def _show(self, friend: Friend) -> None:
-        """Show our newest card over the link."""
-        Deferred.fromCoroutine(self._shown(friend)).addErrback(_left_to_the_next)
+        """Show our newest card over the link; some more times if it is not taken."""
+        shown = Deferred.fromCoroutine(self._shown(friend))
+        shown.addCallback(self._taken, friend.key).addErrback(self._not_taken, friend.key)
+
+    def _taken(self, _shown: None, key: PublicKey) -> None:
+        self._shown_in_vain.pop(key, None)
+
+    def _not_taken(self, failure: Failure, key: PublicKey) -> None:
+        _left_to_the_next(failure)
+        tries = self._shown_in_vain.get(key, 0)
+        if tries < len(SHOW_AGAIN_S):
+            self._shown_in_vain[key] = tries + 1
+            self._to_show.put(key, SHOW_AGAIN_S[tries])
 
     async def _shown(self, friend: Friend) -> None:
         card = await self.cards.fresh(friend)
