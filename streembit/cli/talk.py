@@ -87,8 +87,9 @@ class Talk:
             case events.Transferred(transfer) if self._is_ours(transfer.contact):
                 self._transfer(transfer, event)
             case events.ContactChanged(contact) if self._is_ours(contact.public_key):
-                self.contact = contact
-                self._note(f"{contact.name}: {self._who()}", event)
+                before, self.contact = self._who(), contact
+                if self._who() != before:
+                    self._note(f"{contact.name}: {self._who()}", event)
             case events.KeyReplaced(_, old, new) if self._is_ours(old):
                 self._path = new or self._path
                 self._note(f"{self.contact.name} has another key, signed by the old one", event)

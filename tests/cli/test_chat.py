@@ -136,7 +136,7 @@ class PipeTests(ChatCase):
         self.people.feed = type(self.people.feed)(self.clock, 0xBEEF)
         await self.said(process, "Bob: two")
         self.people.hear("three")
-        self.assertIn("Bob: three", await self.said(process, "Bob: "))
+        self.assertIn("Bob: three", await self.said(process, "  Bob: "))
         await self.end(process)
 
     async def test_json_lines(self) -> None:
