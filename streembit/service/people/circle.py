@@ -65,9 +65,6 @@ class Circle:
         for peer in self._people.network.roster.conversations():
             if self.is_refused(peer.key):
                 peer.close(KeyRefused())
-        for peer in self._people.network.roster.conversations():
-            if self.is_refused(peer.key):
-                peer.close(KeyRefused())
 
     # --- what the node asks
     def is_former(self, key: PublicKey) -> bool:
