@@ -87,9 +87,7 @@ class Talk:
             case events.Transferred(transfer) if self._is_ours(transfer.contact):
                 self._transfer(transfer, event)
             case events.ContactChanged(contact) if self._is_ours(contact.public_key):
-                before, self.contact = self._who(), contact
-                if self._who() != before:
-                    self._note(f"{contact.name}: {self._who()}", event)
+                self._take(contact, event)
             case events.KeyReplaced(_, old, new) if self._is_ours(old):
                 self._path = new or self._path
                 self._note(f"{self.contact.name} has another key, signed by the old one", event)
@@ -206,6 +204,11 @@ class Talk:
             self._screen.show(_AGAIN + plain(text))
         self._shown = max(self._shown, row.number)
         self._remember(row)
+
+    def _take(self, contact: ContactRow, event: object) -> None:
+        before, self.contact = self._who(), contact
+        if self._who() != before:
+            self._note(f"{contact.name}: {self._who()}", event)
 
     def _changed(self, row: MessageRow, event: object) -> None:
         state = state_of(row)
