@@ -151,6 +151,7 @@ BOUNDS: Final = {
         "MAX_OFFERS_WAITING a contact, MAX_FINISHED, and what our user agreed to"
     ),
     "service.people.transfers.Transfers.paths": "the names that `Download.complete` returns",
+    "service.probes.Probes._groups": "MAX_PROBES",
     "service.probes.Probes._under_way": "MAX_PROBES",
     "service.recall.Memory._met": "the table",
     "service.replication.Replication._newcomers": "MAX_NEWCOMERS",
