@@ -102,8 +102,9 @@ def verify(settings: Settings, name: str, proof: tuple[str, ...]) -> None:
     """Mark NAME as verified, by fingerprint or words.
 
     PROOF is what they told. Have them read out theirs (`streembit account
-    show`) over a way on which you know them. Without PROOF it is asked for,
-    or read from standard input.
+    show`) over a way on which you know them; never the words of `streembit
+    account words`, which are secret. Without PROOF it is asked for, or read
+    from standard input.
     """
     from streembit.api.contacts import VerifyContact
     from streembit.service.people_rows import ContactRow
