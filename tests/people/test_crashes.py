@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streembit.errors import DiskFull, StreembitError
+from streembit.errors import DiskFull, Internal, StreembitError
 from streembit.service.people_events import Notice
 from tests.people.village import DyingChest, PeopleCase, Person
 
@@ -79,6 +79,22 @@ class CommitTests(PeopleCase):
         self.assertNotIn(self.ann.rows(self.bob)[0].state, ("delivered", "read"))
         with self.assertRaises(DiskFull):
             self.bob.say(self.ann, "not kept")
+        self.bob.chest.refusal = None
+        self.village.until(lambda: self.delivered(self.ann, self.bob), 600)
+        self.assertEqual(self.bob.texts(self.ann), ["hello"])
+
+
+class DefectTests(PeopleCase):
+    def test_B9_a_defect_ends_no_conversation(self) -> None:
+        """What raises in the middle of a commit is counted, logged, and tried again."""
+        self.village.acquaint(self.ann, self.bob)
+        self.town.run(10)
+        self.bob.chest.refusal = RuntimeError("a defect")
+        self.ann.say(self.bob, "hello")
+        self.town.run(3)
+        self.assertNotEqual(self.ann.rows(self.bob)[0].state, "delivered")
+        self.assertGreater(self.bob.node.refusals.counts()[Internal.code], 0)
+        self.assertGreater(len(self.flushLoggedErrors(RuntimeError)), 0)
         self.bob.chest.refusal = None
         self.village.until(lambda: self.delivered(self.ann, self.bob), 600)
         self.assertEqual(self.bob.texts(self.ann), ["hello"])

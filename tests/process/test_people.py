@@ -95,6 +95,23 @@ class PeopleTests(ProcessCase):
 
         await self.until(arrived, 60, "what was answered")
 
+    async def test_a_new_key_is_followed(self) -> None:
+        """The key file is another one, the chest opens with it, and the contact goes along."""
+        await self.client(self.ann).message.send("bob", "before")
+        changed = await self.client(self.ann).key.rotate()
+        self.assertEqual(changed.old_key, self.ann.public_key)
+        await self.net.kill(self.ann)
+        await self.net.again(self.ann)
+        status = await self.ann.api.status()
+        self.assertEqual(status.public_key, changed.public_key)
+        await self.until(lambda: self.is_linked(self.bob, "ann"), 60)
+        row = await self.client(self.bob).contact.show("ann")
+        self.assertEqual(row.public_key, changed.public_key)
+        await self.client(self.ann).message.send("bob", "after")
+        await self.until(lambda: self.heard("after", "ann"), 30)
+        texts = [row.text for row in await self.history(self.bob, "ann")]
+        self.assertEqual(texts, ["before", "after"])
+
     async def test_nothing_of_it_is_in_logs_or_on_disk(self) -> None:
         """No text, name or offer in the clear, in any file of either home or in any log."""
         secret, petname = "a canary of a text", "canary petname"
