@@ -10,14 +10,19 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from streembit.contacts.book import MAX_CONTACTS
 from streembit.dht.backoff import Backoff
 from streembit.errors import PeerGone, StreembitError
 from streembit.jose.keys import PublicKey
+from streembit.net.budget import Buckets, Rate
 from streembit.net.tcp import LinkProtocol
 from streembit.service.network import Network
 from streembit.service.people.diary import Diary
 from streembit.wire.offer import Address
 
+# Of the places of one contact, who may name any: nobody else is to be flooded in our name. The
+# first ten searches for somebody who is gone take half an hour, and most know of four places.
+DIALS: Final = Rate(per_s=1 / 60, burst=24.0)
 FIRST_S: Final = 2.0
 MOST_S: Final = 900.0  # who comes back dials us, and reads our card: this is for those who cannot
 DIALS_AT_ONCE: Final = 16  # of all people; a dial to nobody takes ten seconds
@@ -56,6 +61,7 @@ class Links:
         self._random = random
         self._lines: dict[PublicKey, _Line] = {}  # as many as the book has contacts
         self._dials = DeferredSemaphore(DIALS_AT_ONCE)
+        self._budgets = Buckets(DIALS, MAX_CONTACTS)
         self._times: Diary[PublicKey] = Diary(network.clock, self.seek)
 
     def want(self, key: PublicKey) -> None:
@@ -112,9 +118,11 @@ class Links:
         """
         # The card is read while the places that are known are dialled: it may tell of parcels, too.
         looking = Deferred.fromCoroutine(self._look(key))
-        why = await self._dial_each(key, self._where.known(key))
+        known = self._where.known(key)
+        why = await self._dial_each(key, known)
         if key.text not in self._network.roster:
-            why = await self._dial_each(key, await looking) or why
+            told = [each for each in await looking if each not in known]
+            why = await self._dial_each(key, told) or why
         if key.text not in self._network.roster:
             raise why or PeerGone("no address is known")
 
@@ -129,11 +137,17 @@ class Links:
     async def _dial_each(
         self, key: PublicKey, addresses: Sequence[Address]
     ) -> StreembitError | None:
-        """Dial until there is a link; return what the last dial ended with, None for no dial."""
+        """Dial until there is a link; return what the last dial ended with, None for no dial.
+
+        Places for which nothing is left of DIALS are passed over until the next search.
+        """
         why: StreembitError | None = None
+        budget = self._budgets.of(key)
         for address in addresses:
             if key.text in self._network.roster or address.transport != "tcp":
                 continue
+            if not budget.take(self._network.now_s()):
+                break
             try:
                 await self._dial(key, address)
             except StreembitError as error:

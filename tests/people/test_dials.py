@@ -1,0 +1,71 @@
+"""Where a contact says to be is dialled, but no more often than is of use to the two of them."""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Factory, Protocol
+
+from streembit.service.people.links import DIALS
+from streembit.wire import card as cards
+from streembit.wire.message import Show
+from streembit.wire.offer import MAX_ADDRESSES, Address
+from tests.people.test_attacks import AttackCase
+from tests.service.town import NETWORK
+
+VICTIM = "10.99.0.1"
+
+
+class Door(Factory):
+    """Somebody's port; it counts who knocks, and lets nobody in."""
+
+    noisy = False
+
+    def __init__(self) -> None:
+        self.knocks = 0
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:  # noqa: N802 - Twisted's
+        """Count, and refuse."""
+        self.knocks += 1
+        return None
+
+
+class DialTests(AttackCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.village.acquaint(self.ann, self.bob)
+        self.town.run(10)
+        self.town.end(self.bob.node)
+        self.door = Door()
+        self.places = [Address(VICTIM, port) for port in range(1, MAX_ADDRESSES + 1)]
+        for place in self.places:
+            self.town.memory.host(VICTIM).listen(place.port, self.door)
+
+    def test_a_contact_does_not_turn_us_against_others(self) -> None:
+        """Links that open and end without end make us dial a victim a few times, then once a
+        minute."""
+        began_s = self.town.memory.clock.seconds()
+        for number in range(60):
+            link = self.link(self.ann, key=self.bob.node.identity.signing)
+            card = cards.Card(2**40 + number, self.now(), NETWORK, self.places, 0)
+            self.town.result(link.ask(Show(card)))
+            link.leave()
+            self.town.run(10)
+        spent_s = self.town.memory.clock.seconds() - began_s
+        self.assertGreater(self.door.knocks, 0)
+        self.assertLessEqual(self.door.knocks, DIALS.burst + spent_s * DIALS.per_s + 1)
+
+    def test_a_place_is_dialled_once_a_search(self) -> None:
+        """Also if the card says the same as was known."""
+        link = self.link(self.ann, key=self.bob.node.identity.signing)
+        card = cards.Card(2**40, self.now(), NETWORK, self.places[:1], 0)
+        self.town.result(link.ask(Show(card)))
+        key = self.bob.node.identity.public
+        self.ann.people.circle.book.set_addresses(key, self.places[:1])
+        self.ann.people.links.unwant(key)
+        link.leave()
+        self.town.run(5)
+        self.door.knocks = 0
+        links = self.ann.people.links
+        links.want(key)
+        self.village.until(lambda: self.door.knocks and links._lines[key].search is None, 10)
+        self.assertEqual(self.door.knocks, 1)
