@@ -34,20 +34,25 @@ RUN_BYTES: Final = 4096  # what opening a file costs, counted as bytes that were
 
 
 class Read(NamedTuple):
-    """Says which bytes of which file are wanted from the disk."""
+    """Says which bytes of which file are wanted from the disk.
+
+    `opened` tells the runs of one number apart: an asker that died begins to count anew.
+    """
 
     file: int
     run: int
     offset: int
     size_bytes: int
+    opened: int
 
 
 class _Run:
     """One file on its way: `position` is how far it was read and hashed."""
 
-    __slots__ = ("hash", "number", "position", "start", "upto")
+    __slots__ = ("hash", "number", "opened", "position", "start", "upto")
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, opened: int) -> None:
+        self.opened = opened
         self.number, self.start, self.upto = ask.run, ask.start, ask.upto
         self.position = 0
         self.hash = sha256()
@@ -72,6 +77,7 @@ class Sending:
         self._manifest = manifest
         self._runs: dict[int, _Run] = {}
         self._turns: deque[int] = deque()
+        self._opened = 0  # runs, by this sender since it started
         once = manifest.total_bytes + len(manifest.data)
         once += (len(manifest.entries) + 1) * RUN_BYTES
         self._max_idle_bytes = MAX_COMPARED * once
@@ -163,7 +169,7 @@ class Sending:
             end = min(run.upto, self._size(file), _chunk_end(run.position))
             if run.position < end:
                 size = min(READ_BYTES, end - run.position)
-                return Read(file, run.number, run.position, size)
+                return Read(file, run.number, run.position, size, run.opened)
             self._turns.rotate(-1)
         return None
 
@@ -177,7 +183,7 @@ class Sending:
                 has failed.
         """
         run = self._runs.get(read.file)
-        if run is None or (run.number, run.position) != (read.run, read.offset):
+        if run is None or (run.opened, run.position) != (read.opened, read.offset):
             return []
         if len(data) != read.size_bytes:
             self.cancel(FileChanged.code)
@@ -218,7 +224,8 @@ class Sending:
             self._turns.append(ask.file)
         if ask.file != MANIFEST:
             self._behind = max(self._behind, ask.file + 1)
-        self._runs[ask.file] = _Run(ask)
+        self._opened += 1
+        self._runs[ask.file] = _Run(ask, self._opened)
 
     def _blocks(self, read: Read, data: Data, start: int) -> list[bytes]:
         """Return blocks of what of the data lies at or behind `start`."""

@@ -112,6 +112,11 @@ class Arrival:
             self._do(steps)
 
     @property
+    def is_linked(self) -> bool:
+        """Whether it runs over a link, be that open or closed."""
+        return self._link is not None
+
+    @property
     def has_lost_link(self) -> bool:
         """Whether it runs over a link that is closed: another one took over from it."""
         return self._link is not None and not self._link.is_open

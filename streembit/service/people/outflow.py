@@ -47,18 +47,24 @@ class Outflow:
         self._readings: dict[Sending, Reading] = {}
         self._ready: deque[bytes] = deque()
         self._link: FileLink | None = None
+        self._left: FileLink | None = None  # the one before
         self._reading = False
         self._turning = False
 
     def ask(self, link: FileLink, sending: Sending, ask: Ask, reading: Reading) -> None:
         """Take an ask that came by a link; asks by other links are forgotten.
 
+        One by a link that was left is late: the asker has gone on to the one in use.
+
         Raises:
             BadAsk, NoSuchTransfer: as `Sending.ask`.
         """
         if link is not self._link:
+            if link is self._left and self._link is not None and self._link.is_open:
+                return
+            left = self._link
             self.gone()
-            self._link = link
+            self._left, self._link = left, link
             link.when_free(self._go_on)
         sending.ask(ask)
         self._readings[sending] = reading

@@ -397,13 +397,14 @@ class People(MultiService):
         return friend
 
     def _meet(self, friend: Friend, peer: Peer) -> None:
-        """Go on with a contact over its first link."""
+        """Go on with a contact over its first link, or move its files to one that took over."""
         self.circle.seen(peer)
         if not friend.talk.is_open:
             self._show(friend)
             friend.talk.opened(DirectWay(self.network, friend.key))
-            self.transfers.link_open(friend.name, _link(peer))
             self.presence.linked(friend.talk)
+        if (used := self.network.roster.get(friend.key)) is not None:
+            self.transfers.link_open(friend.name, _link(used))
 
     def _friend_of(self, name: str, key: PublicKey, agreement: PublicKey, talk: Talk) -> Friend:
         return Friend(name, key, agreement, Pair(self.node.identity, key, agreement), talk)

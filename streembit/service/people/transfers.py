@@ -53,6 +53,7 @@ MAX_FINISHED: Final = 200  # transfers that are over and still shown; older ones
 TELL_EVERY_S: Final = 0.5  # how often progress is told
 RATE_OVER_S: Final = 1.0
 LOOK_EVERY_S: Final = 15.0  # for silent senders, and for disks that have room again
+WATCH_EVERY_S: Final = 0.5  # for links that closed while there is another, as long as files come
 SILENCE_S: Final = 60.0  # then what was asked for is asked for anew; twice as long each time
 MAX_SILENCES: Final = 6  # doublings: about an hour
 MAX_UNKNOWN: Final = 64  # ids of transfers unknown here that a contact was told of, for each link
@@ -155,6 +156,7 @@ class Transfers(Service):
         self._transfers: dict[str, _Transfer] = {}
         self._companies: dict[str, _Company] = {}
         self._looking: IDelayedCall | None = None
+        self._watching: IDelayedCall | None = None
 
     # --- the service
 
@@ -172,8 +174,9 @@ class Transfers(Service):
     def stopService(self) -> Deferred[object]:  # noqa: N802 - Twisted's name
         """Stop moving, and fire when the disk is left alone."""
         super().stopService()
-        if self._looking is not None and self._looking.active():
-            self._looking.cancel()
+        for call in (self._looking, self._watching):
+            if call is not None and call.active():
+                call.cancel()
         waits: list[Deferred[None]] = []
         for company in self._companies.values():
             company.outflow.gone()
@@ -337,13 +340,18 @@ class Transfers(Service):
             self._decided(transfer, content)
 
     def link_open(self, contact: str, link: FileLink) -> None:
-        """A link to a contact is open, the first or another one: it is the one used from now on."""
+        """A link to a contact is open, the first or another one: it is the one used from now on.
+
+        Said again of the link that is in use it changes nothing.
+        """
         company = self._company(contact)
+        if company.link is link:
+            return
         company.link = link  # used as long as it is open
         company.stray_bytes = 0
         company.unknown.clear()
         for transfer in self._of(contact):
-            if transfer.arrival is not None and transfer.stand.state is State.RUNNING:
+            if transfer.arrival is not None:
                 transfer.arrival.pause()
         self._begin_some()
 
@@ -578,6 +586,7 @@ class Transfers(Service):
             return True
         arrival.heard_s = self._clock.seconds()
         arrival.begin(link)
+        self._watch_soon()
         self._tell(transfer)
         return True
 
@@ -630,15 +639,33 @@ class Transfers(Service):
             arrival = transfer.arrival
             if arrival is None:
                 continue
-            if arrival.has_lost_link:
-                arrival.pause()
-            elif transfer.stand.state is State.RUNNING:
+            if transfer.stand.state is State.RUNNING:
                 if now_s - arrival.heard_s >= SILENCE_S * 2**arrival.silences:
                     arrival.silences = min(arrival.silences + 1, MAX_SILENCES)
                     arrival.pause()
             elif transfer.entry.waits not in {"", PAUSED_BY_US} and not transfer.stand.is_final:
                 self._try_again(transfer)
         self._begin_some()
+
+    def _watch_soon(self) -> None:
+        if self._watching is None:
+            self._watching = self._clock.callLater(WATCH_EVERY_S, self._watch)
+
+    def _watch(self) -> None:
+        """Go on over the link that is left where the one in use has closed."""
+        self._watching = None
+        linked = [
+            transfer.arrival
+            for transfer in self._transfers.values()
+            if transfer.arrival is not None and transfer.arrival.is_linked
+        ]
+        lost = [arrival for arrival in linked if arrival.has_lost_link]
+        for arrival in lost:
+            arrival.pause()
+        if lost:
+            self._begin_some()
+        if linked:
+            self._watch_soon()
 
     def _try_again(self, transfer: _Transfer) -> None:
         """Take up a transfer for which the disk had no room, if it has some now."""
