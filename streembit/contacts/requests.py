@@ -305,7 +305,8 @@ class Requests:
             raise KeyRevoked(key=key.hex)
         denied = self._denied.get(key.point)
         is_denied = denied is not None and denied.until_s > now_s
-        if is_denied or book.successor(key) or (entry is not None and entry.is_refused):
+        is_barred = entry is not None and (entry.is_refused or entry.alarm == "two-successors")
+        if is_denied or is_barred or book.successor(key):
             raise KeyRefused(key=key.hex)
         return entry is not None
 

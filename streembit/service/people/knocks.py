@@ -16,6 +16,7 @@ from streembit.contacts.requests import Asked, Owed, Waiting
 from streembit.errors import (
     BadKey,
     BadMessage,
+    KeyRevoked,
     RemoteRefusal,
     StreembitError,
     UnknownAnswer,
@@ -93,6 +94,8 @@ class Knocks:
         known = register.book.get(key)
         if known is None or known.state == "removed":
             known = register.book.add(entry)
+        elif known.alarm == "revoked":
+            raise KeyRevoked(key=key.hex)
         elif known.state != "asked":
             raise WrongState("known already", name=known.name, state=known.state)
         request_id = base64url.encode(os.urandom(ID_BYTES))
