@@ -342,7 +342,7 @@ class Talks:
         for talk, parcels in outgoing:
             if talk not in eager:
                 self._receipts.soon(talk, RECEIPT_S)
-            self._go_on(talk, parcels, now_s)
+            self._go_on_anyway(talk, parcels, now_s)
 
     def close(self) -> None:
         """Keep what has happened, and do nothing more."""
@@ -361,6 +361,15 @@ class Talks:
             _log.error("conversations cannot be kept: {error}", error=str(error))
         except Exception:
             _log.failure("conversations cannot be settled")
+
+    def _go_on_anyway(self, talk: Talk, parcels: list[Outgoing], now_s: float) -> None:
+        """Go on with one talk; what fails of it now changes nothing of what has been kept."""
+        try:
+            self._go_on(talk, parcels, now_s)
+        except StreembitError as error:
+            _log.error("what a contact said is not dealt with: {error}", error=str(error))
+        except Exception:
+            _log.failure("a conversation cannot go on")
 
     def _go_on(self, talk: Talk, parcels: list[Outgoing], now_s: float) -> None:
         """Carry, tell and answer what has been kept."""
