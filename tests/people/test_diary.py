@@ -51,6 +51,21 @@ class DiaryTests(SynchronousTestCase):
         self.clock.advance(2)
         self.assertEqual(self.rung, [])
 
+    def test_one_that_fails_costs_the_others_nothing(self) -> None:
+        """Those due at the same moment and those due later are called all the same."""
+
+        def due(name: str) -> None:
+            self.rung.append(name)
+            if name == "bad":
+                raise ValueError("a defect")
+
+        diary: Diary[str] = Diary(self.clock, due)
+        for name, delay_s in (("bad", 1), ("good", 1), ("later", 2)):
+            diary.put(name, delay_s)
+        self.clock.pump([1, 1])
+        self.assertEqual(self.rung, ["bad", "good", "later"])
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
     def test_a_name_may_be_written_again_when_it_is_called(self) -> None:
         """And what is closed takes nothing more."""
         again: Diary[str] = Diary(self.clock, lambda name: again.put(name, 2))
