@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from streembit.service.people_rows import MessageRow
 
 
+# Codes that are no errors; all others are those of streembit.errors.
+REASONS = {
+    "in-the-network": "It lies in the network, sealed, until the contact is back.",
+    "no-prekeys": "The contact's node has not told its keys yet; the message waits.",
+    "expired": "The contact was not reached for 14 days.",
+    "removed": "You are no contacts any more.",
+}
+
+
 @click.group(
     cls=Group,
     examples=(
@@ -78,6 +87,8 @@ def list_(settings: Settings, name: str, limit: int, before: int | None) -> None
         return
     headers = ("NUMBER", "WHEN", "WHO", "STATE", "ID", "TEXT")
     show.table(headers, (_row(row, name) for row in found.messages))
+    for code in dict.fromkeys(row.why for row in found.messages if row.why):
+        show.line(f"{code}: {reason_of(code)}")
 
 
 @message.command(
@@ -104,6 +115,16 @@ def state_of(row: MessageRow) -> str:
     if row.why and row.state in ("queued", "sent", "failed"):
         return f"{row.state} ({row.why})"
     return row.state
+
+
+def reason_of(code: str) -> str:
+    """Return in words why a message is not delivered."""
+    from streembit.errors import by_code
+
+    kind = by_code(code)
+    return REASONS.get(code) or (
+        kind.sentence() if kind is not None else "the contact's node said so"
+    )
 
 
 def _row(row: MessageRow, name: str) -> tuple[object, ...]:

@@ -12,7 +12,9 @@ import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit import errors
+from streembit.chat import conversation
 from streembit.cli import qr
+from streembit.cli.message import REASONS, reason_of
 from streembit.contacts import offer
 from streembit.disk.accounts import Accounts
 from streembit.errors import TooLarge
@@ -175,6 +177,7 @@ class MessageTests(PeopleCase):
         self.people.hear("hi\nthere")
         listed = (await self.good("message", "list", "Bob")).out
         self.assertIn("sent (peer-gone)", listed)
+        self.assertIn(f"peer-gone: {errors.PeerGone.sentence()}\n", listed)
         self.assertIn("von außen\n", listed)
         self.assertIn("hi\\nthere\n", listed)
         await self.good("message", "delete", "Bob", sent["id"])
@@ -184,6 +187,14 @@ class MessageTests(PeopleCase):
         self.assertEqual([row["text"] for row in rows], ["hi\nthere"])
         older = await self.good("--json", "message", "list", "Bob", "--before", "3")
         self.assertEqual([row["number"] for row in older.json["messages"]], [2])
+
+    def test_every_reason_has_words(self) -> None:
+        """Those of conversations, which are no errors, too; a code that is not known as well."""
+        for code in (conversation.IN_THE_NETWORK, conversation.NO_PREKEYS, conversation.EXPIRED):
+            self.assertEqual(reason_of(code), REASONS[code])
+        self.assertEqual(reason_of(conversation.REMOVED), REASONS[conversation.REMOVED])
+        self.assertEqual(reason_of("peer-gone"), errors.PeerGone.sentence())
+        self.assertTrue(reason_of("never-heard-of"))
 
     async def test_what_cannot_be_sent(self) -> None:
         """Nothing, too much, or to nobody."""
