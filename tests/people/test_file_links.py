@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from streembit.service.people_rows import TransferRow
@@ -39,9 +40,9 @@ class LinkTests(PeopleCase):
         """Return somebody's transfers."""
         return person.people.transfers.rows()
 
-    def done_bytes(self) -> int:
-        """Return how much bob has."""
-        return self.rows(self.bob)[0].done_bytes
+    def has(self, size_bytes: int) -> bool:
+        """Tell whether bob has so much."""
+        return self.rows(self.bob)[0].done_bytes >= size_bytes
 
     def is_done(self) -> bool:
         """Tell whether bob has all of it."""
@@ -64,11 +65,8 @@ class LinkTests(PeopleCase):
         transfer = self.offer()
         self.town.result(self.bob.desk.accept_files(transfer, ""))
         for step in range(2 * CHUNKS):
-            wanted = step * STEP_BYTES
-            self.assertTrue(
-                self.town.run_until(lambda at=wanted: self.done_bytes() >= at, within_s),
-                f"nothing comes at step {step}",
-            )
+            came = self.town.run_until(partial(self.has, step * STEP_BYTES), within_s)
+            self.assertTrue(came, f"nothing comes at step {step}")
             disturb(step)
         self.assertTrue(self.town.run_until(self.is_done, within_s), "it does not end")
         (path,) = self.rows(self.bob)[0].paths

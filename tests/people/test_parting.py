@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from streembit.errors import (
     DiskFailed,
     FingerprintDiffers,
@@ -60,6 +62,22 @@ class RemovalTests(PeopleCase):
         self.town.memory.heal()
         ann = self.village.again(self.ann)
         self.village.until(lambda: not ann.chest.all("farewells"))
+
+    def test_files_that_are_offered_end_with_it(self) -> None:
+        """Those of either; nobody can say anything about them any more."""
+        path = Path(self.mktemp()).absolute()
+        path.write_bytes(b"a file")
+        sides = ((self.ann, self.bob), (self.bob, self.ann))
+        for one, other in sides:
+            self.town.result(one.desk.send_files(other.key, [str(path)]))
+        self.village.until(
+            lambda: all(len(each.people.transfers.rows()) == 2 for each in (self.ann, self.bob))
+        )
+        self.town.result(self.ann.desk.remove_contact(self.bob.key))
+        self.town.run(5)
+        for person, why in ((self.ann, "cancelled"), (self.bob, "contact-ended")):
+            rows = self.town.result(person.desk.list_files())
+            self.assertEqual([(row.state, row.why) for row in rows], [("failed", why)] * 2)
 
     def test_the_history_stays(self) -> None:
         """Until it is deleted; and who is taken back goes on with it."""

@@ -47,6 +47,7 @@ class Circle:
         self._people = people
         self.register = Register(people.chest, people.talks.settle)
         self._renewed = False
+        self._over: set[PublicKey] = set()  # contacts who have ended it
 
     @property
     def book(self) -> Book:
@@ -209,13 +210,19 @@ class Circle:
     # --- what contacts do
     def ended(self, friend: Friend) -> None:
         """Note that a contact ended it: nothing more can be said, the user decides the rest."""
-        if self._people.friends.get(friend.key) is not friend:
+        if self._people.friends.get(friend.key) is not friend or friend.key in self._over:
             return
+        self._over.add(friend.key)
         entry = self.book.of(friend.key)
         text = f"{entry.name} has ended the contact"
         self._people.feed.tell(Notice(ENDED, text))
         friend.talk.end()
         self._people.talks.settle()
+        self._people.transfers.forget(friend.name, ENDED)
+
+    def goes_on(self, friend: Friend) -> None:
+        """Note that a contact speaks to us as one: an end is told again if there is another."""
+        self._over.discard(friend.key)
 
     def denied(self, entry: Entry) -> None:
         """Note that somebody does not want to be a contact."""
@@ -250,6 +257,7 @@ class Circle:
     # --- what others of the people need
     def dismiss(self, key: PublicKey) -> None:
         """Have nothing to do with a key any more: no talk, no search, no link."""
+        self._over.discard(key)
         self._people.unfriend(key)
         self._people.links.unwant(key)
         for peer in self._people.network.roster.conversations():

@@ -321,11 +321,15 @@ class Transfers(Service):
             paths=list(entry.paths),
         )
 
-    def forget(self, contact: str) -> None:
-        """End all transfers with a contact, who is none any more."""
-        for transfer in list(self._of(contact)):
-            if not transfer.stand.is_final:
-                self._end(transfer, CANCELLED)
+    def forget(self, contact: str, code: str = CANCELLED) -> None:
+        """End all transfers with a contact for this; it is none any more, and is told nothing."""
+        for transfer in self._of(contact):
+            transfer.entry.unsaid = b""
+            if transfer.stand.is_final:
+                self._keeping.put(transfer.id, transfer.entry)
+            else:
+                self._cancel(transfer, code)
+                self._over(transfer, None)
         self.link_gone(contact)
 
     # --- what contacts say
@@ -487,14 +491,16 @@ class Transfers(Service):
 
     def _end(self, transfer: _Transfer, code: str) -> None:
         """End a transfer and tell the contact."""
+        self._over(transfer, self._cancel(transfer, code))
+
+    def _cancel(self, transfer: _Transfer, code: str) -> FileEnd:
+        """Give a transfer up; return the word for the contact."""
         if transfer.sending is not None:
-            word = transfer.sending.cancel(code)
-        elif transfer.arrival is not None:
-            word = transfer.arrival.receiving.cancel(code)
-        else:
-            transfer.stand.end(code)
-            word = FileEnd(transfer.id, code)
-        self._over(transfer, word)
+            return transfer.sending.cancel(code)
+        if transfer.arrival is not None:
+            return transfer.arrival.receiving.cancel(code)
+        transfer.stand.end(code)
+        return FileEnd(transfer.id, code)
 
     def _over(self, transfer: _Transfer, word: FileContent | None) -> None:
         """Keep an end, and let go of what the transfer held."""
