@@ -343,6 +343,8 @@ class People(MultiService):
         self.drops.fetch(friend.key)
         if card.removed:
             self.circle.ended(friend)
+        else:
+            self.circle.goes_on(friend)
 
     def ended(self, friend: Friend) -> None:
         """Note that a contact deleted its card for us."""

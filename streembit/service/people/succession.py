@@ -16,6 +16,7 @@ from streembit.contacts.pair import Pair
 from streembit.contacts.rotation import Rotation
 from streembit.errors import (
     BadHeader,
+    BadRotation,
     ChestDamaged,
     KeyAlarm,
     KeyRevoked,
@@ -238,6 +239,7 @@ class Succession:
     def _followed(self, contact: PublicKey, rotation: Rotation) -> None:
         people, book = self._people, self._people.circle.book
         before = self._owner(contact, rotation.old)
+        self._check_not_ours(rotation)
         try:
             entry = rotations.apply(book, [rotation])
         except KeyAlarm as alarm:
@@ -251,6 +253,12 @@ class Succession:
             people.befriend(entry)
         people.feed.tell(KeyReplaced(entry.name, contact.hex, rotation.new.hex))
         people.circle.changed(entry)
+
+    def _check_not_ours(self, rotation: Rotation) -> None:
+        """Raise BadRotation where a contact goes on with a key of ours: nobody is its own."""
+        own = self._people.node.identity
+        if {rotation.new, rotation.agreement} & {own.public, own.agreement.public}:
+            raise BadRotation("the new key is our own", key=rotation.new.hex)
 
     def _disputed(self, before: Entry, alarm: KeyAlarm) -> None:
         people = self._people

@@ -1,14 +1,17 @@
-"""Where a contact says to be is dialled, but no more often than is of use to the two of them."""
+"""What contacts say of themselves in cards: where they are, their keys, and that it is over."""
 
 from __future__ import annotations
 
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol
 
+from streembit.jose import envelope
+from streembit.jose.keys import Identity
 from streembit.service.people.links import DIALS
+from streembit.service.people_events import Notice
 from streembit.wire import card as cards
 from streembit.wire.message import Show
-from streembit.wire.offer import MAX_ADDRESSES, Address
+from streembit.wire.offer import MAX_ADDRESSES, Address, RotationClaims, SuccessorClaims
 from tests.people.test_attacks import AttackCase
 from tests.service.town import NETWORK
 
@@ -69,3 +72,40 @@ class DialTests(AttackCase):
         links.want(key)
         self.village.until(lambda: self.door.knocks and links._lines[key].search is None, 10)
         self.assertEqual(self.door.knocks, 1)
+
+
+class StatementTests(AttackCase):
+    def test_a_successor_with_the_readers_own_keys_is_refused(self) -> None:
+        """It would be nobody's pair: the node goes on, and starts again."""
+        self.village.acquaint(self.ann, self.bob)
+        self.town.run(10)
+        self.town.end(self.bob.node)
+        old, new, ann = self.bob.node.identity, Identity.generate("bob"), self.ann.node.identity
+        link = self.link(self.ann, key=old.signing)
+        for number, agreement in enumerate((ann.agreement.public, ann.public)):
+            claims = SuccessorClaims(
+                new.public.text, old.public.text, agreement.text, NETWORK, self.now()
+            )
+            token = envelope.sign_successor(new.signing, claims)
+            statement = envelope.sign_rotation(
+                old.signing, RotationClaims(old.public.text, token, NETWORK, self.now())
+            )
+            card = cards.Card(2**40 + number, self.now(), NETWORK, [], 0, rotation=statement)
+            self.town.result(link.ask(Show(card)))
+            self.assertIn(old.public, self.ann.people.friends)
+        self.town.end(self.ann.node)
+        ann_again = self.village.again(self.ann)
+        self.assertIn(old.public, ann_again.people.friends)
+
+    def test_an_end_is_told_once(self) -> None:
+        """However often a contact says that it has ended it."""
+        self.village.acquaint(self.ann, self.bob)
+        self.town.run(10)
+        self.town.end(self.bob.node)
+        self.ann.events()
+        link = self.link(self.ann, key=self.bob.node.identity.signing)
+        for number in range(9):
+            card = cards.Card(2**40 + number, self.now(), NETWORK, [], 0, removed=True)
+            self.town.result(link.ask(Show(card)))
+        notices = [event.code for event in self.ann.events() if isinstance(event, Notice)]
+        self.assertEqual(notices, ["contact-ended"])
