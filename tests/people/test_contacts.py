@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from streembit.contacts.offer import make, to_text
-from streembit.errors import NotFound, OfferExpired
+from streembit.dht.keyspace import to_hex
+from streembit.errors import BadName, NotFound, OfferExpired
+from streembit.jose import fingerprint
 from streembit.jose.keys import Identity
 from streembit.service.people_events import Arrived, Changed, Notice, Presence, Typing
 from streembit.service.people_rows import ExportContact, ExportHead, ExportMessage
@@ -52,6 +54,24 @@ class OfferTests(PeopleCase):
         self.assertEqual(self.town.result(self.bob.desk.list_contacts()), [])
         codes = [event.code for event in self.bob.events() if isinstance(event, Notice)]
         self.assertEqual(codes, ["request-unanswered"])
+
+
+class ReferenceTests(PeopleCase):
+    def test_asked_by_node_id_and_by_fingerprint(self) -> None:
+        """Either finds the key record on the network, and is compared with the key in it."""
+        carl = self.village.person()
+        node_id = to_hex(self.bob.node.network.id)
+        for asker, reference in (
+            (self.ann, node_id),
+            (carl, fingerprint.of(self.bob.node.identity.public)),
+        ):
+            row = self.town.result(asker.desk.request_contact(reference, "bob", ""))
+            self.assertEqual((row.public_key, row.state), (self.bob.key, "asked"))
+        self.village.until(lambda: len(self.town.result(self.bob.desk.list_requests())) == 2)
+        with self.assertRaises(NotFound):
+            self.town.result(self.ann.desk.request_contact("00" * 20, "nobody", ""))
+        with self.assertRaises(BadName):
+            self.town.result(self.ann.desk.request_contact("no such thing", "nobody", ""))
 
 
 class TalkTests(PeopleCase):
