@@ -179,6 +179,10 @@ class Files:
         """End a transfer for good."""
         return self._ask("POST", _path("files", transfer, "cancel"), rows.TransferRow)
 
+    def pause(self, transfer: str) -> Deferred[rows.TransferRow]:
+        """Move nothing of a transfer until `resume`."""
+        return self._ask("POST", _path("files", transfer, "pause"), rows.TransferRow)
+
     def resume(self, transfer: str) -> Deferred[rows.TransferRow]:
         """Take up a transfer now."""
         return self._ask("POST", _path("files", transfer, "resume"), rows.TransferRow)

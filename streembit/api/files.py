@@ -58,6 +58,10 @@ async def _cancel_files(people: PeopleFacade, ask: Ask) -> rows.TransferRow:
     return await people.cancel_files(ask.checked(TRANSFER))
 
 
+async def _pause_files(people: PeopleFacade, ask: Ask) -> rows.TransferRow:
+    return await people.pause_files(ask.checked(TRANSFER))
+
+
 async def _resume_files(people: PeopleFacade, ask: Ask) -> rows.TransferRow:
     return await people.resume_files(ask.checked(TRANSFER))
 
@@ -110,6 +114,16 @@ OPERATIONS: Final[tuple[Operation[PeopleFacade], ...]] = (
         "End a transfer for good.",
         rows.TransferRow,
         _cancel_files,
+        (TRANSFER,),
+        errors=_OF_TRANSFER,
+    ),
+    Operation(
+        "pause_files",
+        "POST",
+        "/v1/files/{transfer}/pause",
+        "Move nothing of a transfer until it is resumed.",
+        rows.TransferRow,
+        _pause_files,
         (TRANSFER,),
         errors=_OF_TRANSFER,
     ),

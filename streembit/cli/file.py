@@ -97,6 +97,14 @@ def cancel(settings: Settings, transfer_id: str) -> None:
     _told(settings, _do(settings.client(), transfer_id, "cancel"))
 
 
+@file.command(examples=("streembit file pause Zm9v",), context_settings=_BY_ID)
+@click.argument("transfer_id", metavar="ID")
+@pass_settings
+def pause(settings: Settings, transfer_id: str) -> None:
+    """Move nothing of the transfer ID until it is resumed."""
+    _told(settings, _do(settings.client(), transfer_id, "pause"))
+
+
 @file.command(examples=("streembit file resume Zm9v",), context_settings=_BY_ID)
 @click.argument("transfer_id", metavar="ID")
 @_detach

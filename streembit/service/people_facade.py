@@ -171,6 +171,9 @@ class PeopleFacade(Protocol):
     async def cancel_files(self, transfer: str) -> TransferRow:
         """End a transfer for good, from either side."""
 
+    async def pause_files(self, transfer: str) -> TransferRow:
+        """Move nothing of a transfer until it is resumed by this side, also after a restart."""
+
     async def resume_files(self, transfer: str) -> TransferRow:
         """Take up a transfer that failed or pauses now, without waiting for the next try."""
 

@@ -230,6 +230,9 @@ class FakePeople:
     async def cancel_files(self, transfer: str) -> TransferRow:
         return self._move(transfer, state="failed", why="cancelled")
 
+    async def pause_files(self, transfer: str) -> TransferRow:
+        return self._move(transfer, state="paused", why="paused")
+
     async def resume_files(self, transfer: str) -> TransferRow:
         return self._move(transfer, state="running", why="")
 

@@ -107,6 +107,7 @@ class CallTests(ClientCase):
         self.assertEqual(row.paths, [os.path.abspath("x.txt"), "/y"])
         self.assertEqual((await client.file.accept(row.id, folder="/d")).folder, "/d")
         self.assertEqual((await client.file.cancel(row.id)).why, "cancelled")
+        self.assertEqual((await client.file.pause(row.id)).why, "paused")
         self.assertEqual((await client.file.resume(row.id)).state, "running")
         self.assertEqual((await client.file.deny(row.id)).state, "denied")
         self.assertEqual(len(await client.file.list()), 1)

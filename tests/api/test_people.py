@@ -92,13 +92,14 @@ class OperationTests(PeopleCase):
         self.assertEqual((self.people.typing, self.people.presence), ([True], ["away"]))
 
     def test_files(self) -> None:
-        """Offered with absolute paths; accepted into a folder, denied, cancelled, resumed."""
+        """Offered with absolute paths; accepted into a folder, denied, cancelled, paused."""
         sent = self.good("POST", "/v1/contacts/Bob/files", {"paths": ["/a/b", "/c"]})
         self.assertEqual((sent["state"], sent["files"]), ("offered", 2))
         path = f"/v1/files/{sent['id']}"
         self.assertEqual(self.good("POST", path + "/accept", {})["folder"], "/home/alice/Downloads")
         self.assertEqual(self.good("POST", path + "/accept", {"folder": "/x"})["folder"], "/x")
         self.assertEqual(self.good("POST", path + "/cancel")["why"], "cancelled")
+        self.assertEqual(self.good("POST", path + "/pause")["state"], "paused")
         self.assertEqual(self.good("POST", path + "/resume")["state"], "running")
         self.assertEqual(self.good("POST", path + "/deny")["state"], "denied")
         self.assertEqual(len(self.good("GET", "/v1/files")["files"]), 1)

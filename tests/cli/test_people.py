@@ -239,6 +239,7 @@ class FileTests(PeopleCase):
         await self.good("file", "deny", rows[0].id[:8])
         self.assertEqual(self.people.transfers[rows[0].id].state, "denied")
         self.assert_failed(await self.streembit("file", "cancel", "!"), "no-such-transfer")
+        await self.good("file", "pause", rows[1].id)
         await self.good("file", "cancel", rows[1].id)
         listed = (await self.good("file", "list")).out
         self.assertIn("from  Bob", listed)

@@ -189,6 +189,10 @@ class PeopleDesk:
         """See `PeopleFacade`."""
         return self._people.transfer_row(self._people.transfers.cancel(transfer))
 
+    async def pause_files(self, transfer: str) -> TransferRow:
+        """See `PeopleFacade`."""
+        return self._people.transfer_row(self._people.transfers.pause(transfer))
+
     async def resume_files(self, transfer: str) -> TransferRow:
         """See `PeopleFacade`."""
         return self._people.transfer_row(self._people.transfers.resume(transfer))
