@@ -23,7 +23,10 @@ class Cost:
 class PaceTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.pace = Pace(self.clock, at_once=2, requests=Rate(30.0, 60.0))
+        self.asked = 0
+        self.pace = Pace(
+            self.clock, lambda: self.asked, at_once=2, requests=Rate(2.0 * EXPECTED, 4.0 * EXPECTED)
+        )
         self.begun: list[str] = []
         self.waiting: dict[str, Deferred[Cost]] = {}
         self.addCleanup(self._still)
@@ -44,6 +47,7 @@ class PaceTests(SynchronousTestCase):
 
     def end(self, name: str, requests: int = EXPECTED) -> None:
         """Let a piece of work succeed."""
+        self.asked += requests
         self.waiting.pop(name).callback(Cost(requests))
         self.clock.advance(0)
 
@@ -67,6 +71,19 @@ class PaceTests(SynchronousTestCase):
         self.end("a")
         self.assertEqual(self.begun, ["a", "b", "urgent"])
 
+    def test_what_is_patient_is_not_forgotten(self) -> None:
+        """While both wait, each has every second turn."""
+        for name in "ab":
+            self.work(name)
+        for name in ("patient 1", "patient 2"):
+            self.work(name)
+        for name in ("urgent 1", "urgent 2", "urgent 3"):
+            self.work(name, urgent=True)
+        for _ in range(5):
+            self.end(self.begun[-1], 0)
+        urgent = ("urgent 1", "patient 1", "urgent 2", "patient 2", "urgent 3")
+        self.assertEqual(tuple(self.begun[2:]), urgent)
+
     def test_so_many_requests_a_second(self) -> None:
         """What was less than expected is given back, what was more is taken."""
         for name in "abcdefg":
@@ -76,7 +93,7 @@ class PaceTests(SynchronousTestCase):
         self.assertEqual(self.begun, list("abcd"))
         self.clock.advance(0.51)
         self.assertEqual(self.begun, list("abcde"))
-        self.end("e", requests=EXPECTED + 15)
+        self.end("e", requests=2 * EXPECTED)
         self.clock.advance(0.51)
         self.assertEqual(self.begun, list("abcde"))
         self.clock.advance(0.51)
@@ -84,6 +101,15 @@ class PaceTests(SynchronousTestCase):
         self.end("f", requests=0)
         self.clock.advance(0.01)
         self.assertEqual(self.begun, list("abcdefg"))
+
+    def test_what_the_node_asks_beside(self) -> None:
+        """It takes of the same rate."""
+        self.asked = 3 * EXPECTED
+        for name in "abc":
+            self.work(name)
+        self.assertEqual(self.begun, ["a"])
+        self.clock.advance(0.51)
+        self.assertEqual(self.begun, ["a", "b"])
 
     def test_who_waits_no_more_has_nothing_done(self) -> None:
         """What was given up in the queue does not begin; what runs is cancelled."""

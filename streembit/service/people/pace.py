@@ -14,9 +14,9 @@ from streembit.errors import NotReady
 from streembit.net.budget import Rate, TokenBucket
 
 AT_ONCE: Final = 10  # look-ups and puts in flight
-# Together at most 210 requests in one second, beside what the network's upkeep asks.
-REQUESTS: Final = Rate(per_s=150.0, burst=60.0)
-EXPECTED: Final = 15  # requests of one piece of work: a put to twelve nodes and those it missed
+# At most 188 requests in one second, and as much as is in flight beyond what was expected of it.
+REQUESTS: Final = Rate(per_s=140.0, burst=48.0)
+EXPECTED: Final = 24  # requests of one piece of work: the twenty nearest, and those on the way
 
 
 class Counted(Protocol):
@@ -47,16 +47,30 @@ class _Job(Generic[T]):
 
 
 class Pace:
-    """A queue of work on the network; what is urgent goes first."""
+    """A queue of work on the network; what is urgent goes first, and has every second turn.
+
+    So the patient are not forgotten while what is urgent comes again and again. What the node
+    asks beside, to join and for its upkeep, takes of the same rate, and is not held up.
+
+    Args:
+        asked: tells how many requests the node has sent, for whatever.
+    """
 
     def __init__(
-        self, clock: IReactorTime, at_once: int = AT_ONCE, requests: Rate = REQUESTS
+        self,
+        clock: IReactorTime,
+        asked: Callable[[], int],
+        at_once: int = AT_ONCE,
+        requests: Rate = REQUESTS,
     ) -> None:
         self._clock = clock
+        self._asked = asked
+        self._known = asked()  # requests for which the bucket has paid
         self._at_once = at_once
         self._bucket = TokenBucket(requests)
         self._urgent: deque[_Job[Any]] = deque()
         self._patient: deque[_Job[Any]] = deque()
+        self._was_urgent = False  # what was begun last
         self._running: set[_Job[Any]] = set()
         self._timer: IDelayedCall | None = None
         self._closed = False
@@ -97,18 +111,33 @@ class Pace:
 
     def _go_on(self) -> None:
         while not self._closed and len(self._running) < self._at_once:
-            queue = self._urgent or self._patient
+            queue = self._next()
             if not queue:
                 return
             if queue[0].done.called:  # given up while it waited
                 queue.popleft()
                 continue
+            self._pay_for_others()
             wait_s = self._bucket.wait_s(self._clock.seconds(), EXPECTED)
             if wait_s > 0:
                 self._look_again(wait_s)
                 return
             self._bucket.spend(EXPECTED)
+            self._was_urgent = queue is self._urgent
             self._start(queue.popleft())
+
+    def _next(self) -> deque[_Job[Any]]:
+        """Return the queue whose turn it is."""
+        if self._was_urgent and self._patient:
+            return self._patient
+        return self._urgent or self._patient
+
+    def _pay_for_others(self) -> None:
+        """Take what the node has asked beside, as far as it cannot be what is running here."""
+        others = self._asked() - self._known - EXPECTED * len(self._running)
+        if others > 0:
+            self._bucket.spend(others)
+            self._known += others
 
     def _look_again(self, wait_s: float) -> None:
         if self._timer is None:
@@ -129,6 +158,7 @@ class Pace:
         self._running.discard(job)
         if not isinstance(result, Failure):  # give back what was not needed, or take what was
             self._bucket.spend(result.requests - EXPECTED)
+            self._known += result.requests
         if not job.done.called:
             job.done.callback(result)
         if not self._closed:

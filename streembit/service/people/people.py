@@ -84,7 +84,7 @@ class People(MultiService):
         self.random = random
         self.friends: dict[PublicKey, Friend] = {}
         self.whois = Whois(node.network, node.finder)
-        self.pace = Pace(node.clock)
+        self.pace = Pace(node.clock, lambda: node.network.requests)
         self.sealed = Sealed(node.network, node.finder, node.deposit, self.pace)
         self.talks = Talks(chest, node.clock, self)
         self.links = Links(node.network, self, random.random)
