@@ -12,6 +12,8 @@ PROGRAMS = (  # the quick ones first
     "bench.memory",
     "bench.start",
     "bench.chat",
+    "bench.people_start",
+    "bench.chat_kills",
     "bench.file_stream",
     "bench.wormhole",
     "bench.lookups",

@@ -117,7 +117,7 @@ class Swarm:
     def grow(self, count: int) -> None:
         """Let so many nodes join, one after another, through the first; then let them settle."""
         for number in range(count):
-            self._add(number).startService()
+            self.add(number).startService()
             self.memory.clock.advance(JOIN_EVERY_S)
             if number % 50 == 49:
                 say(f"{number + 1} nodes started, {time.process_time():.0f} s of CPU")
@@ -148,7 +148,8 @@ class Swarm:
         ids = [node.network.id for node in self.nodes if node is not without]
         return set(sorted(ids, key=target.__xor__)[:K])
 
-    def _add(self, number: int) -> Node:
+    def add(self, number: int) -> Node:
+        """Return a node that is not started yet, the one with this number."""
         address = f"10.{number // 250}.{number % 250}.1"  # each in a /24 of its own
         host = self.memory.host(address)
         doorway = Doorway(host)
