@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol
 
@@ -10,9 +12,10 @@ from streembit.jose.keys import Identity
 from streembit.service.people.links import DIALS
 from streembit.service.people_events import Notice
 from streembit.wire import card as cards
-from streembit.wire.message import Show
+from streembit.wire.message import Answer, Hand, Handed, Refused, Rpc, Show, Shown
 from streembit.wire.offer import MAX_ADDRESSES, Address, RotationClaims, SuccessorClaims
 from tests.people.test_attacks import AttackCase
+from tests.rig.evil import EvilLink
 from tests.service.town import NETWORK
 
 VICTIM = "10.99.0.1"
@@ -109,3 +112,29 @@ class StatementTests(AttackCase):
             self.town.result(link.ask(Show(card)))
         notices = [event.code for event in self.ann.events() if isinstance(event, Notice)]
         self.assertEqual(notices, ["contact-ended"])
+
+
+def answered(answer: Answer, link: EvilLink, request: Rpc) -> Answer:
+    """Return what a hostile contact answers to a parcel, and to all else what is due."""
+    return answer if isinstance(request.body, Hand) else Shown()
+
+
+class CodeTests(AttackCase):
+    def test_L1_a_refusal_writes_nothing_on_our_screen(self) -> None:
+        """Why a message is not delivered is a code of ours, or the one for all others."""
+        self.village.acquaint(self.ann, self.bob)
+        self.town.run(10)
+        self.town.end(self.bob.node)
+        self.town.run(5)
+        for answer in (Handed("\x1b[2J delivered"), Refused("\u202e refused"), Refused("Oh no")):
+            link = self.link(
+                self.ann,
+                key=self.bob.node.identity.signing,
+                respond=partial(answered, answer),
+            )
+            self.village.until(lambda: self.ann.linked(self.bob))
+            self.ann.say(self.bob, "hello?")
+            self.town.run(1)
+            self.assertIn("refused", [row.why for row in self.ann.mine(self.bob)])
+            link.leave()
+            self.town.run(1)

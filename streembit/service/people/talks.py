@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol, TypeVar
 
@@ -24,6 +25,8 @@ ARRIVED_S: Final = 0.1  # that something arrived is kept so late, or with what c
 SEND_AGAIN_S: Final = 0.05  # what is due by now was sent in this turn
 SEEK_S: Final = 2.0  # a search for a way is not asked for again meanwhile
 DISK_AGAIN_S: Final = 5.0  # after the disk refused a commit
+
+_CODE: Final = re.compile(r"[a-z0-9-]{1,64}\Z")
 
 T = TypeVar("T")
 
@@ -268,7 +271,9 @@ class Talk:
             failure.raiseException()
 
     def _refused(self, outgoing: Outgoing, code: str) -> None:
-        self.conversation.refused(outgoing, code, self._talks.now_s())
+        """Take note of a refusal; what is no code, the contact does not write on our screen."""
+        known = code if _CODE.match(code) else RemoteRefusal.code
+        self.conversation.refused(outgoing, known, self._talks.now_s())
         self.touch()
 
 
