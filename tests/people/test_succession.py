@@ -1,0 +1,289 @@
+"""Keys that change and end, with thieves about, contacts who are away, and much under way."""
+
+from __future__ import annotations
+
+from streembit.contacts import rotation as rotations
+from streembit.errors import FingerprintDiffers, KeyAlarm, KeyRefused, KeyRevoked
+from streembit.jose import fingerprint as fingerprints
+from streembit.service.people_events import ContactChanged, KeyReplaced
+from streembit.service.people_rows import TransferRow
+from streembit.wire.offer import ContactRequest
+from tests.people.village import DyingChest, PeopleCase, Person
+from tests.service.town import NETWORK
+
+HOUR_S = 3600
+DAY_S = 24 * HOUR_S
+DISPUTED_S = 8 * HOUR_S  # both write hourly at one place, and it is read hourly
+SAID = ["before", "and before that"]
+
+
+class SuccessionCase(PeopleCase):
+    """Ann and bob are contacts, and have said something."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.village.acquaint(self.ann, self.bob)
+        for text in SAID:
+            self.ann.say(self.bob, text)
+        self.village.until(lambda: self.delivered(self.ann, self.bob))
+        self.town.run(10)
+        self.first = self.ann.node.identity
+
+    def gone(self, person: Person) -> None:
+        """Let somebody's node end."""
+        self.town.run(5)
+        self.town.end(person.node)
+        self.town.run(5)
+
+    def rotated(self, person: Person) -> Person:
+        """Let somebody take a new key, and start again as it."""
+        self.town.result(person.desk.rotate_key(None))
+        new = person.drawer.next
+        assert new is not None
+        self.gone(person)
+        return self.village.again(person, identity=new)
+
+    def thief(self, person: Person, address: str = "10.66.0.1") -> Person:
+        """Return somebody who has a copy of all that a person has."""
+        node = self.town.add(address, identity=person.node.identity)
+        chest = DyingChest()
+        chest._rows = dict(person.chest._rows)
+        thief = Person(self.village, node, chest, self.town.nodes.index(node))
+        self.village.persons.append(thief)
+        self.town.join(node)
+        return thief
+
+    def robbed(self) -> Person:
+        """Let a thief take ann's key while she is away, and rotate; bob follows the thief."""
+        self.gone(self.ann)
+        thief = self.rotated(self.thief(self.ann))
+        self.village.until(lambda: self.village.are_contacts(thief, self.bob), 2 * HOUR_S)
+        return thief
+
+    def alarm(self) -> str:
+        """Return what bob is warned of about ann."""
+        (row,) = self.town.result(self.bob.desk.list_contacts())
+        return row.alarm
+
+    def check_no_words(self, *others: Person) -> None:
+        """Check that bob neither says anything to ann, whoever she is, nor hears anything."""
+        with self.assertRaises(KeyAlarm):
+            self.town.result(self.bob.desk.send_message(self.bob_knows(), "hello?"))
+        before = self.town.result(self.bob.desk.list_messages(self.bob_knows(), None, 100))
+        for other in others:
+            other.say(self.bob, "it is me")
+        self.town.run(300)
+        self.assertEqual(self.bob.people.friends, {})
+        after = self.town.result(self.bob.desk.list_messages(self.bob_knows(), None, 100))
+        self.assertEqual(after, before)
+
+    def ask_again(self, thief: Person) -> None:
+        """Let a thief ask to be a contact, as somebody may who lost an answer: it is refused."""
+        identity = thief.node.identity
+        letter = ContactRequest(
+            "A" * 22,
+            identity.name,
+            "human",
+            identity.agreement.public.text,
+            [],
+            NETWORK,
+            int(self.town.memory.clock.seconds()),
+        )
+        with self.assertRaises(KeyRefused):
+            self.bob.people.circle.register.requests.receive(
+                identity.public,
+                letter,
+                self.bob.people.circle.book,
+                self.bob.people.circle.register.invitations,
+                letter.iat,
+                NETWORK,
+            )
+
+    def bob_knows(self) -> str:
+        """Return the key by which bob knows ann."""
+        (row,) = self.town.result(self.bob.desk.list_contacts())
+        return row.public_key
+
+
+class TheftTests(SuccessionCase):
+    def test_the_owner_stops_a_thief_who_has_rotated(self) -> None:
+        """A revocation by the old key ends the line: the thief's key is refused for ever."""
+        thief = self.robbed()
+        ann = self.village.again(self.ann)
+        self.town.result(ann.desk.revoke_key(None))
+        refused = thief.node.identity.public
+        self.village.until(lambda: self.bob.people.is_refused(refused), 2 * HOUR_S)
+        self.assertIn(KeyReplaced("node3", thief.key, ""), self.bob.events())
+        with self.assertRaises(KeyRevoked):
+            self.town.result(self.bob.desk.send_message(thief.key, "hello?"))
+        self.gone(self.bob)
+        self.bob = self.village.again(self.bob)
+        self.town.run(600)
+        self.assertTrue(self.bob.people.is_refused(refused))
+        self.assertFalse(thief.linked(self.bob))
+        with self.assertRaises(KeyRevoked):
+            self.village.acquaint(thief, self.bob)
+
+    def test_a_thief_who_writes_all_the_time_hides_no_revocation(self) -> None:
+        """It is heard over a link by the old key too, by which nothing else is taken."""
+        thief = self.robbed()
+        (former,) = thief.people.succession._former
+        ann = self.village.again(self.ann)
+        self.town.result(ann.desk.revoke_key(None))
+        for _ in range(60):
+            former.changed()
+            self.town.run(10)
+        self.assertTrue(self.bob.people.is_refused(thief.node.identity.public))
+        self.assertEqual(self.bob.people.friends, {})
+
+    def test_a_thief_who_counts_ahead_hides_no_revocation(self) -> None:
+        """What is said of a key holds, whatever number the newest card had."""
+        self.gone(self.ann)
+        thief = self.thief(self.ann)
+        self.village.until(lambda: self.village.are_contacts(thief, self.bob), 2 * HOUR_S)
+        thief.people.cards.start_anew()
+        thief.people.cards.changed()
+        self.town.run(60)
+        self.gone(thief)
+        ann = self.village.again(self.ann)
+        self.town.result(ann.desk.revoke_key(None))
+        self.village.until(lambda: self.bob.people.is_refused(self.first.public), 2 * HOUR_S)
+
+    def test_two_successors_the_thief_first(self) -> None:
+        """No words with either, also after a restart, until a fingerprint was compared."""
+        thief = self.robbed()
+        ann = self.rotated(self.village.again(self.ann))
+        self.village.until(lambda: "two keys" in self.alarm(), DISPUTED_S)
+        self.check_no_words(thief, ann)
+        self.ask_again(thief)
+        self.gone(self.bob)
+        self.bob = self.village.again(self.bob)
+        self.check_no_words()
+        with self.assertRaises(FingerprintDiffers):
+            owner = fingerprints.of(ann.node.identity.public)
+            self.town.result(self.bob.desk.verify_contact(self.bob_knows(), owner))
+        self.town.result(self.bob.desk.remove_contact(self.bob_knows()))
+        self.village.acquaint(ann, self.bob)
+        self.assertTrue(self.bob.people.is_refused(thief.node.identity.public))
+
+    def test_two_successors_the_owner_first(self) -> None:
+        """A thief with an old key is an alarm, and one comparison ends it."""
+        thief = self.thief(self.ann)
+        self.town.end(thief.node)
+        ann = self.rotated(self.ann)
+        self.village.until(lambda: self.village.are_contacts(ann, self.bob), 2 * HOUR_S)
+        thief = self.rotated(self.village.again(thief))
+        self.village.until(lambda: "two keys" in self.alarm(), DISPUTED_S)
+        self.check_no_words(thief, ann)
+        proof = fingerprints.of(ann.node.identity.public)
+        self.town.result(self.bob.desk.verify_contact(ann.key, proof))
+        self.village.until(lambda: self.village.are_contacts(ann, self.bob), 2 * HOUR_S)
+        self.bob.events()
+        self.town.run(1.5 * HOUR_S)
+        self.assertEqual(self.alarm(), "")
+        alarms = [each for each in self.bob.events() if isinstance(each, ContactChanged)]
+        self.assertEqual([each for each in alarms if each.contact.alarm], [])
+
+    def test_an_alarm_is_told_once(self) -> None:
+        """However often the other successor's card is read."""
+        self.robbed()
+        self.rotated(self.village.again(self.ann))
+        self.village.until(lambda: "two keys" in self.alarm(), DISPUTED_S)
+        self.bob.events()
+        self.town.run(1.5 * HOUR_S)
+        self.assertEqual(self.bob.events(), [])
+
+    def test_a_contact_says_nothing_of_another_ones_keys(self) -> None:
+        """A statement counts only from the contact whose key it is about."""
+        carl = self.village.person()
+        self.village.acquaint(carl, self.bob)
+        now_s = int(self.town.memory.clock.seconds())
+        token = rotations.revoke(self.first, NETWORK, now_s)
+        key = carl.node.identity.public
+        self.bob.people.succession.read(key, token)
+        self.assertFalse(self.bob.people.is_refused(self.first.public))
+
+
+class AwayTests(SuccessionCase):
+    def test_a_rotation_reaches_who_was_away_for_days(self) -> None:
+        """The old identity's card for today says it, on every day."""
+        self.gone(self.bob)
+        ann = self.rotated(self.ann)
+        self.town.run(2 * DAY_S)
+        self.bob = self.village.again(self.bob)
+        self.village.until(lambda: self.village.are_contacts(ann, self.bob), 2 * HOUR_S)
+        ann.say(self.bob, "after")
+        self.village.until(lambda: self.bob.texts(ann) == [*SAID, "after"])
+
+    def test_both_changed_their_keys_meanwhile(self) -> None:
+        """Each looks also where the other one announces it to the key that it knew."""
+        for person in (self.ann, self.bob):
+            self.town.result(person.desk.rotate_key(None))
+        self.town.end(self.ann.node, self.bob.node)  # before either has said so
+        self.town.run(5)
+        ann, bob = (
+            self.village.again(person, identity=person.drawer.next)
+            for person in (self.ann, self.bob)
+        )
+        self.village.until(lambda: self.village.are_contacts(ann, bob), 2 * HOUR_S)
+        bob.say(ann, "we both have")
+        self.village.until(lambda: ann.texts(bob)[-1:] == ["we both have"])
+
+    def test_a_revocation_reaches_all(self) -> None:
+        """Those who are there at once, and those who were away when they come back."""
+        carl = self.village.person()
+        self.village.acquaint(self.ann, carl)
+        self.town.run(10)
+        self.gone(carl)
+        changed = self.town.result(self.ann.desk.revoke_key(None))
+        self.assertEqual(changed.untold, 2)
+        self.town.run(1)
+        self.assertTrue(self.bob.people.is_refused(self.first.public))
+        self.town.run(1200)
+        carl = self.village.again(carl)
+        self.village.until(lambda: carl.people.is_refused(self.first.public), 2 * HOUR_S)
+        self.town.run(300)
+        self.assertFalse(carl.linked(self.ann))
+
+    def test_a_revoked_key_takes_no_successor(self) -> None:
+        """It would tell those who were away that all is well."""
+        self.town.result(self.ann.desk.revoke_key(None))
+        with self.assertRaises(KeyRevoked):
+            self.town.result(self.ann.desk.rotate_key(None))
+
+
+class GoingOnTests(SuccessionCase):
+    def test_restarted_twice_under_the_new_key(self) -> None:
+        """It is the same each time: contacts, history, and what the old identity announces."""
+        ann = self.found_again(self.rotated(self.ann))
+        for _ in range(2):
+            self.gone(ann)
+            ann = self.found_again(self.village.again(ann, identity=ann.node.identity))
+        self.bob.say(ann, "still you?")
+        self.village.until(lambda: ann.texts(self.bob)[-1:] == ["still you?"])
+        self.assertEqual(ann.texts(self.bob)[:-1], [f"- {text}" for text in SAID])
+        (cards,) = ann.people.succession._former
+        self.village.until(lambda: cards.published > 0)
+
+    def test_a_transfer_goes_on_under_the_new_key(self) -> None:
+        """One that was offered before is accepted and completed after."""
+        path = self.village.folder / "picture"
+        path.write_bytes(bytes(range(256)) * 1200)
+        self.town.result(self.ann.desk.send_files(self.bob.key, [str(path)]))
+        self.village.until(lambda: bool(self.files(self.bob)))
+        ann = self.rotated(self.ann)
+        self.village.until(lambda: self.village.are_contacts(ann, self.bob), 2 * HOUR_S)
+        (row,) = self.files(self.bob)
+        self.assertEqual(row.contact, ann.key)
+        self.town.result(self.bob.desk.accept_files(row.id, ""))
+        self.village.until(lambda: [each.state for each in self.files(self.bob)] == ["done"])
+        self.village.until(lambda: [each.state for each in self.files(ann)] == ["done"])
+
+    def found_again(self, ann: Person) -> Person:
+        """Wait until bob has ann for a contact."""
+        self.village.until(lambda: self.village.are_contacts(ann, self.bob), 2 * HOUR_S)
+        return ann
+
+    def files(self, person: Person) -> list[TransferRow]:
+        """Return somebody's transfers."""
+        return self.town.result(person.desk.list_files())
