@@ -47,6 +47,7 @@ WARM_UP: Final = 40  # messages that do not count
 BAR: Final = 5.0
 TEXT: Final = "See you at noon, where the two rivers meet."
 WAIT_S: Final = 20.0
+REST_S: Final = 0.005  # so that both ends are done with the one before
 SETTLE_S: Final = 7.0  # a second link between the two is closed by then
 COMMIT_BYTES: Final = 4 * 4096  # of the log: about what a commit writes
 NO_KEY_FILE: Final[Any] = None  # sending needs none
@@ -196,7 +197,10 @@ async def measure(reactor: Any, folder: Path, messages: int) -> Times:
             await until(reactor, linked)
             await deferLater(reactor, SETTLE_S)
             for number in range(WARM_UP + messages):
-                ping, (accepted, delivered) = await ann.ping(), await ann.send()
+                await deferLater(reactor, REST_S)
+                ping = await ann.ping()
+                await deferLater(reactor, REST_S)
+                accepted, delivered = await ann.send()
                 if number >= WARM_UP:
                     times.ping.append(ping)
                     times.accepted.append(accepted)
