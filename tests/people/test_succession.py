@@ -265,6 +265,17 @@ class GoingOnTests(SuccessionCase):
         (cards,) = ann.people.succession._former
         self.village.until(lambda: cards.published > 0)
 
+    def test_who_was_removed_is_told_nothing_by_former_keys_either(self) -> None:
+        """No card says any more where we are."""
+        ann = self.found_again(self.rotated(self.ann))
+        (cards,) = ann.people.succession._former
+        self.village.until(lambda: cards.published >= 2)
+        self.town.result(ann.desk.remove_contact(self.bob.key))
+        self.town.run(10)
+        published = cards.published
+        self.town.run(1.5 * HOUR_S)
+        self.assertEqual(cards.published, published)
+
     def test_a_transfer_goes_on_under_the_new_key(self) -> None:
         """One that was offered before is accepted and completed after."""
         path = self.village.folder / "picture"

@@ -172,6 +172,7 @@ class Circle:
         rows = [] if friend is None else self._people.farewell.begin(entry)
         self.register.keep(*rows)
         self.dismiss(key)
+        self._people.succession.silence(key)
         self._people.transfers.forget(name_of(entry))
         if friend is not None:
             self._people.farewell.go_on(entry)
@@ -184,6 +185,7 @@ class Circle:
         self.register.requests.withdraw(key)
         self.register.keep()
         self.dismiss(key)
+        self._people.succession.silence(key)
         self._people.transfers.forget(name_of(entry))
         self.changed(entry)
         return entry

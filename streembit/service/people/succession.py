@@ -153,6 +153,11 @@ class Succession:
             pair = Pair(former, friend.key, friend.agreement)
             cards.add(Friend(friend.name, friend.key, friend.agreement, pair, friend.talk))
 
+    def silence(self, contact: PublicKey) -> None:
+        """Publish nothing more under former keys for somebody who was removed or blocked."""
+        for cards in self._former:
+            cards.drop(contact)
+
     # --- ours
     def rotate(self, key_file: KeyFile, passcode: str | None) -> KeyChanged:
         """Take a new identity, and tell all contacts; this node goes on as it after a restart.
