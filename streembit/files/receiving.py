@@ -9,6 +9,7 @@ from streembit.errors import BadBlock, NotEnoughSpace, StreembitError
 from streembit.files.incoming import MAX_MARKS, Damaged, Incoming
 from streembit.files.manifest import Manifest
 from streembit.files.manifest import read as read_manifest
+from streembit.files.roundtrip import MAX_WINDOW_BYTES, WINDOW_BYTES
 from streembit.files.sending import MAX_OPEN_FILES
 from streembit.files.state import CANCELLED, DONE, Journal, Stand, State, kept_stand
 from streembit.jose.base64url import decode as b64decode
@@ -24,11 +25,10 @@ from streembit.wire.transfer import (
     Mark,
 )
 
-WINDOW_BYTES: Final = CHUNK_BYTES  # asked for and not written: what is sent twice when we die
 ASK_STEP_BYTES: Final = 256 * 1024  # an ask says so much more at least, or the rest
 RESERVE_BYTES: Final = 64 * 1024 * 1024  # stays free: the node's own database is on the disk too
 FILE_SPACE_BYTES: Final = 4096  # what a file takes beside its contents
-MAX_STRAY_BYTES: Final = 16 * WINDOW_BYTES  # of runs that are over; a pause leaves one window
+MAX_STRAY_BYTES: Final = 8 * MAX_WINDOW_BYTES  # of runs that are over; a pause leaves one window
 
 
 class Write(NamedTuple):
@@ -83,9 +83,11 @@ class Receiving:
         offer: what the contact offered.
         stand: where it stands.
         manifest: the list of files, or None until it has come.
+        window_bytes: how much is asked for ahead of what is written, at most.
     """
 
     def __init__(self, offer: FileOffer) -> None:
+        self.window_bytes = WINDOW_BYTES
         self.offer = offer
         self.stand = Stand()
         self.manifest: Manifest | None = None
@@ -237,7 +239,7 @@ class Receiving:
             incoming.block(frame)
             self.stand.moved_bytes += len(frame.data)
             steps += self._written(frame)
-            if incoming.is_inside and self.owed_bytes > WINDOW_BYTES - ASK_STEP_BYTES:
+            if incoming.is_inside and self.owed_bytes > self.window_bytes - ASK_STEP_BYTES:
                 return steps  # as most blocks are: nothing else can follow
         else:
             reads = incoming.wanted()[1] == 0  # none is under way: the mark may set one free
@@ -323,7 +325,7 @@ class Receiving:
         return [Ask(self._transfer, file, self._runs[file], incoming.start, reach)]
 
     def _room(self) -> int:
-        return WINDOW_BYTES - self.owed_bytes
+        return self.window_bytes - self.owed_bytes
 
     def _add(self, file: int, incoming: Incoming) -> None:
         self._last_run += 1

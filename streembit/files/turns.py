@@ -10,7 +10,7 @@ from streembit.errors import TooManyTransfers
 from streembit.files.sending import Read, Sending
 
 MAX_OFFERS_WAITING: Final = 16  # of one contact: more than a person looks at
-MAX_RUNNING: Final = 8  # transfers that a node receives at a time: their windows are 8 MiB
+MAX_RUNNING: Final = 8  # transfers that a node receives at a time: their windows are 32 MiB at most
 
 
 def check_offers(waiting: int) -> None:

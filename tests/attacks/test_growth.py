@@ -120,7 +120,7 @@ BOUNDS: Final = {
     "service.network.Network._reaching": "GateLimits.total: each is a dial under way",
     "service.node.Node.listening": "our own ports",
     "service.people.arrival.Arrival._idle": "who waits for our own stop",
-    "service.people.arrival.Arrival._steps": "WINDOW_BYTES of blocks, MAX_OPEN_FILES of the rest",
+    "service.people.arrival.Arrival._steps": "MAX_WINDOW_BYTES of blocks, MAX_OPEN_FILES of the rest",
     "service.people.cards.Cards._friends": "MAX_CONTACTS",
     "service.people.cards.Cards._numbers": "MAX_CONTACTS",
     "service.people.cards.Cards.days": "yesterday, today and tomorrow",

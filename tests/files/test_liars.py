@@ -21,7 +21,8 @@ from streembit.errors import (
     TransferState,
     WrongDigest,
 )
-from streembit.files.receiving import MAX_STRAY_BYTES, RESERVE_BYTES, WINDOW_BYTES, Receiving
+from streembit.files.receiving import MAX_STRAY_BYTES, RESERVE_BYTES, Receiving
+from streembit.files.roundtrip import WINDOW_BYTES
 from streembit.files.sending import MAX_COMPARED, MAX_OPEN_FILES, RUN_BYTES
 from streembit.files.state import State
 from streembit.wire.transfer import (

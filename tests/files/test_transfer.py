@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streembit.files.receiving import WINDOW_BYTES
+from streembit.files.roundtrip import WINDOW_BYTES
 from streembit.files.state import State
 from streembit.wire.transfer import CHUNK_BYTES
 from tests.files.rig import Pair, contents

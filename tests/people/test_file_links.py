@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from streembit.files.roundtrip import MAX_WINDOW_BYTES, WINDOW_BYTES
 from streembit.service.people_rows import TransferRow
 from streembit.service.roster import Superseded
-from streembit.wire.transfer import CHUNK_BYTES
+from streembit.wire.transfer import CHUNK_BYTES, read_content
 from tests.files.rig import contents
+from tests.people.duo import Party
+from tests.people.test_transfers import TransferCase
 from tests.people.village import PeopleCase, Person
 from tests.service.town import PORT
 
@@ -102,3 +106,54 @@ class LinkTests(PeopleCase):
         """Another one is dialled, and the file goes on over it."""
         sides = ((self.ann, self.bob), (self.bob, self.ann))
         self.disturbed(lambda step: self.end(*sides[step % 2]), SOON_S)
+
+
+class FarTests(TransferCase):
+    """A link that takes its time, and loses nothing."""
+
+    ONE_WAY_S = 0.025
+    TICK_S = 0.001
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.flying: deque[tuple[float, Party, Party, bytes]] = deque()
+
+    def tick(self) -> None:
+        """Let a millisecond go by: what was sent leaves, what is due arrives."""
+        now_s = self.duo.clock.seconds()
+        for party, other in ((self.alice, self.bob), (self.bob, self.alice)):
+            while party.wire is not None and party.wire.waiting:
+                due_s = now_s + self.ONE_WAY_S
+                self.flying.append((due_s, party, other, party.wire.take()))
+            while party.words:
+                other.transfers.hear(party.name, read_content(party.words.popleft()[1]))
+        while self.flying and self.flying[0][0] <= now_s:
+            _, party, other, payload = self.flying.popleft()
+            assert other.wire is not None
+            other.transfers.payload(party.name, other.wire, payload)
+        self.duo.clock.advance(self.TICK_S)
+
+    def test_the_way_is_kept_full(self) -> None:
+        """At 50 ms there and back 40 MiB a second at least: a window of a chunk carries half."""
+        files = self.write(a=32 * CHUNK_BYTES)
+        self.duo.connect()
+        self.duo.accept(self.duo.offer())
+        ticks, most = 0, 0
+        while self.states() != ("done", "done"):
+            self.tick()
+            ticks += 1
+            most = max(most, sum(len(payload) for *_, payload in self.flying))
+            self.assertLess(ticks * self.TICK_S, 32 / 40)
+        self.assertEqual(self.bob.files(), files)
+        self.assertLess(most, MAX_WINDOW_BYTES + CHUNK_BYTES // 4)
+
+    def test_a_short_way_needs_one_chunk(self) -> None:
+        """No more is on its way than a death may cost."""
+        self.ONE_WAY_S = 0.005
+        self.write(a=16 * CHUNK_BYTES)
+        self.duo.connect()
+        self.duo.accept(self.duo.offer())
+        while self.states() != ("done", "done"):
+            self.tick()
+            flying = sum(len(payload) for *_, payload in self.flying)
+            self.assertLess(flying, WINDOW_BYTES + CHUNK_BYTES // 16)

@@ -24,6 +24,7 @@ from streembit.files.receiving import (
     Step,
     Write,
 )
+from streembit.files.roundtrip import RoundTrip
 from streembit.files.state import State
 from streembit.service.people.lane import FileLink, Lane
 from streembit.wire.transfer import Ask, Block, Data, FileEntry, Mark, pack_ask
@@ -85,6 +86,7 @@ class Arrival:
         self._download = download
         self._lane = lane
         self._syncing = False
+        self._trip = RoundTrip()
         self._events = events
         self._link: FileLink | None = None
         self._steps: deque[Step | _Begin | _Discard] = deque()
@@ -95,6 +97,7 @@ class Arrival:
         """Start, or go on, over a link, once the disk has done what is to be done."""
         self.pause()
         self._link = link
+        self._trip = RoundTrip()
         link.expect_much()
         self.is_beginning = True
         self._do([_Begin()])
@@ -105,6 +108,8 @@ class Arrival:
         Raises:
             BadBlock, WrongDigest, BadManifest: the transfer has failed.
         """
+        self._trip.came(frame, self._lane.now_s())
+        self.receiving.window_bytes = self._trip.window_bytes
         steps = self.receiving.frame(frame)
         if len(steps) == 1 and isinstance(steps[0], Write) and self.receiving.owed_bytes:
             self._steps.append(steps[0])  # more is sure to come: both are written in one go
@@ -248,6 +253,7 @@ class Arrival:
         """Send an ask, unless the link that it was meant for was left."""
         if link is not None and link is self._link:
             with suppress(PeerGone):
+                self._trip.asked(ask, self._lane.now_s())
                 link.send(pack_ask(ask))
 
     def _stop(self) -> None:

@@ -48,6 +48,10 @@ class Lane:
         self._clock = clock
         self._slow_until_s = 0.0
 
+    def now_s(self) -> float:
+        """Return the time by the clock that the disk is measured with."""
+        return self._clock.seconds()
+
     def run(self, work: Callable[[], T]) -> Deferred[T]:
         """Fire with what the work comes to, however long it takes."""
         return self._disk(work)
