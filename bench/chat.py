@@ -6,8 +6,9 @@ that no client's asking is measured. A message takes from the call of
 `send_message`, which the local API makes too, to the event that says that it
 was delivered: the receiver has it on the medium then. A bare round trip is a
 signed `ping` request on the same link, from its sending to its verified
-answer. Both are measured in turn, one at a time. What the same disk takes
-to sync the writes of one message is shown beside them, and is in no bar.
+answer. Both are measured in turn, one at a time. A message waits twice for
+the disk: before it is sent, and before it is answered. What such a wait takes
+on this disk is measured in turn with them, and is shown for information.
 
     python -m bench.chat [--messages 400] [--folder FOLDER] [--json]
 """
@@ -226,6 +227,9 @@ def figures(times: Times) -> list[Figure]:
         Figure("a message until it is delivered, ms", delivered),
         Figure("  nine of ten within, ms", slow),
         Figure("one write of a commit's size, synced to this disk, ms", disk),
+        Figure(
+            "delivered, without two such waits, beside a round trip", (delivered - 2 * disk) / ping
+        ),
         Figure("delivered beside a bare round trip", delivered / ping, BAR),
     ]
 
