@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.files.roundtrip import WINDOW_BYTES
 from streembit.files.state import State
-from streembit.wire.transfer import CHUNK_BYTES
-from tests.files.rig import Pair, contents
+from streembit.wire.transfer import CHUNK_BYTES, Ask
+from tests.files.rig import TRANSFER, Pair, contents
 
 SIZES = (0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES + 70_000)
 
@@ -163,6 +163,24 @@ class ResumeTests(SynchronousTestCase):
         pair.begin()
         pair.run()
         self.assertTrue(pair.is_done())
+
+    def test_S1_a_read_that_lasts_longer_than_the_receiver(self) -> None:
+        """It counts its runs anew; what was read for the former one of a number gives nothing."""
+        pair = Pair(files_of(2 * CHUNK_BYTES))
+        sending = pair.sending
+        pair.accept()
+        first = Ask(TRANSFER, 0, 1, 0, CHUNK_BYTES)
+        sending.ask(first)
+        late = sending.next()
+        assert late is not None
+        data = pair.sources[0][: late.size_bytes]
+        sending.pause()
+        sending.ask(first)
+        read = sending.next()
+        assert read is not None
+        self.assertEqual(sending.fill(late, data), [])
+        self.assertEqual(sending.next(), read)
+        self.assertTrue(sending.fill(read, data))
 
     def test_a_pause_of_our_own_and_on_again(self) -> None:
         """What the link still brings is not taken for what is asked for then."""

@@ -394,6 +394,53 @@ class DeathTests(TransferCase):
         self.assertEqual(self.states(), ("done", "done"))
         self.assertEqual(self.bob.files(), files)
 
+    def test_an_ask_by_a_link_that_was_left(self) -> None:
+        """It comes late, and does not lead the sender back."""
+        files = self.write(a=SIZE)
+        self.duo.connect()
+        self.duo.accept(self.duo.offer())
+        self.duo.run(lambda: self.bob.row().done_bytes > CHUNK_BYTES)
+        left = self.alice.wire
+        late = pack_ask(Ask(b64decode(self.alice.row().id), 0, 2, 0, SIZE))
+        assert left is not None
+        self.duo.connect()
+        for _ in range(3):
+            self.duo.step()
+        self.alice.transfers.payload("bob", left, late)
+        self.duo.run()
+        self.assertEqual(self.states(), ("done", "done"))
+        self.assertEqual(self.bob.files(), files)
+
+    def test_a_link_takes_over_at_the_first_moment(self) -> None:
+        """While the disk looks what is there; the asks go by the new one."""
+        files = self.write(a=SIZE)
+        waiting: list[Callable[[], None]] = []
+
+        def disk(work: Callable[[], T], /) -> Deferred[T]:
+            done: Deferred[T] = Deferred()
+            waiting.append(lambda: done.callback(work()))
+            return done
+
+        self.duo.connect()
+        transfer = self.duo.offer()
+        self.duo.accept(transfer)
+        self.duo.run()
+        self.assertEqual(self.bob.files(), files)
+        self.bob.disk = disk
+        self.duo.kill(self.bob)
+        self.duo.connect()
+        again = self.duo.offer()
+        work = Deferred.fromCoroutine(self.bob.transfers.accept(again))
+        while not work.called:
+            waiting.pop(0)()
+        self.assertEqual(self.bob.transfers.row(again).state, "accepted")
+        self.duo.connect()
+        for _ in range(200):
+            self.duo.run()
+            while waiting:
+                waiting.pop(0)()
+        self.assertEqual(self.bob.transfers.row(again).state, "done")
+
     def test_S3_a_word_that_cannot_be_said_now(self) -> None:
         """It is said later."""
         self.write(a=10)
