@@ -172,7 +172,7 @@ class TheftTests(SuccessionCase):
         self.town.end(thief.node)
         ann = self.rotated(self.ann)
         self.village.until(lambda: self.village.are_contacts(ann, self.bob), 2 * HOUR_S)
-        thief = self.rotated(self.village.again(thief))
+        thief = self.rotated(self.village.again(thief, identity=self.first))
         self.village.until(lambda: "two keys" in self.alarm(), DISPUTED_S)
         self.check_no_words(thief, ann)
         proof = fingerprints.of(ann.node.identity.public)
