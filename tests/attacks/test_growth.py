@@ -120,7 +120,7 @@ BOUNDS: Final = {
     "service.network.Network._reaching": "GateLimits.total: each is a dial under way",
     "service.node.Node.listening": "our own ports",
     "service.people.arrival.Arrival._idle": "who waits for our own stop",
-    "service.people.arrival.Arrival._steps": "MAX_WINDOW_BYTES of blocks, MAX_OPEN_FILES of the rest",
+    "service.people.arrival.Arrival._steps": "MAX_WINDOW_BYTES, MAX_OPEN_FILES of the rest",
     "service.people.cards.Cards._friends": "MAX_CONTACTS",
     "service.people.cards.Cards._numbers": "MAX_CONTACTS",
     "service.people.cards.Cards.days": "yesterday, today and tomorrow",
@@ -142,15 +142,15 @@ BOUNDS: Final = {
     "service.people.people.People._shown_in_vain": "MAX_CONTACTS",
     "service.people.people.People.friends": "MAX_CONTACTS",
     "service.people.presence.Presences._theirs": "MAX_CONTACTS",
+    "service.people.roll.Roll.all": (
+        "MAX_OFFERS_WAITING a contact, MAX_FINISHED, and what our user agreed to"
+    ),
     "service.people.succession.Succession._former": "our own changes of keys",
     "service.people.talks.Talk.events": "the events of one turn",
     "service.people.talks.Talk.waiting": "what arrived in one turn: MAX_SERVING a peer",
     "service.people.talks.Talks._talks": "MAX_CONTACTS",
     "service.people.talks.Talks._touched": "MAX_CONTACTS",
-    "service.people.transfers.Transfers._companies": "our contacts",
-    "service.people.transfers.Transfers._transfers": (
-        "MAX_OFFERS_WAITING a contact, MAX_FINISHED, and what our user agreed to"
-    ),
+    "service.people.traffic.Traffic._companies": "our contacts",
     "service.people.transfers.Transfers.paths": "the names that `Download.complete` returns",
     "service.people.watch.Watch._places": "MAX_PLACES",
     "service.probes.Probes._groups": "MAX_PROBES",

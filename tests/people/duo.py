@@ -142,7 +142,7 @@ class Duo:
         party.wire = None
         for call in list(self.clock.getDelayedCalls()):
             owner = getattr(getattr(call, "func", None), "__self__", None)
-            if owner is party.transfers:
+            if owner in (party.transfers, party.transfers._roll, party.transfers._traffic):
                 call.cancel()
         other = self.other(party)
         if other.wire is not None:

@@ -24,12 +24,8 @@ from streembit.files.receiving import MAX_STRAY_BYTES
 from streembit.files.turns import MAX_OFFERS_WAITING, MAX_RUNNING
 from streembit.jose.base64url import decode as b64decode
 from streembit.jose.base64url import encode as b64
-from streembit.service.people.transfers import (
-    LOOK_EVERY_S,
-    MAX_FINISHED,
-    SILENCE_S,
-    TELL_EVERY_S,
-)
+from streembit.service.people.roll import MAX_FINISHED, TELL_EVERY_S
+from streembit.service.people.transfers import LOOK_EVERY_S, SILENCE_S
 from streembit.wire.transfer import (
     CHUNK_BYTES,
     MAX_BLOCK_BYTES,
@@ -315,7 +311,7 @@ class DeathTests(TransferCase):
         def die(_contact: str, _word: object) -> None:
             raise KeyboardInterrupt
 
-        self.bob.transfers._say = die
+        self.bob.transfers._roll._say = die
         with self.assertRaises(KeyboardInterrupt):
             self.bob.transfers.deny(transfer)
         self.duo.kill(self.bob)
@@ -388,7 +384,7 @@ class DeathTests(TransferCase):
             assert party.wire is not None
             party.wire.is_open = False
             party.wire = Wire()
-        self.bob.transfers._link_of = lambda _: self.bob.wire
+        self.bob.transfers._traffic._link_of = lambda _: self.bob.wire
         self.duo.clock.advance(LOOK_EVERY_S)
         self.duo.run()
         self.assertEqual(self.states(), ("done", "done"))
@@ -445,14 +441,14 @@ class DeathTests(TransferCase):
         """It is said later."""
         self.write(a=10)
         transfer = self.duo.offer()
-        say, full = self.bob.transfers._say, [True]
+        say, full = self.bob.transfers._roll._say, [True]
 
         def refuse(contact: str, word: FileContent) -> object:
             if full[0]:
                 raise DiskFull
             return say(contact, word)
 
-        self.bob.transfers._say = refuse
+        self.bob.transfers._roll._say = refuse
         self.bob.transfers.deny(transfer)
         self.duo.run()
         self.assertEqual(self.states(), ("offered", "denied"))
