@@ -15,6 +15,7 @@ code, or BadAnswer.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -157,14 +158,20 @@ class Chat:
         return self._client.message.typing(self._contact, on)
 
     async def __aiter__(self) -> AsyncIterator[rows.MessageRow]:
-        """Yield their messages from now on, none left out, and mark them as read."""
+        """Yield their messages from now on, none left out, and mark them as read.
+
+        A node that is gone is waited for, as `events` does: what came meanwhile follows.
+        """
         key = (await self._client.contact.show(self._contact)).public_key
         newest = await self._client.message.list(self._contact, limit=1)
         shown = newest[-1].number if newest else 0
         async for happened in self._client.events():
             event = happened.event
             if isinstance(event, Notice) and event.code == LOST:
-                news = await self._above(shown)
+                try:
+                    news = await self._above(shown)
+                except NodeNotRunning:  # gone again: its next start is a gap as well
+                    continue
             elif isinstance(event, Arrived) and event.message.contact == key:
                 news = [event.message]
             else:
@@ -173,7 +180,8 @@ class Chat:
                 if row.number > shown and not row.outgoing:
                     shown = row.number
                     yield row
-                    await self._client.message.read(self._contact, shown)
+                    with suppress(NodeNotRunning):  # told with the next message
+                        await self._client.message.read(self._contact, shown)
 
     async def _above(self, number: int) -> list[rows.MessageRow]:
         """Return all of the conversation that has higher numbers."""

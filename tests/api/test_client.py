@@ -52,6 +52,15 @@ class ClientCase(TestCase):
         self.addCleanup(self.people.feed.stop)
         return service
 
+    async def again(self) -> None:
+        """Stop the node, and start it with the same history."""
+        self.people.feed.stop()
+        await self.service.stopService()
+        history, self.people = self.people.history, FakePeople(clock)
+        self.people.history = history
+        self.people.feed = type(self.people.feed)(clock, 0xBEEF)
+        self.service = self.started()
+
     async def until(self, done: Callable[[], object]) -> None:
         """Wait; the test's own timeout ends a wait in vain."""
         while not done():
@@ -212,11 +221,7 @@ class EventsTests(ClientCase):
         """The client waits for it by itself."""
         following = self.following(2)
         await self.until(lambda: self.people.feed.waiting)
-        self.people.feed.stop()
-        await self.service.stopService()
-        self.people = FakePeople(clock)
-        self.people.feed = type(self.people.feed)(clock, 0xBEEF)
-        self.started()
+        await self.again()
         self.people.hear("after")
         lost, arrived = [h.event for h in await following]
         assert isinstance(lost, Notice)
@@ -247,6 +252,28 @@ class ChatTests(ClientCase):
         texts = [message.text for message in heard]
         self.assertEqual(texts, ["hi", *(f"m{number}" for number in range(1100))])
         self.assertEqual(self.people.book[BOB_KEY].unread, 0)
+        listening.cancel()
+        await self.assertFailure(listening, CancelledError)
+
+    async def test_a_conversation_goes_on_after_the_node_was_started_again(self) -> None:
+        """Also where it stops between a message and the word that it was read."""
+        heard: list[str] = []
+
+        async def listen() -> None:
+            async for message in self.client.chat("Bob"):
+                heard.append(message.text)
+                if message.text == "stop":
+                    self.people.feed.stop()
+                    await self.service.stopService()
+
+        listening = Deferred.fromCoroutine(listen())
+        await self.until(lambda: self.people.feed.waiting)
+        self.people.hear("stop")
+        await self.until(lambda: heard == ["stop"])
+        await deferLater(clock, LOOK_EVERY_S)
+        await self.again()
+        self.people.hear("after")
+        await self.until(lambda: heard == ["stop", "after"])
         listening.cancel()
         await self.assertFailure(listening, CancelledError)
 
