@@ -234,6 +234,20 @@ class WayTests(TransferCase):
         self.duo.run()
         self.assertEqual({row.state for row in self.bob.transfers.rows()}, {"done"})
 
+    def test_who_is_silent_lets_others_go_first(self) -> None:
+        """A minute of nothing, and those that wait have the places."""
+        self.write(a=300_000)
+        self.duo.connect()
+        transfers = [self.duo.offer() for _ in range(MAX_RUNNING + 3)]
+        for transfer in transfers:
+            self.duo.accept(transfer)
+        assert self.bob.wire is not None
+        self.bob.wire.waiting.clear()  # no ask reaches Alice
+        self.duo.clock.pump([LOOK_EVERY_S] * int(SILENCE_S / LOOK_EVERY_S + 1))
+        states = {row.id: row.state for row in self.bob.transfers.rows()}
+        self.assertEqual({states[late] for late in transfers[MAX_RUNNING:]}, {"running"})
+        self.assertEqual(list(states.values()).count("running"), MAX_RUNNING)
+
     def test_progress_is_told_now_and_then(self) -> None:
         """Not at each block."""
         self.write(a=SIZE)

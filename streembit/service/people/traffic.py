@@ -182,12 +182,15 @@ class Traffic:
     # --- receiving
 
     def begin_some(self) -> None:
-        """Let transfers run for which there is a link, as many as may run at a time."""
+        """Let transfers run for which there is a link, as many as may run at a time.
+
+        Those whose senders were silent come last: their places go to others.
+        """
         running = sum(
             each.arrival is not None and each.stand.state is State.RUNNING
             for each in self._roll.all.values()
         )
-        for transfer in list(self._roll.all.values()):
+        for transfer in sorted(self._roll.all.values(), key=_silences):
             if running >= MAX_RUNNING:
                 return
             running += self._restart(transfer)
@@ -235,3 +238,8 @@ class Traffic:
             self.begin_some()
         if linked:
             self._watch_soon()
+
+
+def _silences(transfer: Transfer) -> int:
+    """Return how many times in a row what was asked for did not come."""
+    return 0 if transfer.arrival is None else transfer.arrival.silences
