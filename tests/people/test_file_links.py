@@ -76,12 +76,12 @@ class LinkTests(PeopleCase):
         (path,) = self.rows(self.bob)[0].paths
         self.assertEqual(Path(path).read_bytes(), contents(SIZE))
 
-    def test_D5_links_that_take_over(self) -> None:
+    def test_links_that_take_over(self) -> None:
         """Either side dials once more: the other link is used from then on, or when one ends."""
         sides = ((self.ann, self.bob), (self.bob, self.ann))
         self.disturbed(lambda step: self.dial(*sides[step % 2]), WHILE_LINKED_S)
 
-    def test_D5_both_dial_at_once(self) -> None:
+    def test_both_dial_at_once(self) -> None:
         """Two links at a time, of which one ends after its grace."""
 
         def both(_step: int) -> None:
@@ -91,7 +91,7 @@ class LinkTests(PeopleCase):
 
         self.disturbed(both, WHILE_LINKED_S)
 
-    def test_D5_the_link_in_use_ends_while_there_is_another(self) -> None:
+    def test_the_link_in_use_ends_while_there_is_another(self) -> None:
         """The spare one takes over without a pause, whether the other is cut or left in order."""
         sides = ((self.ann, self.bob), (self.bob, self.ann))
 
@@ -102,7 +102,7 @@ class LinkTests(PeopleCase):
 
         self.disturbed(end, WHILE_LINKED_S)
 
-    def test_D5_links_that_end(self) -> None:
+    def test_links_that_end(self) -> None:
         """Another one is dialled, and the file goes on over it."""
         sides = ((self.ann, self.bob), (self.bob, self.ann))
         self.disturbed(lambda step: self.end(*sides[step % 2]), SOON_S)
