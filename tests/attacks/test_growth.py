@@ -123,6 +123,7 @@ BOUNDS: Final = {
     "service.people.arrival.Arrival._steps": "MAX_WINDOW_BYTES, MAX_OPEN_FILES of the rest",
     "service.people.cards.Cards._friends": "MAX_CONTACTS",
     "service.people.cards.Cards._numbers": "MAX_CONTACTS",
+    "service.people.circle.Circle._over": "MAX_CONTACTS",
     "service.people.cards.Cards.days": "yesterday, today and tomorrow",
     "service.people.diary.Diary._times_s": "as many as contacts and requests",
     "service.people.drops.Drops._fetching": "MAX_CONTACTS",

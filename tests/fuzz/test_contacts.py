@@ -161,7 +161,11 @@ class RotationTests(ContactsFuzz):
             except RemoteError:
                 assert rotation.read_revocation(text, NETWORK, NOW_S) == ANN.public
 
-        self.assert_both(run(read, [token.encode(), void.encode()], CASES, 68, RemoteError))
+        corpus = [token.encode(), void.encode()]
+        for good in corpus:
+            read(good)
+        # Hardly any change leaves both signatures as they were.
+        self.assertGreater(run(read, corpus, CASES, 68, RemoteError).refused, CASES // 2)
 
     def test_B5_mutated_claims(self) -> None:
         """Whatever Ann signs about Cat's statement: one contact stays, as Ann or as Cat."""
