@@ -10,6 +10,7 @@ from streembit.wire.transfer import CHUNK_BYTES, Ask, Block, Mark
 
 WINDOW_BYTES: Final = CHUNK_BYTES  # asked for and not written: what is sent twice when we die
 MAX_WINDOW_BYTES: Final = 4 * CHUNK_BYTES  # of a long way, which takes 80 MB/s at 50 ms by this
+SAMPLES: Final = 8  # before a way counts as long: a busy machine is slow now and then
 LONG_S: Final = 0.02  # a chunk in each such time is 50 MB/s, beyond what most lines carry
 
 
@@ -25,13 +26,15 @@ class RoundTrip:
 
     def __init__(self) -> None:
         self.least_s = inf
+        self._samples = 0
         self._run = self._upto = 0  # of the newest ask
         self._awaited: tuple[int, int, float] | None = None  # run, place before it, time
 
     @property
     def window_bytes(self) -> int:
         """How much should be asked for ahead of what is written."""
-        return MAX_WINDOW_BYTES if LONG_S < self.least_s < inf else WINDOW_BYTES
+        is_long = self._samples >= SAMPLES and self.least_s > LONG_S
+        return MAX_WINDOW_BYTES if is_long else WINDOW_BYTES
 
     def asked(self, ask: Ask, now_s: float) -> None:
         """Note that an ask leaves now."""
@@ -50,4 +53,5 @@ class RoundTrip:
         end = frame.end if isinstance(frame, Mark) else frame.offset + len(frame.data)
         if frame.run == run and end > known:
             self._awaited = None
+            self._samples += 1
             self.least_s = min(self.least_s, max(0.0, now_s - asked_s))

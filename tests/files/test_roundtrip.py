@@ -6,7 +6,13 @@ from math import inf
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streembit.files.roundtrip import LONG_S, MAX_WINDOW_BYTES, WINDOW_BYTES, RoundTrip
+from streembit.files.roundtrip import (
+    LONG_S,
+    MAX_WINDOW_BYTES,
+    SAMPLES,
+    WINDOW_BYTES,
+    RoundTrip,
+)
 from streembit.files.sending import MAX_OPEN_FILES
 from streembit.wire.transfer import Ask, Block, Mark
 
@@ -34,7 +40,17 @@ class RoundTripTests(SynchronousTestCase):
         self.trip.asked(ask(1, 100), 5.0)
         self.assertEqual((self.trip.least_s, self.trip.window_bytes), (inf, WINDOW_BYTES))
         self.trip.came(Mark(TRANSFER, 1, 1, 50, bytes(32)), 5.25)
-        self.assertEqual((self.trip.least_s, self.trip.window_bytes), (0.25, MAX_WINDOW_BYTES))
+        self.assertEqual(self.trip.least_s, 0.25)
+
+    def test_a_way_is_long_after_so_many_times(self) -> None:
+        """A machine that was busy once makes nobody send more twice."""
+        windows = []
+        for number in range(1, SAMPLES + 1):
+            windows.append(self.trip.window_bytes)
+            self.trip.asked(ask(number, 10), 0.0)
+            self.trip.came(block(number, 0, 10), 0.25)
+        self.assertEqual(set(windows), {WINDOW_BYTES})
+        self.assertEqual(self.trip.window_bytes, MAX_WINDOW_BYTES)
 
     def test_only_what_was_not_asked_for_before_counts(self) -> None:
         """Blocks of the ask before it say nothing."""

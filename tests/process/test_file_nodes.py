@@ -31,7 +31,7 @@ BLOCKS: Final = CHUNK_BYTES // READ_BYTES * -(-READ_BYTES // MAX_BLOCK_BYTES)  #
 # What a file takes of TCP beside its bytes; then its marks, once more after each death.
 AROUND_BYTES: Final = (CHUNKS + 1) * BLOCKS * FRAME_BYTES
 MARKS_BYTES: Final = (CHUNKS + 1) * (FRAME_BYTES + 32)
-WORDS_BYTES: Final = 64 * 1024  # of a life of a node: links, records, parcels, cards
+WORDS_BYTES: Final = 128 * 1024  # of a life of a node: its two cards, for two nodes, are half
 
 
 class FileNodeTests(ProcessCase):
