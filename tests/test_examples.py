@@ -86,6 +86,7 @@ class ExampleTests(TwistdCase):
         self.manager.words.clear()
         node = self.start("node", "node", "--seed", self.address(seed))
         await self.ready(node)
+        await self.until("127.0.0.1", "node", "peer", "list")
         home = str(self.folder / "node")
         said = await self.output(self.example("publish_reading", home, "Home/Temperature", "21.5"))
         self.assertIn("lies with 1 other nodes", said)
