@@ -123,6 +123,7 @@ class PeopleFacade(Protocol):
 
         Raises:
             TooLarge: more than MAX_TEXT_CHARS characters.
+            WrongState: no contact, or one who has ended it.
             OutboxFull
         """
 

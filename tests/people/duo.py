@@ -69,16 +69,28 @@ class Party:
         self.told: list[TransferRow] = []
         self.wire: Wire | None = None
         self.refusals: list[StreembitError] = []
+        self.mouth: Callable[[str, FileContent], object] = self.say
+        self.found: Wire | None = None  # the link that the node would name when asked
         self.start()
 
     def start(self) -> None:
         """Come up, with what the chest has."""
         self.transfers = Transfers(
-            self.chest, self.clock, self.disk, self.downloads, self._say, self.told.append
+            self.chest,
+            self.clock,
+            self.disk,
+            self.downloads,
+            self._say,
+            self.told.append,
+            lambda _contact: self.found,
         )
         self.transfers.startService()
 
     def _say(self, contact: str, word: FileContent) -> None:
+        self.mouth(contact, word)
+
+    def say(self, contact: str, word: FileContent) -> None:
+        """Take a word that is on its way; `mouth` may be something else than this."""
         self.words.append((contact, pack_content(word)))
 
     def row(self) -> TransferRow:

@@ -11,6 +11,7 @@ from streembit.errors import (
     KeyRefused,
     NameTaken,
     WrongPasscode,
+    WrongState,
 )
 from streembit.jose.keys import Identity
 from streembit.service.people_events import KeyReplaced, Notice
@@ -36,6 +37,21 @@ class RemovalTests(PeopleCase):
         self.assertNotIn(key.text, self.ann.node.network.roster)
         codes = [event.code for event in self.bob.events() if isinstance(event, Notice)]
         self.assertIn("contact-ended", codes)
+
+    def test_nothing_is_promised_to_who_has_ended_the_contact(self) -> None:
+        """A message or files would wait in vain; what is there can still be read and deleted."""
+        self.town.result(self.ann.desk.remove_contact(self.bob.key))
+        self.town.run(5)
+        before = self.town.result(self.bob.desk.list_messages(self.ann.key, None, 10))
+        for work in (
+            self.bob.desk.send_message(self.ann.key, "still there?"),
+            self.bob.desk.send_files(self.ann.key, ["/"]),
+        ):
+            with self.assertRaisesRegex(WrongState, "ended"):
+                self.town.result(work)
+        after = self.town.result(self.bob.desk.list_messages(self.ann.key, None, 10))
+        self.assertEqual(after, before)
+        self.town.result(self.bob.desk.delete_message(self.ann.key, before[0].id))
 
     def test_the_records_become_tombstones(self) -> None:
         """Today's and tomorrow's card, on every node that has them; nothing is left to do then."""

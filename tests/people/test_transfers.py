@@ -325,9 +325,10 @@ class DeathTests(TransferCase):
         def die(_contact: str, _word: object) -> None:
             raise KeyboardInterrupt
 
-        self.bob.transfers._roll._say = die
+        self.bob.mouth = die
         with self.assertRaises(KeyboardInterrupt):
             self.bob.transfers.deny(transfer)
+        self.bob.mouth = self.bob.say
         self.duo.kill(self.bob)
         self.duo.run()
         self.assertEqual(self.states(), ("denied", "denied"))
@@ -398,7 +399,7 @@ class DeathTests(TransferCase):
             assert party.wire is not None
             party.wire.is_open = False
             party.wire = Wire()
-        self.bob.transfers._traffic._link_of = lambda _: self.bob.wire
+        self.bob.found = self.bob.wire
         self.duo.clock.advance(LOOK_EVERY_S)
         self.duo.run()
         self.assertEqual(self.states(), ("done", "done"))
@@ -455,18 +456,15 @@ class DeathTests(TransferCase):
         """It is said later."""
         self.write(a=10)
         transfer = self.duo.offer()
-        say, full = self.bob.transfers._roll._say, [True]
 
-        def refuse(contact: str, word: FileContent) -> object:
-            if full[0]:
-                raise DiskFull
-            return say(contact, word)
+        def refuse(_contact: str, _word: FileContent) -> object:
+            raise DiskFull
 
-        self.bob.transfers._roll._say = refuse
+        self.bob.mouth = refuse
         self.bob.transfers.deny(transfer)
         self.duo.run()
         self.assertEqual(self.states(), ("offered", "denied"))
-        full[0] = False
+        self.bob.mouth = self.bob.say
         self.duo.clock.advance(LOOK_EVERY_S)
         self.duo.run()
         self.assertEqual(self.states(), ("denied", "denied"))

@@ -222,6 +222,10 @@ class Circle:
         self._people.talks.settle()
         self._people.transfers.forget(friend.name, ENDED)
 
+    def is_ended(self, key: PublicKey) -> bool:
+        """Tell whether a contact has ended it, as far as we heard since our start."""
+        return key in self._over
+
     def goes_on(self, friend: Friend) -> None:
         """Note that a contact speaks to us as one: an end is told again if there is another."""
         self._over.discard(friend.key)

@@ -13,7 +13,7 @@ from streembit.chat.history import Entry as Said
 from streembit.contacts import offer as offers
 from streembit.contacts.entry import Entry
 from streembit.contacts.offer import Offer
-from streembit.errors import BadName, BadOffer, NotFound, TooLarge
+from streembit.errors import BadName, BadOffer, NotFound, TooLarge, WrongState
 from streembit.jose import base64url
 from streembit.jose import fingerprint as fingerprints
 from streembit.jose.keys import PublicKey
@@ -137,7 +137,7 @@ class PeopleDesk:
             raise TooLarge("a message", size_chars=len(text), limit_chars=MAX_TEXT_CHARS)
         if not text:
             raise BadName("a message says something")
-        talk = self._talk(contact)
+        talk = self._open_talk(contact)
         name = base64url.encode(os.urandom(ID_BYTES))
         number = await talk.write(Text(name, int(self._now_s()), text))
         return self._message(talk, self._said(talk, number))
@@ -172,7 +172,7 @@ class PeopleDesk:
     # --- files
     async def send_files(self, contact: str, paths: Sequence[str]) -> TransferRow:
         """See `PeopleFacade`."""
-        friend = self._people.friends[self._talk(contact).contact]
+        friend = self._people.friends[self._open_talk(contact).contact]
         row = await self._people.transfers.offer(friend.name, _absolute(paths))
         return self._people.transfer_row(row)
 
@@ -270,6 +270,13 @@ class PeopleDesk:
         """Return the talk with a contact with whom words may be exchanged now."""
         key = self._circle.book.check_usable(self._key(contact)).public()
         return self._people.friends[key].talk
+
+    def _open_talk(self, contact: str) -> Talk:
+        """Return the talk with a contact who still hears us."""
+        talk = self._talk(contact)
+        if self._circle.is_ended(talk.contact):
+            raise WrongState("they have ended the contact; it takes a new request or offer")
+        return talk
 
     def _offers(self, text: str) -> list[Offer]:
         """Return the offers in a text, all of them good."""

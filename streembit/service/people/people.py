@@ -159,6 +159,7 @@ class People(MultiService):
         key, agreement = entry.public(), PublicKey.parse(entry.agreement)
         known = self.friends.get(key)
         if known is not None and known.agreement == agreement:
+            self.circle.goes_on(known)
             return known
         self.unfriend(key)
         self.farewell.stop(key)
