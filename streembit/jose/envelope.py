@@ -11,11 +11,13 @@ from streembit.jose import jws
 from streembit.jose.jws import Kind, Unverified
 from streembit.jose.keys import ParsedKeys, PrivateKey, PublicKey
 from streembit.wire import codec
+from streembit.wire.hub import EntryClaims, Envelope, HubClaims
 from streembit.wire.message import Letter, RecordClaims, Rpc
 from streembit.wire.offer import OfferClaims, RevocationClaims, RotationClaims, SuccessorClaims
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+F = TypeVar("F", HubClaims, Envelope)
 
 _MADE_HERE: Final = object()
 
@@ -49,6 +51,16 @@ class ParsedRpc:
 
     def __init__(self, rpc: Rpc, unverified: Unverified) -> None:
         self.rpc = rpc
+        self.unverified = unverified
+
+
+class ParsedFrame(Generic[T_co]):
+    """A frame of a hub or its member that has been read but not verified."""
+
+    __slots__ = ("claims", "unverified")
+
+    def __init__(self, claims: T_co, unverified: Unverified) -> None:
+        self.claims = claims
         self.unverified = unverified
 
 
@@ -176,11 +188,58 @@ def verify_revocation(token: str | bytes) -> Verified[RevocationClaims]:
     return _verified(token, Kind.REVOCATION, RevocationClaims, _issuer)
 
 
+def sign_frame(key: PrivateKey, claims: HubClaims) -> bytes:
+    """Return the signed token of a frame; `claims.iss` must be the key's text."""
+    return jws.sign(Kind.HUB, codec.encode(claims), key)
+
+
+def sign_envelope(key: PrivateKey, claims: Envelope) -> bytes:
+    """Return the signed token of an envelope; `claims.iss` must be the key's text."""
+    return jws.sign(Kind.ENVELOPE, codec.encode(claims), key)
+
+
+def parse_frame(token: bytes) -> ParsedFrame[HubClaims] | ParsedFrame[Envelope]:
+    """Read a frame or an envelope, whichever its header says, without checking who signed it.
+
+    Raises:
+        BadToken, BadHeader, BadJson: it is neither.
+    """
+    if token.startswith(Kind.ENVELOPE.prefix):
+        unverified = jws.split(token, Kind.ENVELOPE)
+        return ParsedFrame(codec.decode(unverified.payload, Envelope), unverified)
+    unverified = jws.split(token, Kind.HUB)
+    return ParsedFrame(codec.decode(unverified.payload, HubClaims), unverified)
+
+
+def verify_frame(parsed: ParsedFrame[F], key: PublicKey) -> Verified[F]:
+    """Check that `key` is the frame's issuer and signed it.
+
+    Raises:
+        WrongIssuer, BadSignature
+    """
+    if parsed.claims.iss != key.text:
+        raise WrongIssuer("the frame names another sender")
+    parsed.unverified.check(key)
+    return Verified(parsed.claims, key, parsed.unverified.signing_input, _MADE_HERE)
+
+
+def sign_entry(key: PrivateKey, claims: EntryClaims) -> str:
+    """Return a directory entry; `claims.iss` must be the key's text."""
+    return jws.sign(Kind.ENTRY, codec.encode(claims), key).decode("ascii")
+
+
+def verify_entry(token: str | bytes) -> Verified[EntryClaims]:
+    """Return a directory entry that the key named in it signed; raise as `verify_offer`."""
+    return _verified(token, Kind.ENTRY, EntryClaims, _issuer)
+
+
 def _shown_key(claims: OfferClaims) -> PublicKey:
     return PublicKey.from_hex(claims.public_key)
 
 
-def _issuer(claims: SuccessorClaims | RotationClaims | RevocationClaims) -> PublicKey:
+def _issuer(
+    claims: SuccessorClaims | RotationClaims | RevocationClaims | EntryClaims,
+) -> PublicKey:
     return PublicKey.from_text(claims.iss)
 
 

@@ -25,6 +25,8 @@ class Kind(Enum):
     RECORD = "record+jwt"
     OFFER = "offer+jwt"
     HUB = "hub+jwt"
+    ENVELOPE = "envelope+jwt"
+    ENTRY = "entry+jwt"
     SEALED = "sealed+jwt"
     ROTATION = "rotation+jwt"
     SUCCESSOR = "successor+jwt"
