@@ -1,7 +1,7 @@
 """Hundreds of whole nodes in one process: exact look-ups, quiet links, records that outlive losses.
 
 Each node is the service tree of `streembit-node` with its handshakes, signatures and upkeep, at an
-address of its own on the in-memory network (streembit/testing.py): one clock, one seed. They join
+address of its own on the in-memory network (streembit/testing/): one clock, one seed. They join
 one after another through the first, and what they find is compared with brute force. For each loss
 the settled network is forked: killed nodes reset their connections, silent ones say nothing more.
 

@@ -1,7 +1,7 @@
 """A start with a hundred contacts: how hard the network is asked, and how long all takes.
 
 A whole node with its people joins a network of whole nodes in one process
-(streembit/testing.py): one clock, one seed. None of the contacts is there, so
+(streembit/testing/): one clock, one seed. None of the contacts is there, so
 that each is looked for again and again: two cards are published for each of
 them, and theirs are looked up. Then the node ends and starts again with what
 it kept. Counted are the look-ups and puts in flight at a time, and

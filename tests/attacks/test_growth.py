@@ -351,7 +351,7 @@ def sizes(root: object) -> dict[str, int]:
 def members(owner: object) -> Iterator[tuple[str, Any]]:
     """Yield what an object of ours consists of."""
     module = type(owner).__module__
-    if not module.startswith("streembit.") or module == "streembit.testing":
+    if not module.startswith("streembit.") or module.startswith("streembit.testing."):
         return
     yield from getattr(owner, "__dict__", {}).items()
     for kind in type(owner).__mro__:
