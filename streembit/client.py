@@ -76,17 +76,21 @@ class Client:
         return self._ask("GET", "/v1/doctor", network.Checks)
 
     def settings(
-        self, *, read_receipts: bool | None = None, downloads: Path | str | None = None
+        self,
+        *,
+        read_receipts: bool | None = None,
+        downloads: Path | str | None = None,
+        presence: bool | None = None,
     ) -> Deferred[rows.PeopleSettings]:
         """Return what the user decided, changed in what is given."""
-        if read_receipts is None and downloads is None:
+        if read_receipts is None and downloads is None and presence is None:
             return self._ask("GET", "/v1/settings", rows.PeopleSettings)
         folder = None if downloads is None else absolute(downloads)
-        body = account.ChangeSettings(read_receipts, folder)
+        body = account.ChangeSettings(read_receipts, folder, presence)
         return self._ask("PUT", "/v1/settings", rows.PeopleSettings, body)
 
     def presence(self, state: rows.PresenceState) -> Deferred[Done]:
-        """Tell linked contacts whether the user is here; for a minute."""
+        """Tell linked contacts who may know whether the user is here; for a minute."""
         return self._ask("PUT", "/v1/presence", Done, messages.SetPresence(state))
 
     def wipe(self, account_name: str) -> Deferred[Done]:

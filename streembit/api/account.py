@@ -22,6 +22,7 @@ class ChangeSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     read_receipts: bool | None = None
     downloads: PathText | None = None
+    presence: bool | None = None
 
 
 class UnlockKey(Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,7 +42,8 @@ async def _settings(people: PeopleFacade, _ask: Ask) -> rows.PeopleSettings:
 
 
 async def _change_settings(people: PeopleFacade, ask: Ask) -> rows.PeopleSettings:
-    return await people.change_settings(ask.body.read_receipts, ask.body.downloads)
+    body = ask.body
+    return await people.change_settings(body.read_receipts, body.downloads, body.presence)
 
 
 async def _rotate_key(people: PeopleFacade, ask: Ask) -> rows.KeyChanged:

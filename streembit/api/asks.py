@@ -106,6 +106,16 @@ class Contacts:
         """End a contact."""
         return self._ask("DELETE", _path("contacts", contact), rows.ContactRow)
 
+    def receipts(self, contact: str, on: bool | None) -> Deferred[rows.ContactRow]:
+        """Tell a contact what is read, or not; None: as the settings say."""
+        body = contacts.Decide(on)
+        return self._ask("PUT", _path("contacts", contact, "receipts"), rows.ContactRow, body)
+
+    def presence(self, contact: str, on: bool | None) -> Deferred[rows.ContactRow]:
+        """Tell a contact when the user is here and types, or not; None: as the settings say."""
+        body = contacts.Decide(on)
+        return self._ask("PUT", _path("contacts", contact, "presence"), rows.ContactRow, body)
+
     def block(self, contact: str) -> Deferred[rows.ContactRow]:
         """Refuse a contact's key without telling it."""
         return self._ask("PUT", _path("contacts", contact, "block"), rows.ContactRow)

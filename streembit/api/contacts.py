@@ -78,6 +78,12 @@ class VerifyContact(Struct, frozen=True, forbid_unknown_fields=True):
     proof: Annotated[str, Meta(min_length=1, max_length=MAX_PROOF_CHARS)]
 
 
+class Decide(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is decided for one contact; null: as the settings say."""
+
+    on: bool | None
+
+
 class Offers(Struct, frozen=True):
     """Our own offers."""
 
@@ -152,6 +158,14 @@ async def _rename_contact(people: PeopleFacade, ask: Ask) -> rows.ContactRow:
 
 async def _verify_contact(people: PeopleFacade, ask: Ask) -> rows.ContactRow:
     return await people.verify_contact(ask.checked(CONTACT), ask.body.proof)
+
+
+async def _set_receipts(people: PeopleFacade, ask: Ask) -> rows.ContactRow:
+    return await people.set_receipts(ask.checked(CONTACT), ask.body.on)
+
+
+async def _show_presence(people: PeopleFacade, ask: Ask) -> rows.ContactRow:
+    return await people.show_presence(ask.checked(CONTACT), ask.body.on)
 
 
 async def _block_contact(people: PeopleFacade, ask: Ask) -> rows.ContactRow:
@@ -271,6 +285,28 @@ OPERATIONS: Final[tuple[Operation[PeopleFacade], ...]] = (
         (CONTACT,),
         VerifyContact,
         ("bad-words", "fingerprint-differs", *OF_CONTACT),
+    ),
+    Operation(
+        "set_receipts",
+        "PUT",
+        "/v1/contacts/{contact}/receipts",
+        "Tell a contact what the user reads, or not, or as the settings say.",
+        rows.ContactRow,
+        _set_receipts,
+        (CONTACT,),
+        Decide,
+        OF_CONTACT,
+    ),
+    Operation(
+        "show_presence",
+        "PUT",
+        "/v1/contacts/{contact}/presence",
+        "Tell a contact when the user is here and types, or not, or as the settings say.",
+        rows.ContactRow,
+        _show_presence,
+        (CONTACT,),
+        Decide,
+        OF_CONTACT,
     ),
     Operation(
         "block_contact",

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 SHORT_KEY_CHARS = 12  # tells the keys of one's own requests apart
 
+DECISIONS = {"on": True, "off": False, "default": None}
+_decision = click.argument("decision", type=click.Choice(list(DECISIONS)))
+
 _note = click.option("--note", metavar="TEXT", default="", help="A remark for them.")
 
 
@@ -225,6 +228,47 @@ def unblock(settings: Settings, name: str) -> None:
     _told(settings, settings.client().ask("DELETE", path_of(name, "block"), ContactRow))
 
 
+@contact.command(
+    examples=("streembit contact receipts Bob on", "streembit contact receipts Bob default")
+)
+@click.argument("name")
+@_decision
+@pass_settings
+def receipts(settings: Settings, name: str, decision: str) -> None:
+    """Let NAME know what you have read, or not.
+
+    `default` is as `streembit settings --read-receipts` says for all contacts.
+    """
+    _decide(settings, name, "receipts", decision)
+
+
+@contact.command(
+    examples=("streembit contact presence Bob off", "streembit contact presence Bob default")
+)
+@click.argument("name")
+@_decision
+@pass_settings
+def presence(settings: Settings, name: str, decision: str) -> None:
+    """Let NAME know when you are here and type, or not.
+
+    `default` is as `streembit settings --presence` says for all contacts.
+    """
+    _decide(settings, name, "presence", decision)
+
+
+def _decide(settings: Settings, name: str, what: str, decision: str) -> None:
+    """Decide what a contact is told, and print it."""
+    from streembit.api.contacts import Decide
+    from streembit.service.people_rows import ContactRow
+
+    body = Decide(DECISIONS[decision])
+    row = settings.client().ask("PUT", path_of(name, what), ContactRow, body)
+    if settings.json:
+        show.as_json(row)
+    else:
+        show.line(f"{row.name} is told: {_told_of_us(row)}")
+
+
 STATES = {
     "contact": "contact",
     "asked": "asked, has not answered",
@@ -273,11 +317,21 @@ def _facts(row: ContactRow) -> Iterator[tuple[str, object]]:
     yield "last seen", "never" if row.last_seen is None else show.moment(row.last_seen)
     yield "added", show.moment(row.added)
     yield "addresses", ", ".join(row.addresses) or "none known"
+    yield "is told", _told_of_us(row)
     yield "messages", f"{row.unread} unread, {row.queued} not delivered"
     if row.note:
         yield "note", row.note
     if row.alarm:
         yield "ALARM", row.alarm
+
+
+def _told_of_us(row: ContactRow) -> str:
+    """Return what they are told of the user, and what of it was not decided for them."""
+    receipts = "on" if "receipts" in row.told else "off"
+    presence = "on" if "presence" in row.told else "off"
+    of_receipts = " (the default)" if row.receipts is None else ""
+    of_presence = " (the default)" if row.shows_presence is None else ""
+    return f"read receipts {receipts}{of_receipts}, presence {presence}{of_presence}"
 
 
 def _request_row(row: RequestRow) -> tuple[object, ...]:

@@ -27,6 +27,7 @@ LOOK_EVERY_S: Final = 0.1
     examples=(
         "streembit settings",
         "streembit settings --read-receipts on --downloads ~/Downloads",
+        "streembit settings --presence off",
     ),
 )
 @click.option(
@@ -35,23 +36,35 @@ LOOK_EVERY_S: Final = 0.1
     help="Whether contacts are told what you read.",
 )
 @click.option(
+    "--presence",
+    type=click.Choice(["on", "off"]),
+    help="Whether contacts are told when you are here, and type.",
+)
+@click.option(
     "--downloads",
     type=click.Path(file_okay=False, path_type=Path),
     help="The folder for files of contacts.",
 )
 @pass_settings
-def settings(settings: Settings, read_receipts: str | None, downloads: Path | None) -> None:
-    """Show or change how the node treats messages and files."""
+def settings(
+    settings: Settings, read_receipts: str | None, presence: str | None, downloads: Path | None
+) -> None:
+    """Show or change how the node treats messages and files.
+
+    What contacts are told can be decided for each: `streembit contact
+    receipts` and `streembit contact presence`.
+    """
     from streembit.api.account import ChangeSettings
     from streembit.service.people_rows import PeopleSettings
 
     client = settings.client()
-    if read_receipts is None and downloads is None:
+    if read_receipts is None and presence is None and downloads is None:
         decided = client.ask("GET", "/v1/settings", PeopleSettings)
     else:
         body = ChangeSettings(
             None if read_receipts is None else read_receipts == "on",
             None if downloads is None else str(downloads.expanduser().absolute()),
+            None if presence is None else presence == "on",
         )
         decided = client.ask("PUT", "/v1/settings", PeopleSettings, body)
     _show_settings(settings, decided)
@@ -114,6 +127,7 @@ def _show_settings(settings: Settings, decided: PeopleSettings) -> None:
     show.facts(
         (
             ("read receipts", "on" if decided.read_receipts else "off"),
+            ("presence", "on" if decided.presence else "off"),
             ("downloads", decided.downloads),
         )
     )

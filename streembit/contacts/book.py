@@ -247,6 +247,10 @@ class Book:
         """Tell this contact what was read, or not, or as the account's setting says."""
         return self._keep(replace(self.of(key), receipts=on))
 
+    def set_presence(self, key: PublicKey, on: bool | None) -> Entry:
+        """Tell this contact when the user is here and types, or not, or as the setting says."""
+        return self._keep(replace(self.of(key), presence=on))
+
     # --- other keys; `contacts.rotation` decides
 
     def replace_key(

@@ -32,7 +32,8 @@ class Entry(Struct, array_like=True, frozen=True):
     is known. `name` is what we call them, `called` what they call
     themselves. Times are whole Unix seconds; `ended_s` is when they were
     blocked or removed. `verified` says that the user has compared this very
-    key's fingerprint. `receipts` is None where the account's setting holds.
+    key's fingerprint. `receipts` and `presence` say what they are told of
+    us, None where the account's setting holds.
     `before` is the state that ends with `unblock`.
     """
 
@@ -52,6 +53,7 @@ class Entry(Struct, array_like=True, frozen=True):
     receipts: bool | None = None
     before: State = "contact"
     former: Annotated[list[Former], Meta(max_length=MAX_FORMER)] = []
+    presence: bool | None = None
 
     @property
     def is_live(self) -> bool:

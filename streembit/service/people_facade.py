@@ -88,6 +88,12 @@ class PeopleFacade(Protocol):
             FingerprintDiffers: they are another key's; nothing changed.
         """
 
+    async def set_receipts(self, contact: str, on: bool | None) -> ContactRow:
+        """Tell a contact what the user reads, or not; None: as the settings say."""
+
+    async def show_presence(self, contact: str, on: bool | None) -> ContactRow:
+        """Tell a contact when the user is here and types, or not; None: as the settings say."""
+
     async def list_requests(self) -> list[RequestRow]:
         """Return the requests that wait for an answer, theirs and ours, oldest first."""
 
@@ -145,10 +151,13 @@ class PeopleFacade(Protocol):
         """Mark their messages up to a number as read; tell them, if receipts are on."""
 
     async def set_typing(self, contact: str, on: bool) -> None:
-        """Tell a linked contact that the user writes; to be repeated every 5 s while so."""
+        """Tell a linked contact that the user writes; to be repeated every 5 s while so.
+
+        Nothing is told to who is not told of presence.
+        """
 
     async def set_presence(self, state: PresenceState) -> None:
-        """Tell all linked contacts whether the user is here; for a minute, then "away"."""
+        """Tell linked contacts, who may know, whether the user is here; a minute, then "away"."""
 
     # --- files
     async def send_files(self, contact: str, paths: Sequence[str]) -> TransferRow:
@@ -194,7 +203,7 @@ class PeopleFacade(Protocol):
         """Return what the user decided."""
 
     async def change_settings(
-        self, read_receipts: bool | None, downloads: str | None
+        self, read_receipts: bool | None, downloads: str | None, presence: bool | None
     ) -> PeopleSettings:
         """Change what is not None; BadName for a folder that is not absolute."""
 

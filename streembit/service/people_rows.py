@@ -26,6 +26,7 @@ MAX_PATHS: Final = 256  # files and folders named in one call
 ContactState = Literal["contact", "asked", "asks", "blocked", "removed"]
 UserType = Literal["human", "device", "service"]
 PresenceState = Literal["here", "away", "gone"]
+Told = Literal["receipts", "presence"]
 MessageState = Literal["queued", "sent", "delivered", "read", "failed"]
 TransferState = Literal["offered", "accepted", "denied", "running", "paused", "done", "failed"]
 Count = Annotated[int, Meta(ge=0)]
@@ -89,7 +90,10 @@ class ContactRow(Struct, frozen=True):
     `addresses` are "host:port", the best first. `unread` counts messages
     that were not marked as read, `queued` ours that are not delivered.
     `alarm` is "" or why to compare fingerprints; `words` are 24 that stand
-    for the fingerprint, in the answer about one contact only.
+    for the fingerprint, in the answer about one contact only. `told` is what
+    they are told of the user: what was read ("receipts"), and whether the
+    user is here and types ("presence"); `receipts` and `shows_presence` are
+    what was decided for this contact, None where the settings hold.
     """
 
     name: str
@@ -108,6 +112,9 @@ class ContactRow(Struct, frozen=True):
     note: str = ""
     alarm: str = ""
     words: list[str] = []
+    told: list[Told] = []
+    receipts: bool | None = None
+    shows_presence: bool | None = None
 
 
 class RequestRow(Struct, frozen=True):
@@ -201,12 +208,15 @@ class KeyChanged(Struct, frozen=True):
 class PeopleSettings(Struct, frozen=True):
     """What the user decided.
 
-    `read_receipts`: whether contacts are told what was read. `downloads` is
-    the absolute path of the folder for incoming files.
+    `read_receipts`: whether contacts are told what was read; `presence`:
+    whether they are told when the user is here, and types. Both hold for
+    whom nothing else was decided. `downloads` is the absolute path of the
+    folder for incoming files.
     """
 
     read_receipts: bool
     downloads: str
+    presence: bool = True
 
 
 class ExportHead(Struct, frozen=True, tag_field="kind", tag="head"):

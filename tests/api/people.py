@@ -36,6 +36,7 @@ from streembit.service.people_rows import (
     PeopleSettings,
     PresenceState,
     RequestRow,
+    Told,
     TransferRow,
 )
 from tests.api.fake import FINGERPRINT, OWN_KEY
@@ -181,6 +182,18 @@ class FakePeople:
         self.feed.tell(events.ContactChanged(found))
         return found
 
+    async def set_receipts(self, contact: str, on: bool | None) -> ContactRow:
+        return self._told(replace(self._find(contact), receipts=on))
+
+    async def show_presence(self, contact: str, on: bool | None) -> ContactRow:
+        return self._told(replace(self._find(contact), shows_presence=on))
+
+    def _told(self, row: ContactRow) -> ContactRow:
+        receipts = self.decided.read_receipts if row.receipts is None else row.receipts
+        shown = self.decided.presence if row.shows_presence is None else row.shows_presence
+        told: list[Told] = ["receipts"] if receipts else []
+        return self._add(replace(row, told=[*told, "presence"] if shown else told))
+
     async def block_contact(self, contact: str) -> ContactRow:
         return self._add(replace(self._find(contact), state="blocked"))
 
@@ -251,11 +264,13 @@ class FakePeople:
         return self.decided
 
     async def change_settings(
-        self, read_receipts: bool | None, downloads: str | None
+        self, read_receipts: bool | None, downloads: str | None, presence: bool | None
     ) -> PeopleSettings:
         self._break()
-        receipts = self.decided.read_receipts if read_receipts is None else read_receipts
-        self.decided = PeopleSettings(receipts, downloads or self.decided.downloads)
+        before = self.decided
+        receipts = before.read_receipts if read_receipts is None else read_receipts
+        shown = before.presence if presence is None else presence
+        self.decided = PeopleSettings(receipts, downloads or before.downloads, shown)
         return self.decided
 
     async def rotate_key(self, passcode: str | None) -> KeyChanged:

@@ -91,6 +91,18 @@ class OperationTests(PeopleCase):
         self.good("PUT", "/v1/presence", {"state": "away"})
         self.assertEqual((self.people.typing, self.people.presence), ([True], ["away"]))
 
+    def test_what_one_contact_is_told(self) -> None:
+        """Decided for this contact, or as the settings say; a missing decision is refused."""
+        path = "/v1/contacts/Bob"
+        row = self.good("PUT", path + "/receipts", {"on": True})
+        self.assertEqual((row["receipts"], row["told"]), (True, ["receipts", "presence"]))
+        row = self.good("PUT", path + "/presence", {"on": False})
+        self.assertEqual((row["shows_presence"], row["told"]), (False, ["receipts"]))
+        row = self.good("PUT", path + "/receipts", {"on": None})
+        self.assertEqual((row["receipts"], row["told"]), (None, []))
+        for what in ("/receipts", "/presence"):
+            self.assert_refused(self.browser.ask("PUT", path + what, {}), 400, "bad-json")
+
     def test_files(self) -> None:
         """Offered with absolute paths; accepted into a folder, denied, cancelled, paused."""
         sent = self.good("POST", "/v1/contacts/Bob/files", {"paths": ["/a/b", "/c"]})
@@ -108,7 +120,10 @@ class OperationTests(PeopleCase):
         """Settings keep what is left out; keys want the passcode; a wipe wants the name."""
         self.good("PUT", "/v1/settings", {"read_receipts": True})
         changed = self.good("PUT", "/v1/settings", {"downloads": "/d"})
-        self.assertEqual(changed, {"read_receipts": True, "downloads": "/d"})
+        expected = {"read_receipts": True, "downloads": "/d", "presence": True}
+        self.assertEqual(changed, expected)
+        self.assertFalse(self.good("PUT", "/v1/settings", {"presence": False})["presence"])
+        self.good("PUT", "/v1/settings", {"presence": True})
         self.assertEqual(self.good("GET", "/v1/settings"), changed)
         self.assertEqual(self.good("POST", "/v1/key/rotate", {})["public_key"], CARL_KEY)
         self.assertEqual(self.good("POST", "/v1/key/revoke", {"passcode": "x"})["public_key"], "")

@@ -142,6 +142,7 @@ BOUNDS: Final = {
     "service.people.people.People._told_addresses": "our own addresses",
     "service.people.people.People._shown_in_vain": "MAX_CONTACTS",
     "service.people.people.People.friends": "MAX_CONTACTS",
+    "service.people.presence.Presences._know": "MAX_CONTACTS",
     "service.people.presence.Presences._theirs": "MAX_CONTACTS",
     "service.people.roll.Roll.all": (
         "MAX_OFFERS_WAITING a contact, MAX_FINISHED, and what our user agreed to"

@@ -147,6 +147,17 @@ class ContactTests(PeopleCase):
         self.assertIn("Bob: contact, verified", verified.out)
         await self.good("contact", "verify", "Bob", typed=" ".join(WORDS).encode() + b"\n")
 
+    async def test_what_one_contact_is_told(self) -> None:
+        """Each decision is shown, with what holds for who has none."""
+        told = await self.good("contact", "receipts", "Bob", "on")
+        self.assertEqual(told.out, "Bob is told: read receipts on, presence on (the default)\n")
+        await self.good("contact", "receipts", "Bob", "default")
+        told = await self.good("contact", "presence", "Bob", "off")
+        self.assertIn("is told: read receipts off (the default), presence off\n", told.out)
+        shown = (await self.good("contact", "show", "Bob")).out
+        self.assertIn("is told      read receipts off (the default), presence off\n", shown)
+        self.assert_failed(await self.streembit("contact", "receipts", "Bob", "maybe"), "usage")
+
     async def test_requests(self) -> None:
         """Who asks is listed with the fingerprint; accepted or denied by name."""
         self.assertIn(FINGERPRINT, (await self.good("contact", "requests")).out)
@@ -251,7 +262,9 @@ class OwnTests(PeopleCase):
         """What is not named stays."""
         await self.good("settings", "--read-receipts", "on")
         shown = await self.good("settings", "--downloads", self.folder / "down")
-        self.assertEqual(shown.out, f"read receipts  on\ndownloads      {self.folder}/down\n")
+        self.assertEqual(
+            shown.out, f"read receipts  on\npresence       on\ndownloads      {self.folder}/down\n"
+        )
         self.assertEqual((await self.good("settings")).out, shown.out)
 
     async def test_an_export(self) -> None:

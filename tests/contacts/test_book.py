@@ -91,6 +91,7 @@ class KeepingTests(BookTest):
         self.book.add(entry_of(BOB, "Bobby", note="from the harbour", addresses=[HOME, WORK]))
         self.book.seen(BOB.public, NOW_S + 10, WORK)
         self.book.set_receipts(BOB.public, True)
+        self.book.set_presence(BOB.public, False)
         self.book.verify(BOB.public, fingerprint.of(BOB.public))
         self.book.replace_key(ANN.public, EVE.public, EVE.agreement.public, b"d" * 32)
         self.book.block(BOB.public, NOW_S + 20)

@@ -114,7 +114,7 @@ class TalkTests(PeopleCase):
         self.town.result(self.bob.desk.mark_read(self.ann.key, 1))
         self.town.run(5)
         self.assertEqual(self.ann.rows(self.bob)[0].state, "delivered")
-        self.town.result(self.bob.desk.change_settings(True, None))
+        self.town.result(self.bob.desk.change_settings(True, None, None))
         self.ann.say(self.bob, "two")
         self.village.until(lambda: self.delivered(self.ann, self.bob))
         (row,) = self.town.result(self.bob.desk.list_contacts())
@@ -123,15 +123,66 @@ class TalkTests(PeopleCase):
         self.town.run(5)
         self.assertEqual([row.state for row in self.ann.rows(self.bob)], ["read", "read"])
 
+    def test_receipts_for_one_contact(self) -> None:
+        """What was decided for a contact goes before what holds for all, also after a restart."""
+        carl = self.village.person()
+        self.village.acquaint(carl, self.bob)
+        carl.say(self.bob, "one")
+        self.village.until(lambda: self.delivered(carl, self.bob))
+        row = self.town.result(self.bob.desk.set_receipts(self.ann.key, True))
+        self.assertEqual((row.receipts, row.told), (True, ["receipts", "presence"]))
+        self.town.end(self.bob.node)
+        self.town.run(5)
+        self.bob = self.village.again(self.bob)
+        self.village.until(lambda: self.ann.linked(self.bob) and carl.linked(self.bob))
+        for other in (self.ann, carl):
+            self.town.result(self.bob.desk.mark_read(other.key, 1))
+        self.town.run(5)
+        self.assertEqual(self.ann.rows(self.bob)[0].state, "read")
+        self.assertEqual(carl.rows(self.bob)[0].state, "delivered")
+        row = self.town.result(self.bob.desk.set_receipts(self.ann.key, None))
+        self.assertEqual((row.receipts, row.told), (None, ["presence"]))
+        self.ann.say(self.bob, "two")
+        self.village.until(lambda: self.delivered(self.ann, self.bob))
+        self.town.result(self.bob.desk.mark_read(self.ann.key, 2))
+        self.town.run(5)
+        self.assertEqual(self.ann.rows(self.bob)[-1].state, "delivered")
+
+    def test_presence_and_typing_are_for_who_may_know(self) -> None:
+        """Who may not is told "away" once, at most, and hears again what is so when it may."""
+        ann, bob = self.ann.desk, self.bob.key
+
+        def told(*kinds: type) -> list[object]:
+            self.town.run(1)
+            return [e for e in self.bob.events() if isinstance(e, kinds or (Typing, Presence))]
+
+        self.town.result(ann.set_presence("here"))
+        told()
+        self.town.result(ann.show_presence(bob, False))
+        self.assertEqual(told(), [Presence(self.ann.key, "away", True)])
+        self.town.result(ann.set_typing(bob, True))
+        self.town.result(ann.set_presence("here"))
+        self.town.result(ann.show_presence(bob, False))
+        self.assertEqual(told(), [])
+        self.town.result(ann.change_settings(None, None, True))
+        self.assertEqual(told(), [])
+        self.town.result(ann.show_presence(bob, None))
+        self.assertEqual(told(), [Presence(self.ann.key, "here", True)])
+        self.town.result(ann.change_settings(None, None, False))
+        self.assertEqual(told(), [Presence(self.ann.key, "away", True)])
+        self.town.result(ann.set_presence("here"))
+        self.assertEqual(told(), [])
+
     def test_settings_and_history_outlive_a_restart(self) -> None:
         """And unread messages are still unread."""
         folder = str(self.village.folder / "elsewhere")
-        self.town.result(self.bob.desk.change_settings(True, folder))
+        self.town.result(self.bob.desk.change_settings(True, folder, False))
         self.town.end(self.bob.node)
         self.town.run(5)
         bob = self.village.again(self.bob)
         settings = self.town.result(bob.desk.settings())
         self.assertEqual((settings.read_receipts, settings.downloads), (True, folder))
+        self.assertFalse(settings.presence)
         self.assertEqual(bob.texts(self.ann), ["one"])
         (row,) = self.town.result(bob.desk.list_contacts())
         self.assertEqual(row.unread, 1)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from twisted.logger import Logger
 
-from streembit.chat.conversation import Conversation
 from streembit.contacts import offer as offers
 from streembit.contacts.book import Book
 from streembit.contacts.entry import Entry
@@ -20,7 +19,7 @@ from streembit.jose.keys import PublicKey
 from streembit.rpc.peer import Peer
 from streembit.service.finder import Search
 from streembit.service.people.friend import Friend, name_of
-from streembit.service.people.register import Register, Settings
+from streembit.service.people.register import Register
 from streembit.service.people_events import ContactChanged, Notice
 from streembit.service.people_rows import OfferRow
 from streembit.wire.content import Goodbye
@@ -196,18 +195,6 @@ class Circle:
         if entry.is_usable:
             self._people.befriend(entry)
         return entry
-
-    def change_settings(self, settings: Settings) -> None:
-        """Keep other settings; they hold for all conversations from now on."""
-        self.register.change_settings(settings)
-        for friend in self._people.friends.values():
-            self.instruct(friend.talk.conversation, friend.key)
-
-    def instruct(self, conversation: Conversation, key: PublicKey) -> None:
-        """Tell a conversation whether the contact may know what was read."""
-        entry = self.book.get(key)
-        own = entry.receipts if entry is not None else None
-        conversation.receipts = self.register.settings.read_receipts if own is None else own
 
     # --- what contacts do
     def ended(self, friend: Friend) -> None:

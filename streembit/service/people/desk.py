@@ -102,6 +102,14 @@ class PeopleDesk:
         """See `PeopleFacade`."""
         return self._contact(self._circle.verify(self._key(contact), proof))
 
+    async def set_receipts(self, contact: str, on: bool | None) -> ContactRow:
+        """See `PeopleFacade`."""
+        return self._contact(self._people.discretion.set_receipts(self._key(contact), on))
+
+    async def show_presence(self, contact: str, on: bool | None) -> ContactRow:
+        """See `PeopleFacade`."""
+        return self._contact(self._people.discretion.set_presence(self._key(contact), on))
+
     async def list_requests(self) -> list[RequestRow]:
         """See `PeopleFacade`."""
         return self._people.knocks.rows()
@@ -163,7 +171,9 @@ class PeopleDesk:
 
     async def set_typing(self, contact: str, on: bool) -> None:
         """See `PeopleFacade`."""
-        self._talk(contact).say(Typing(on))
+        talk = self._talk(contact)
+        if self._people.discretion.tells_presence(talk.contact):
+            talk.say(Typing(on))
 
     async def set_presence(self, state: PresenceState) -> None:
         """See `PeopleFacade`."""
@@ -212,7 +222,7 @@ class PeopleDesk:
         return self._settings()
 
     async def change_settings(
-        self, read_receipts: bool | None, downloads: str | None
+        self, read_receipts: bool | None, downloads: str | None, presence: bool | None
     ) -> PeopleSettings:
         """See `PeopleFacade`."""
         settings = self._circle.register.settings
@@ -222,7 +232,9 @@ class PeopleDesk:
             (folder,) = _absolute([downloads])
             settings = replace(settings, downloads=str(folder))
             self._people.transfers.downloads = folder
-        self._circle.change_settings(settings)
+        if presence is not None:
+            settings = replace(settings, presence=presence)
+        self._people.discretion.change_settings(settings)
         return self._settings()
 
     async def rotate_key(self, passcode: str | None) -> KeyChanged:
@@ -257,8 +269,8 @@ class PeopleDesk:
         return self._people.feed
 
     def _settings(self) -> PeopleSettings:
-        receipts = self._circle.register.settings.read_receipts
-        return PeopleSettings(receipts, str(self._people.transfers.downloads))
+        decided, downloads = self._circle.register.settings, self._people.transfers.downloads
+        return PeopleSettings(decided.read_receipts, str(downloads), decided.presence)
 
     def _now_s(self) -> float:
         return self._people.network.now_s()

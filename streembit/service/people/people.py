@@ -32,6 +32,7 @@ from streembit.service.people.cards import Cards, prekeys_of
 from streembit.service.people.chest import Chest
 from streembit.service.people.circle import Circle
 from streembit.service.people.diary import Diary
+from streembit.service.people.discretion import Discretion, told
 from streembit.service.people.drops import Drops
 from streembit.service.people.farewell import Farewell
 from streembit.service.people.friend import Friend, name_of
@@ -92,6 +93,7 @@ class People(MultiService):
         self.drops = Drops(node.network, self.sealed, random.random)
         self.feed = Feed(node.clock, random.getrandbits(32))
         self.presence = Presences(self)
+        self.discretion = Discretion(self)
         self.farewell = Farewell(self)
         self.circle = Circle(self)
         self.knocks = Knocks(self)
@@ -208,6 +210,7 @@ class People(MultiService):
             friend.talk.conversation if friend is not None else None,
             self.presence.of(key),
             linked=key.text in self.network.roster,
+            told=told(entry, self.circle.register.settings),
             with_words=with_words,
         )
 
@@ -425,7 +428,7 @@ class People(MultiService):
     def _conversation(self, name: str, key: PublicKey, agreement: PublicKey) -> Conversation:
         contact = Contact(key, agreement)
         made = Conversation(self.node.identity, contact, self.chest, self.random, name)
-        self.circle.instruct(made, key)
+        self.discretion.instruct(made, key)
         return made
 
     def _show(self, friend: Friend) -> None:

@@ -25,6 +25,7 @@ class Presences:
         self._people = people
         self._theirs: dict[PublicKey, PresenceState] = {}  # at most one for each contact
         self._own: PresenceState = "away"
+        self._know: set[PublicKey] = set()  # linked contacts who were told that the user is here
         self._timer: IDelayedCall | None = None
 
     # --- theirs
@@ -35,12 +36,13 @@ class Presences:
     def linked(self, talk: Talk) -> None:
         """Note that there is a way to a contact; tell it if the user is here."""
         self.says(talk.contact, "away")
-        if self._own == "here":
-            talk.say(Presence("here"))
+        self._know.discard(talk.contact)
+        self.follow(talk)
 
     def unlinked(self, key: PublicKey) -> None:
         """Note that there is no way any more."""
         self._theirs.pop(key, None)
+        self._know.discard(key)
         self._people.feed.tell(PresenceEvent(key.hex, "gone", linked=False))
 
     def says(self, key: PublicKey, state: PresenceState) -> None:
@@ -50,19 +52,34 @@ class Presences:
 
     # --- ours
     def tell(self, state: PresenceState) -> None:
-        """Tell all linked contacts whether the user is here; for a minute, then "away"."""
+        """Tell linked contacts who may know whether the user is here; a minute, then "away"."""
         self.close()
         self._own = state
         for talk in self._people.talks:
-            talk.say(Presence(state))
+            if self._people.discretion.tells_presence(talk.contact):
+                self._say(talk, state)
         if state == "here":
             self._timer = self._people.node.clock.callLater(HERE_S, self._over)
+
+    def follow(self, talk: Talk) -> None:
+        """Tell a contact that the user is here, or "away", where what it may know has changed."""
+        may_know = self._people.discretion.tells_presence(talk.contact)
+        here = self._own == "here" and may_know and talk.is_open
+        if here != (talk.contact in self._know):
+            self._say(talk, "here" if here else "away")
 
     def close(self) -> None:
         """Wait for nothing any more."""
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
+
+    def _say(self, talk: Talk, state: PresenceState) -> None:
+        talk.say(Presence(state))
+        if state == "here" and talk.is_open:
+            self._know.add(talk.contact)
+        else:
+            self._know.discard(talk.contact)
 
     def _over(self) -> None:
         self._timer = None

@@ -25,6 +25,7 @@ class Settings(Struct, array_like=True, frozen=True):
 
     read_receipts: bool = False
     downloads: str = ""
+    presence: bool = True
 
 
 class Keep(Protocol):

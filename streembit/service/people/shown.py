@@ -9,7 +9,7 @@ from streembit.jose import base64url, words
 from streembit.jose import fingerprint as fingerprints
 from streembit.jose.keys import PublicKey
 from streembit.service.network import show_address
-from streembit.service.people_rows import ContactRow, MessageRow, PresenceState
+from streembit.service.people_rows import ContactRow, MessageRow, PresenceState, Told
 from streembit.wire.content import FileAnswer, FileOffer, Rotated, Text
 from streembit.wire.transfer import FileOffer as Offered
 from streembit.wire.transfer import read_content
@@ -29,6 +29,7 @@ def contact_row(
     presence: PresenceState,
     *,
     linked: bool,
+    told: list[Told],
     with_words: bool = False,
 ) -> ContactRow:
     """Return the row of somebody in the book."""
@@ -49,6 +50,9 @@ def contact_row(
         queued=talk.queued if talk is not None else 0,
         note=entry.note,
         alarm=ALARMS[entry.alarm],
+        told=told,
+        receipts=entry.receipts,
+        shows_presence=entry.presence,
         words=words.from_seed(fingerprints.digest_of(key)).split() if with_words else [],
     )
 
