@@ -302,11 +302,11 @@ class Conversation:
         self._parts.send_anew(now_s)
         self._notices.owes_receipt = True
 
-    def end(self) -> list[Event]:
-        """Forget all keys and fail all that waits: the contact was ended."""
+    def end(self, why: str = REMOVED) -> list[Event]:
+        """Forget all keys and fail all that waits, for this: the contact was ended."""
         self._voice.end()
         self.left.take_back_all()
-        return self._parts.moved(self._outbox.give_up_all(), "failed", REMOVED)
+        return self._parts.moved(self._outbox.give_up_all(), "failed", why)
 
     # --- upkeep
 
@@ -335,6 +335,11 @@ class Conversation:
     def queued(self) -> int:
         """How many of our messages did not arrive yet."""
         return len(self._outbox)
+
+    @property
+    def oldest_s(self) -> int | None:
+        """When the oldest of our messages that did not arrive was written."""
+        return self._outbox.oldest_s
 
     @property
     def unread(self) -> int:

@@ -121,6 +121,12 @@ class Outbox:
                     yield number, message
 
     @property
+    def oldest_s(self) -> int | None:
+        """When the oldest message was written; None where none waits."""
+        oldest = next(iter(self._messages.values()), None)
+        return None if oldest is None else oldest.written_s
+
+    @property
     def begun(self) -> bool:
         """Whether there is a stream to number pieces in."""
         return any(self._head.stream)
@@ -230,8 +236,7 @@ class Outbox:
 
     def next_expiry_s(self) -> float | None:
         """Return when the oldest message has waited for too long."""
-        oldest = next(iter(self._messages.values()), None)
-        return None if oldest is None else float(oldest.written_s + KEEP_S)
+        return None if self.oldest_s is None else float(self.oldest_s + KEEP_S)
 
     def _numbered(self) -> Iterator[Waiting]:
         return takewhile(lambda each: each.first, self._messages.values())

@@ -13,6 +13,7 @@ from streembit.cli.command import Command, Settings, pass_settings
 if TYPE_CHECKING:
     from streembit.api.network import Checks
     from streembit.service.facade import Readiness, Status
+    from streembit.service.people_rows import PeopleStatus
 
 
 @click.command(cls=Command, examples=("streembit status", "streembit --json status"))
@@ -40,11 +41,24 @@ def _facts(answer: Status) -> Iterator[tuple[str, object]]:
     yield "readiness", _readiness(answer.readiness)
     yield "peers", f"{answer.peers:,} in the table, {show.count(answer.links, 'link')}"
     yield "records", f"{show.count(answer.records, 'record')}, {show.count(answer.bytes, 'byte')}"
+    if answer.people is not None:
+        yield from _people(answer.people)
     yield "store", "accepts writes" if answer.store.ok else f"DEGRADED: {answer.store.detail}"
     yield "clock", _clock(answer.clock_skew_s)
     yield "checked", show.count(answer.signed_checked, "signature")
     yield from _listed("refused", answer.refusals)
     yield from _listed("limits", answer.limits)
+
+
+def _people(people: PeopleStatus) -> Iterator[tuple[str, object]]:
+    offers, requests = show.count(people.offers, "offer"), show.count(people.requests, "request")
+    yield "contacts", f"{people.contacts:,}, {people.online:,} online; {offers} open, {requests}"
+    waits = "" if people.oldest_s is None else f", the oldest for {show.span(people.oldest_s)}"
+    outbox = show.count(people.outbox, "message")
+    yield "outbox", f"{outbox} not delivered{waits}; {people.unread:,} unread"
+    yield "transfers", f"{people.transfers:,} running, {people.transfers_offered:,} offered"
+    age_s = people.cards_age_s
+    yield "cards", "none published yet" if age_s is None else f"published {show.span(age_s)} ago"
 
 
 def _listed(

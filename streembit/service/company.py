@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from streembit.errors import KeyRefused, StreembitError
 from streembit.jose.keys import PublicKey
 from streembit.rpc.peer import Peer
+from streembit.service.people_rows import PeopleStatus
 from streembit.wire.message import Answer, Hand, Knock, Show
 
 
@@ -51,6 +52,9 @@ class Company(Protocol):
             KeyRefused: the peer is no contact.
         """
 
+    def standing(self) -> PeopleStatus | None:
+        """Return the figures of the people; None for a node that knows none."""
+
 
 class Nobody:
     """The company of a seed: there is none."""
@@ -84,3 +88,7 @@ class Nobody:
     def shown(self, peer: Peer, body: Show) -> Answer | Deferred[Answer]:
         """See `Company`."""
         raise KeyRefused("nobody here has contacts")
+
+    def standing(self) -> PeopleStatus | None:
+        """See `Company`."""
+        return None

@@ -83,6 +83,7 @@ class Desk:
             uptime_s=node.up_s(),
             signed_checked=network.checks.good,
             store=StoreHealth(*node.deposit.health()),
+            people=node.company.standing(),
         )
 
     async def doctor(self) -> list[Check]:

@@ -8,6 +8,7 @@ from typing import Final, Literal, Protocol
 from msgspec import Struct, field
 
 from streembit.errors import BadName
+from streembit.service.people_rows import PeopleStatus
 
 MAX_VALUE_BYTES: Final = 8 * 1024  # as the protocol bounds a record (docs/protocol/records.md)
 MAX_NAME_BYTES: Final = 255  # wire.message: a record's salt
@@ -51,7 +52,8 @@ class Status(Struct, frozen=True):
     network; `limits` maps a limit's name (its unit at the end) to its value;
     `refusals` counts by reason since the start; `clock_skew_s` is the median
     that at least three peers agree on, None before; `signed_checked` counts
-    signatures verified since the start.
+    signatures verified since the start; `people` is None where the node is
+    nobody's.
     """
 
     version: str
@@ -75,6 +77,7 @@ class Status(Struct, frozen=True):
     uptime_s: float
     signed_checked: int
     store: StoreHealth
+    people: PeopleStatus | None = None
 
 
 class Check(Struct, frozen=True):

@@ -191,6 +191,30 @@ class TransferRow(Struct, frozen=True):
     paths: list[str] = []
 
 
+class PeopleStatus(Struct, frozen=True):
+    """How it stands with the people of an account.
+
+    `online` are the contacts with an open link. `requests` wait for the
+    user's answer, `offers` are ours that are not over. `outbox` counts our
+    messages that have not arrived, `oldest_s` is how long the first of them
+    has waited (None where there is none). `transfers` move or are about to,
+    `transfers_offered` wait for somebody to accept them. `cards_age_s` is
+    how long ago the network last took a card of ours, None before the first
+    one since the start.
+    """
+
+    contacts: Count
+    online: Count
+    requests: Count
+    offers: Count
+    unread: Count
+    outbox: Count
+    oldest_s: float | None
+    transfers: Count
+    transfers_offered: Count
+    cards_age_s: float | None
+
+
 class KeyChanged(Struct, frozen=True):
     """Our new key after `rotate`, or the void one after `revoke` (`public_key` is then "").
 

@@ -20,6 +20,7 @@ from streembit.service.facade import (
     Status,
     StoreHealth,
 )
+from streembit.service.people_rows import PeopleStatus
 
 OWN_KEY = "02" + "ab" * 32
 OWN_ID = "0c" * 20
@@ -38,6 +39,7 @@ class FakeNode:
     def __init__(self) -> None:
         self.kept: dict[str, tuple[int, int, bytes | None]] = {}
         self.is_ready = True
+        self.has_people = True
         self.checks = [Check("clock", True, "agrees with 3 peers"), Check("disk", True, "9 GiB")]
         self.broken: BaseException | None = None
 
@@ -69,6 +71,7 @@ class FakeNode:
             uptime_s=3725.5,
             signed_checked=17,
             store=StoreHealth(True, ""),
+            people=PeopleStatus(3, 2, 1, 4, 5, 6, 7200.0, 1, 2, 90.0) if self.has_people else None,
         )
 
     async def doctor(self) -> list[Check]:

@@ -26,11 +26,20 @@ class NodeCommandTests(NodeTestCase):
             f"public key   {OWN_KEY}",
             "observed     192.0.2.1:8905, reachable from outside",
             "readiness    ready, canary 1.5 s ago: canary",
+            "contacts     3, 2 online; 4 offers open, 1 request",
+            "outbox       6 messages not delivered, the oldest for 2 h 0 min; 5 unread",
+            "transfers    1 running, 2 offered",
+            "cards        published 1 min 30 s ago",
             "refused      2 bad-signature",
             "limits       2,000 connections",
             "             0.2 new_connections_per_s",
         ):
             self.assertIn(shown + "\n", ended.out)
+
+    async def test_the_status_of_a_seed_has_no_people(self) -> None:
+        """There is no line about them."""
+        self.node.has_people = False
+        self.assertNotIn("contacts", (await self.streembit("status")).out)
 
     async def test_json_is_what_the_api_answers(self) -> None:
         """`--json` before or after any command prints the API's own answer."""

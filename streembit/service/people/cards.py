@@ -104,6 +104,7 @@ class Cards:
         self._times: Diary[tuple[PublicKey, int]] = Diary(network.clock, self._due)
         self._room, self._bare = room, bare
         self.published = 0
+        self.published_s: float | None = None  # when the network last took one
 
     def add(self, friend: Friend) -> None:
         """Publish for this contact from now on."""
@@ -171,6 +172,7 @@ class Cards:
     def _published(self, friend: Friend, which: int, outcome: Outcome) -> None:
         if outcome.receipts:
             self.published += 1
+            self.published_s = self._network.now_s()
             wait_s = EVERY_S * (1 + SPREAD * (2 * self._random() - 1))
         else:
             wait_s = self._between(*AGAIN_S)

@@ -27,7 +27,7 @@ from streembit.net.tcp import LinkProtocol
 from streembit.rpc.peer import Peer
 from streembit.service.feed import Feed
 from streembit.service.node import Node
-from streembit.service.people import figures
+from streembit.service.people import figures, standing
 from streembit.service.people.cards import Cards, prekeys_of
 from streembit.service.people.chest import Chest
 from streembit.service.people.circle import Circle
@@ -48,7 +48,7 @@ from streembit.service.people.succession import Succession
 from streembit.service.people.talks import Talk, Talks
 from streembit.service.people.transfers import Transfers
 from streembit.service.people.way import DirectWay
-from streembit.service.people_rows import ContactRow, TransferRow
+from streembit.service.people_rows import ContactRow, PeopleStatus, TransferRow
 from streembit.service.upkeep import Upkeep, as_deferred
 from streembit.service.whois import Whois
 from streembit.wire.card import Card
@@ -296,6 +296,10 @@ class People(MultiService):
         self._charge(self._letters, peer)
         self.knocks.knock(peer, body.letter)
         return Knocked()
+
+    def standing(self) -> PeopleStatus:
+        """Return the figures of the people."""
+        return standing.of(self)
 
     # --- Whereabouts
     def known(self, key: PublicKey) -> Sequence[Address]:

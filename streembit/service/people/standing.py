@@ -1,0 +1,32 @@
+"""How it stands with an account's people, in figures: who is there, what waits and moves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streembit.service.people_rows import PeopleStatus
+
+if TYPE_CHECKING:
+    from streembit.service.people.people import People
+
+
+def of(people: People) -> PeopleStatus:
+    """Return the figures of now."""
+    now_s = people.network.now_s()
+    register = people.circle.register
+    talks = [friend.talk for friend in people.friends.values()]
+    written = [each for talk in talks if (each := talk.conversation.oldest_s) is not None]
+    states = [row.state for row in people.transfers.rows()]
+    published_s = people.cards.published_s
+    return PeopleStatus(
+        contacts=len(talks),
+        online=sum(talk.is_open for talk in talks),
+        requests=len(register.requests.waiting()),
+        offers=len(register.invitations.valid(now_s)),
+        unread=sum(talk.conversation.unread for talk in talks),
+        outbox=sum(talk.conversation.queued for talk in talks),
+        oldest_s=max(0.0, now_s - min(written)) if written else None,
+        transfers=states.count("running"),
+        transfers_offered=states.count("offered"),
+        cards_age_s=None if published_s is None else max(0.0, now_s - published_s),
+    )
