@@ -9,8 +9,9 @@ from typing import Final
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 
-from streembit.errors import PeerGone, RemoteError, StreembitError, TooManyConnections
+from streembit.errors import RemoteError, StreembitError
 from streembit.link.hello import Hello
+from streembit.net.admission import Admission
 from streembit.net.events import LinkWatch
 from streembit.net.gate import Gate, Pass
 from streembit.net.tcp import LinkProtocol
@@ -47,62 +48,45 @@ class LinkFactory(Factory):
         refused: Callable[[str, RemoteError], None],
         is_member: Callable[[Hello, str], bool] = lambda _hello, _host: False,
     ) -> None:
-        self.gate = gate
-        self.is_member = is_member
         self._make_link = make_link
-        self._clock = clock
-        self._refused = refused
-        self._entrants: dict[Pass, LinkProtocol] = {}  # not known yet; bounded by the gate
+        self._is_member = is_member
+        self._admission = Admission(gate, clock, refused)
 
     def buildProtocol(self, addr: IAddress | None) -> LinkProtocol | None:
         """Return a protocol, or None: the connection is closed at once."""
-        host = getattr(addr, "host", "")
-        try:
-            entry = self.gate.admit(host, self._clock.seconds())
-        except RemoteError as error:
-            self._refused(host, error)
-            return None
-        link = self._make_link(_Entrance(self, entry))
-        link.factory = self
-        self._entrants[entry] = link
-        self._drop_oldest()
+        link = self._admission.admit(getattr(addr, "host", ""), self._make)
+        if link is not None:
+            link.factory = self
         return link
 
     def stopFactory(self) -> None:
         """Drop those who are still at the handshake; open links are their owner's."""
-        for link in list(self._entrants.values()):
-            link.abort(PeerGone("we are stopping"))
+        self._admission.stop()
 
-    def settle(self, entry: Pass) -> None:
-        """Take note that this connection is no stranger any more, or is gone."""
-        self._entrants.pop(entry, None)
-
-    def _drop_oldest(self) -> None:
-        oldest = self.gate.crowd_out()
-        if oldest is not None:
-            self._entrants[oldest].refuse(TooManyConnections("newer strangers came"))
+    def _make(self, entry: Pass) -> LinkProtocol:
+        return self._make_link(_Entrance(self._admission, entry, self._is_member))
 
 
 class _Entrance:
     """Watches one accepted connection for the gate."""
 
-    __slots__ = ("_entry", "_factory")
+    __slots__ = ("_admission", "_entry", "_is_member")
 
-    def __init__(self, factory: LinkFactory, entry: Pass) -> None:
-        self._factory = factory
+    def __init__(
+        self, admission: Admission, entry: Pass, is_member: Callable[[Hello, str], bool]
+    ) -> None:
+        self._admission = admission
         self._entry = entry
+        self._is_member = is_member
 
     def check(self, link: LinkProtocol) -> None:
         """Let the gate decide again, now that the peer is known."""
-        self._factory.settle(self._entry)
         assert link.link is not None
-        member = self._factory.is_member(link.link.peer, link.host)
-        self._factory.gate.known(self._entry, member=member)
+        self._admission.known(self._entry, member=self._is_member(link.link.peer, link.host))
 
     def opened(self, link: LinkProtocol) -> None:
         """Need nothing more."""
 
     def closed(self, link: LinkProtocol, reason: StreembitError) -> None:
         """Give the place back."""
-        self._factory.settle(self._entry)
-        self._factory.gate.leave(self._entry)
+        self._admission.leave(self._entry)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from typing import Final
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime, ITransport
+from twisted.internet.interfaces import IPushProducer, IReactorTime, ITransport
 from twisted.internet.protocol import Protocol as ByteProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -19,7 +18,6 @@ from streembit.errors import (
     DeadlineExceeded,
     PeerGone,
     RemoteError,
-    SlowReader,
     StreembitError,
     TooLarge,
 )
@@ -28,6 +26,7 @@ from streembit.link.channel import OVERHEAD_BYTES, Channel
 from streembit.link.handshake import Initiator, Link, ParsePoint, Responder
 from streembit.link.hello import Hello
 from streembit.net.backlog import Backlog
+from streembit.net.deadline import Deadline
 from streembit.net.events import (
     LIMITS,
     CallbackFailed,
@@ -37,15 +36,12 @@ from streembit.net.events import (
     Traffic,
 )
 from streembit.net.outlet import outlet
+from streembit.net.queue import Queue
+from streembit.net.tuning import tell, tune
 from streembit.wire.frame import HEADER_BYTES, MAX_FRAME_PEER, MAX_FRAME_STRANGER, FrameReader, pack
 
-TCP_USER_TIMEOUT_MS: Final = 60_000  # the kernel gives up when an unanswered ping would
-# Of what the network has not taken yet the kernel holds so much, and the transport the rest: so a
-# word never waits behind megabytes of a file.
-UNSENT_BYTES: Final = 128 * 1024
 MUCH_BYTES: Final = 256 * 1024  # read at once of a link that carries files; else it is 64 KiB
 MAX_PAYLOAD_BYTES: Final = MAX_FRAME_PEER - OVERHEAD_BYTES
-_OPTIONS: Final = (("TCP_USER_TIMEOUT", TCP_USER_TIMEOUT_MS), ("TCP_NOTSENT_LOWAT", UNSENT_BYTES))
 
 _log = Logger()
 
@@ -77,14 +73,12 @@ class LinkProtocol(ByteProtocol):
     _step: Callable[[bytes], None] | None = None  # what the next frame is for; None once closed
     _reason: StreembitError | None = None
     _announced = False  # link_open was called, so link_lost is owed
-    _timer: IDelayedCall | None = None
     _started_s = 0.0
     _paused = False  # by the owner
     _choked = False  # because the peer does not take what it asked for
     _chokes = 0  # how many times in a row
     _busy = False
     _free: Callable[[], object] | None = None  # called when the transport has sent everything
-    _queued_bytes = -1  # what was written since the transport became full; -1 while it is not
 
     def __init__(
         self,
@@ -113,7 +107,8 @@ class LinkProtocol(ByteProtocol):
         self._watch = watch
         self._limits = limits
         self._traffic = Traffic() if traffic is None else traffic
-        self._backlog = Backlog() if backlog is None else backlog
+        self._deadline = Deadline(clock)
+        self._queue = Queue(self, limits.queue_bytes, Backlog() if backlog is None else backlog)
 
     # --- what the owner does
 
@@ -142,7 +137,7 @@ class LinkProtocol(ByteProtocol):
     @property
     def is_full(self) -> bool:
         """Whether the transport holds back what it was given: what can wait should not be sent."""
-        return self._queued_bytes >= 0
+        return self._queue.is_full
 
     def when_free(self, call: Callable[[], object] | None) -> None:
         """Have this called each time the link stops to be full, in the place of what was before.
@@ -159,8 +154,8 @@ class LinkProtocol(ByteProtocol):
     def close(self, reason: StreembitError | None = None) -> None:
         """End the link once what is queued has left, or after `close_s`."""
         if self._stop(reason or PeerGone("closed by us")):
-            self._set_timer(self._limits.close_s, self._drop)
-            _call(self.transport, "unregisterProducer")
+            self._deadline.set(self._limits.close_s, self._drop)
+            tell(self.transport, "unregisterProducer")
             self.transport.loseConnection()
 
     def abort(self, reason: StreembitError | None = None) -> None:
@@ -196,10 +191,10 @@ class LinkProtocol(ByteProtocol):
         self.host, self.port = getattr(peer, "host", ""), getattr(peer, "port", 0)
         self._reader = FrameReader(MAX_FRAME_STRANGER)
         self._started_s = self.last_received_s = self._clock.seconds()
-        _tune(self.transport)
+        tune(self.transport)
         self._put_out = outlet(self.transport)
-        _call(self.transport, "registerProducer", self, True)
-        self._set_timer(self._limits.hello_s, self._late, "hello")
+        tell(self.transport, "registerProducer", self, True)
+        self._deadline.set(self._limits.hello_s, self._late, "hello")
         self.guard(self._begin)
 
     def dataReceived(self, data: bytes) -> None:
@@ -216,9 +211,9 @@ class LinkProtocol(ByteProtocol):
         """Tell the watch and the owner, once; `clean` says that the peer closed in order."""
         clean = reason.check(ConnectionDone) is not None
         self._stop(PeerGone(reason.getErrorMessage(), clean=clean))
-        self._clear_timer()
+        self._deadline.clear()
         why = self._reason or PeerGone()
-        self._backlog.remove(self)
+        self._queue.forget()
         watch, self._watch = self._watch, None
         if watch is not None:
             self.guard(watch.closed, self, why)
@@ -230,12 +225,11 @@ class LinkProtocol(ByteProtocol):
 
         Twisted calls this at every write while it is.
         """
-        self._queued_bytes = max(0, self._queued_bytes)
+        self._queue.begin()
 
     def resumeProducing(self) -> None:
         """Stop counting: the transport has sent everything."""
-        self._queued_bytes = -1
-        self._backlog.remove(self)
+        self._queue.end()
         self._chokes = 0
         self._unchoke()
         if self._free is not None and self.is_open:
@@ -273,7 +267,7 @@ class LinkProtocol(ByteProtocol):
                 self._events.message(self, payload)
 
     def _write(self, frame: bytes) -> None:
-        if self._queued_bytes >= 0 and not self._queue(len(frame)):
+        if self._queue.is_full and not self._wait(len(frame)):
             return
         self._traffic.sent_bytes += HEADER_BYTES + len(frame)
         self._put_out(pack(frame))
@@ -283,25 +277,20 @@ class LinkProtocol(ByteProtocol):
     @property
     def is_crowded(self) -> bool:
         """Whether half of the queue is taken: what can wait should not be sent now."""
-        return self._queued_bytes > self._limits.queue_bytes // 2
+        return self._queue.is_crowded
 
     @property
     def _is_held(self) -> bool:
         return self._paused or self._choked
 
-    def _queue(self, size_bytes: int) -> bool:
+    def _wait(self, size_bytes: int) -> bool:
         """Count a frame that will wait; return whether there is room for it."""
-        self._queued_bytes += size_bytes
-        if self._queued_bytes > self._limits.queue_bytes:
-            self.refuse(SlowReader(queued_bytes=self._queued_bytes))
+        if not self._queue.add(size_bytes) or self._reason is not None:
             return False
-        self._backlog.add(self, size_bytes)
-        if self._reason is not None:
-            return False  # of all links' queues ours was the longest
         if self.is_crowded and self.is_open and not self._choked:
             self._choked = True  # no more requests from one that does not read the answers
             self._hold()
-            self._set_timer(self._limits.choke_s, self._waited)
+            self._deadline.set(self._limits.choke_s, self._waited)
         return True
 
     def _waited(self) -> None:
@@ -310,22 +299,22 @@ class LinkProtocol(ByteProtocol):
         if self._chokes < self._limits.chokes:
             self._unchoke()
         else:
-            self.refuse(SlowReader(queued_bytes=self._queued_bytes))
+            self._queue.refuse()
 
     def _unchoke(self) -> None:
         if self._choked:
             self._choked = False
-            self._clear_timer()
+            self._deadline.clear()
             self._go_on()
 
     def _hold(self) -> None:
         if not self._choked:
-            self._clear_timer()  # a half received frame waits with us
-        _call(self.transport, "pauseProducing")
+            self._deadline.clear()  # a half received frame waits with us
+        tell(self.transport, "pauseProducing")
 
     def _go_on(self) -> None:
         if self.is_open and not self._is_held:
-            _call(self.transport, "resumeProducing")
+            tell(self.transport, "resumeProducing")
             self._drain()
 
     # --- handshake
@@ -345,7 +334,7 @@ class LinkProtocol(ByteProtocol):
     def _answer(self, responder: Responder, frame: bytes) -> None:
         self._write(responder.receive_first(frame))
         left_s = self._started_s + self._limits.handshake_s - self._clock.seconds()
-        self._set_timer(left_s, self._late, "handshake")
+        self._deadline.set(left_s, self._late, "handshake")
         self._step = lambda last: self._open(responder.receive_last(last))
 
     def _finish(self, initiator: Initiator, frame: bytes) -> None:
@@ -360,7 +349,7 @@ class LinkProtocol(ByteProtocol):
         self._channel = link.channel
         self._reader.limit_bytes = MAX_FRAME_PEER
         self._step = self._receive
-        self._clear_timer()
+        self._deadline.clear()
         self._announced = True
         self._events.link_open(self)
         if self._watch is not None and self.is_open:
@@ -391,13 +380,12 @@ class LinkProtocol(ByteProtocol):
         return True
 
     def _drop(self) -> None:
-        self._clear_timer()
-        self._backlog.remove(self)
-        if not _call(self.transport, "abortConnection"):
+        self._deadline.clear()
+        self._queue.forget()
+        if not tell(self.transport, "abortConnection"):
             self.transport.loseConnection()
 
     def _late(self, what: str) -> None:
-        self._timer = None
         self.refuse(DeadlineExceeded(what))
 
     def _watch_frame(self, moved: bool) -> None:
@@ -405,38 +393,9 @@ class LinkProtocol(ByteProtocol):
         if self._choked:
             return  # the timer is busy, and we do not read
         partial = self._reader.buffered_bytes > 0 and not self._paused
-        if partial and self._timer is None:
-            self._set_timer(self._limits.frame_s, self._late, "frame")
-        elif partial and moved and self._timer is not None:
-            self._timer.reset(self._limits.frame_s)  # cheaper than a new one, at each chunk
-        elif not partial and self._timer is not None:
-            self._clear_timer()
-
-    def _set_timer(self, delay_s: float, call: Callable[..., object], *args: object) -> None:
-        self._clear_timer()
-        self._timer = self._clock.callLater(max(0.0, delay_s), call, *args)
-
-    def _clear_timer(self) -> None:
-        timer, self._timer = self._timer, None
-        if timer is not None and timer.active():
-            timer.cancel()
-
-
-def _call(transport: object, name: str, *args: object) -> bool:
-    """Call a method that not every transport has; return whether it has it."""
-    method = getattr(transport, name, None)
-    if method is not None:
-        method(*args)
-    return method is not None
-
-
-def _tune(transport: object) -> None:
-    """Set what only a TCP socket has: small frames leave at once, dead peers are noticed."""
-    _call(transport, "setTcpNoDelay", True)
-    handle = getattr(transport, "getHandle", lambda: None)()
-    if not isinstance(handle, socket.socket) or handle.family == socket.AF_UNIX:
-        return
-    for name, value in _OPTIONS:
-        option = getattr(socket, name, None)  # Linux has them
-        if option is not None:
-            handle.setsockopt(socket.IPPROTO_TCP, option, value)
+        if partial and not self._deadline.is_set:
+            self._deadline.set(self._limits.frame_s, self._late, "frame")
+        elif partial and moved:
+            self._deadline.put_off(self._limits.frame_s)
+        elif not partial:
+            self._deadline.clear()

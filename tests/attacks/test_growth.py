@@ -104,7 +104,7 @@ BOUNDS: Final = {
     "net.gate.Gate._of_address": "GateLimits.total",
     "net.gate.Gate._of_group": "GateLimits.total",
     "net.gate.Gate._strangers": "GateLimits.strangers",
-    "net.listen.LinkFactory._entrants": "GateLimits.strangers, and those that are exempt",
+    "net.admission.Admission._entrants": "GateLimits.strangers, and those that are exempt",
     "net.backlog.Backlog._queued_bytes": "GateLimits.total",
     "net.budget.Budgets._turns_s": "max_peers",
     "rpc.pending.Pending._waiting": "MAX_PENDING",
