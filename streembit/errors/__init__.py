@@ -14,6 +14,7 @@ from streembit.errors.base import *
 from streembit.errors.contacts import *
 from streembit.errors.files import *
 from streembit.errors.home import *
+from streembit.errors.hub import *
 from streembit.errors.links import *
 from streembit.errors.parcels import *
 from streembit.errors.records import *

@@ -1,0 +1,1 @@
+"""The hub as a service: who is joined, what goes where, what waits."""
