@@ -176,6 +176,8 @@ def _facts(offer: OfferShown) -> Iterator[tuple[str, object]]:
     yield "fingerprint", offer.fingerprint
     yield "public key", offer.public_key
     yield "reached at", f"{offer.host} port {offer.port} ({offer.transport})" if offer.host else "-"
+    if offer.hub:
+        yield "the hub's key", offer.hub
     yield "network", offer.network
     yield "valid until", show.moment(offer.expires)
     yield "for", "one person" if offer.once else "everybody who has it"

@@ -72,6 +72,7 @@ def make(
     user_type: UserType = "human",
     once: bool = False,
     note: str = "",
+    hub: str = "",
 ) -> Offer:
     """Return a new signed offer of this identity; `nonce` is 16 bytes of chance.
 
@@ -92,6 +93,7 @@ def make(
         base64url.encode(nonce),
         once,
         note,
+        hub,
     )
     texts.check_name(claims.account)
     texts.check_note(note)
@@ -153,6 +155,7 @@ def shown(offer: Offer) -> dict[str, str | int | bool]:
         "expires": claims.exp,
         "once": claims.once,
         "note": claims.note,
+        "hub": claims.hub,
     }
 
 
@@ -193,6 +196,8 @@ def _check(claims: OfferClaims, network: str, now_unix_s: float) -> None:
         raise BadOffer("lives too long", limit_s=MAX_LIFE_S)
     if bool(claims.host) != bool(claims.port):
         raise BadOffer("an address is a host and a port")
+    if claims.hub and claims.transport == "tcp":
+        raise BadOffer("a hub is reached by WebSocket")
     try:
         texts.check_name(claims.account)
         texts.check_note(claims.note)

@@ -60,7 +60,9 @@ class OfferShown(Struct, frozen=True):
 
     `host` is "" and `port` 0 where no address is known. `known_as` is the
     name of the contact who has this key already, "" for none; `alarm` says
-    why to be careful (a known name with another key), "" for no reason.
+    why to be careful (a known name with another key), "" for no reason. With
+    the transport "wss" or "ws" they are reached by a hub there, and `hub` is
+    its key, "" where its certificate says who it is.
     """
 
     account: str
@@ -77,6 +79,7 @@ class OfferShown(Struct, frozen=True):
     note: str
     known_as: str = ""
     alarm: str = ""
+    hub: str = ""
 
 
 class ContactRow(Struct, frozen=True):

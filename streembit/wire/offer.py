@@ -14,6 +14,7 @@ MAX_ADDRESSES: Final = 4  # the latest: two networks, each in IPv4 and IPv6
 
 _URL = "A-Za-z0-9_-"
 HexKey = Annotated[str, Meta(pattern=r"^0[23][0-9a-f]{64}\Z")]  # 33 bytes: a compressed point
+NoHexKey = Annotated[str, Meta(pattern=r"^(0[23][0-9a-f]{64})?\Z")]  # the same, or ""
 NonceText = Annotated[str, Meta(pattern=rf"^[{_URL}]{{21}}[AQgw]\Z")]  # 16 bytes
 NoNonce = Annotated[str, Meta(pattern=rf"^([{_URL}]{{21}}[AQgw])?\Z")]  # the same, or ""
 NameText = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_CHARS)]
@@ -30,8 +31,10 @@ class OfferClaims(Struct, frozen=True):
     """The claims of a contact offer: who invites, and how to reach them.
 
     Keys are hex, as people read them. `host` "" with `port` 0 says that
-    no address is known. `exp` is unix time in seconds. With `once`, the
-    first who quotes the nonce has used it up.
+    no address is known. With the transport `wss` or `ws` it is the address
+    of a hub, and `hub` its key, "" where its certificate says who it is.
+    `exp` is unix time in seconds. With `once`, the first who quotes the
+    nonce has used it up.
     """
 
     account: NameText
@@ -46,14 +49,25 @@ class OfferClaims(Struct, frozen=True):
     nonce: NonceText
     once: bool = False
     note: NoteText = ""
+    hub: NoHexKey = ""
 
 
 class Address(Struct, frozen=True, array_like=True):
-    """Where somebody can be reached."""
+    """Where somebody can be reached: at a place of their own, or by a hub that is there.
+
+    With the transport `wss` or `ws` it is a hub, and `hub` its key, "" where
+    its certificate says who it is.
+    """
 
     host: PlainHost
     port: Port
     transport: Transport = "tcp"
+    hub: NoHexKey = ""
+
+    @property
+    def is_hub(self) -> bool:
+        """Whether a hub is at this address."""
+        return self.transport != "tcp"
 
 
 Addresses = Annotated[list[Address], Meta(max_length=MAX_ADDRESSES)]

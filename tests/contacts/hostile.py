@@ -20,7 +20,7 @@ from streembit.jose import base64url, jwe, jws
 from streembit.jose.jws import Kind
 from streembit.jose.keys import ORDER
 from streembit.wire import codec
-from tests.contacts.people import DAY_S, NOW_S, claims_of, offer_of, token_of
+from tests.contacts.people import CAT, DAY_S, NOW_S, claims_of, offer_of, token_of
 from tests.jose.people import ANN, BOB, EVE
 
 Case = tuple[str, str, type[StreembitError]]
@@ -105,6 +105,9 @@ FORMS: Final[tuple[tuple[str, Any], ...]] = (
     ("port", "32319"),
     ("port", 1.5),
     ("port", True),
+    ("hub", CAT.public.hex),  # by TCP
+    ("hub", "02" + "AA" * 32),
+    ("hub", None),
     ("user_type", "admin"),
     ("user_type", ["human"]),
     ("net", ""),

@@ -107,6 +107,14 @@ class ReadTests(SynchronousTestCase):
         self.assertEqual(self.read(made.token), made)
         self.assertEqual(offer.find(offer.to_text(made)), [made.token])
 
+    def test_an_offer_by_way_of_a_hub(self) -> None:
+        """It says where the hub is and which key it has, or leaves that to the certificate."""
+        for hub in (BOB.public.hex, ""):
+            made = offer_of(host="hub.example.org", port=443, transport="wss", hub=hub)
+            claims = offer.read(made.token, None, NETWORK, NOW_S).claims
+            self.assertEqual((claims.transport, claims.hub), ("wss", hub))
+        self.assertRaises(BadOffer, offer_of, hub=BOB.public.hex)
+
     def test_L1_what_is_shown_can_be_printed(self) -> None:
         """No text has a character that could move others."""
         shown = offer.shown(offer_of())

@@ -315,6 +315,7 @@ class PeopleDesk:
             expires=claims.exp,
             once=claims.once,
             note=claims.note,
+            hub=claims.hub,
             known_as=known.name if known is not None else "",
             alarm="" if alike is None else f"{alike.name} is known, with another key",
         )
