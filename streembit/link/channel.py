@@ -14,20 +14,31 @@ FRAMES_PER_KEY: Final = 2**20  # far below where AES-GCM's bounds begin to thin 
 KEY_LIFE_S: Final = 3600.0  # what a stolen key can read of the past
 OVERHEAD_BYTES: Final = TAG_BYTES
 
-_LAST_COUNT: Final = FRAMES_PER_KEY - 1  # kept for the frame that ends the key
-
 
 class Channel:
     """AES-256-GCM, one key a direction, the frame's number as nonce.
 
     The number is not sent: a frame that is lost, repeated, moved or
     altered does not open, and from then on nothing does. A sealed
-    empty payload ends the sender's key and starts the next one.
+    empty payload ends the sender's key and starts the next one; each
+    key is for so many frames, of which the last is kept for its end.
     """
 
-    __slots__ = ("_opened", "_receive", "_receive_key", "_sealed", "_send", "_send_key", "_since_s")
+    __slots__ = (
+        "_last_count",
+        "_opened",
+        "_receive",
+        "_receive_key",
+        "_sealed",
+        "_send",
+        "_send_key",
+        "_since_s",
+    )
 
-    def __init__(self, send_key: bytes, receive_key: bytes) -> None:
+    def __init__(
+        self, send_key: bytes, receive_key: bytes, frames_per_key: int = FRAMES_PER_KEY
+    ) -> None:
+        self._last_count = frames_per_key - 1  # kept for the frame that ends the key
         self._send_key = send_key
         self._receive_key = receive_key
         self._send = AESGCM(send_key)
@@ -44,7 +55,7 @@ class Channel:
                 frames.
         """
         count = self._sealed
-        if not payload or count >= _LAST_COUNT:
+        if not payload or count >= self._last_count:
             raise ValueError("nothing to seal, or the key is used up")
         self._sealed = count + 1
         return self._send.encrypt(count.to_bytes(12), payload, None)
@@ -59,7 +70,7 @@ class Channel:
         """
         count = self._opened
         receive = self._receive
-        if receive is None or count >= FRAMES_PER_KEY:
+        if receive is None or count > self._last_count:
             raise self._closed(DecryptFailed("the channel is closed"))
         try:
             payload = receive.decrypt(count.to_bytes(12), frame, None)
@@ -78,7 +89,7 @@ class Channel:
         """
         if self._since_s is None:
             self._since_s = now_s
-        if self._sealed >= _LAST_COUNT:
+        if self._sealed >= self._last_count:
             return True
         return self._sealed > 0 and now_s - self._since_s >= KEY_LIFE_S
 

@@ -255,14 +255,7 @@ class DownloadTests(SynchronousTestCase):
     def test_disks_without_hard_links(self) -> None:
         """The name is taken first, then the file is put there."""
         (self.folder / "c.txt").write_bytes(b"old")
-        calls, seen = failing()
-        real_fail, seen.at, seen.error = seen._fail, 1, errno.EPERM
-
-        def fail(name: str, args: tuple[object, ...]) -> None:
-            if name == "link":
-                real_fail(name, args)
-
-        seen._fail = fail  # type: ignore[method-assign]
+        calls, _ = failing(1, errno.EPERM, only="link")
         self.assertEqual(receive(self.download(calls), FILES), ["c (2).txt", "d"])
         self.assertEqual((self.folder / "c.txt").read_bytes(), b"old")
         self.assertEqual((self.folder / "c (2).txt").read_bytes(), b"gamma")
@@ -338,17 +331,7 @@ class SettleTests(SynchronousTestCase):
         (folder / "from").mkdir(parents=True)
         (folder / "to").mkdir()
         (folder / "from" / "a").write_bytes(b"ours")
-        calls, seen = failing()
-        meddle: list[Callable[[], object]] = [lambda: (folder / "to" / "a").write_bytes(b"theirs")]
-        real = seen.__class__.__getattr__
-
-        class Meddled(seen.__class__):  # type: ignore[name-defined]
-            def __getattr__(self, name: str) -> Callable[..., object]:
-                if name == "link" and meddle:
-                    meddle.pop()()
-                return real(self, name)
-
-        seen.__class__ = Meddled
+        calls, _ = failing(meanwhile={"link": lambda: (folder / "to" / "a").write_bytes(b"theirs")})
         with Folder.at(folder / "from", calls) as source, Folder.at(folder / "to", calls) as target:
             self.assertEqual(source.settle("a", target, "a"), "a (2)")
         self.assertEqual(tree(folder), {"to/a": b"theirs", "to/a (2)": b"ours"})

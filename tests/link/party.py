@@ -33,12 +33,15 @@ class Handshake:
     initiator_key: PrivateKey = ALICE
     responder_key: PrivateKey = BOB
     network: str = NETWORK
+    hello: Hello | None = None  # the initiator's, where it is not the usual one
     initiator: Initiator = field(init=False)
     responder: Responder = field(init=False)
     frames: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.initiator = Initiator(self.initiator_key, hello_of(self.initiator_key), self.network)
+        self.initiator = Initiator(
+            self.initiator_key, self.hello or hello_of(self.initiator_key), self.network
+        )
         self.responder = Responder(self.responder_key, hello_of(self.responder_key), self.network)
 
     def run(self) -> tuple[Link, Link]:

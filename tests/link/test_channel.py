@@ -13,9 +13,9 @@ from streembit.link.channel import FRAMES_PER_KEY, KEY_LIFE_S, OVERHEAD_BYTES, C
 FORTH, BACK = b"\x01" * 32, b"\x02" * 32
 
 
-def two_ends() -> tuple[Channel, Channel]:
+def two_ends(frames_per_key: int = FRAMES_PER_KEY) -> tuple[Channel, Channel]:
     """Return the two ends of a channel."""
-    return Channel(FORTH, BACK), Channel(BACK, FORTH)
+    return Channel(FORTH, BACK, frames_per_key), Channel(BACK, FORTH, frames_per_key)
 
 
 def seal_many(channel: Channel, count: int) -> list[bytes]:
@@ -137,8 +137,9 @@ class RekeyTests(SynchronousTestCase):
 
     def test_due_when_the_frames_of_a_key_are_used_up(self) -> None:
         """The last number is kept for the control frame; both ends hold to it."""
-        one, two = two_ends()
-        one._sealed = two._opened = FRAMES_PER_KEY - 2
+        one, two = two_ends(frames_per_key=5)
+        for frame in seal_many(one, 3):
+            two.open(frame)
         self.assertFalse(one.due(0.0))
         self.assertEqual(two.open(one.seal(b"last")), b"last")
         self.assertTrue(one.due(0.0))
@@ -147,12 +148,19 @@ class RekeyTests(SynchronousTestCase):
         self.assertEqual(two.open(one.seal(b"new key")), b"new key")
 
     def test_a_peer_that_never_changes_its_key_is_refused(self) -> None:
-        """Frame 2^20 of one key does not open, however well it is sealed."""
-        hostile = AESGCM(FORTH)
-        frame = hostile.encrypt(FRAMES_PER_KEY.to_bytes(12), b"x", None)
-        two = Channel(BACK, FORTH)
-        two._opened = FRAMES_PER_KEY
-        self.assertRaises(DecryptFailed, two.open, frame)
+        """A frame beyond those of one key does not open, however well it is sealed."""
+        hostile, two = AESGCM(FORTH), Channel(BACK, FORTH, 5)
+        frames = [hostile.encrypt(count.to_bytes(12), b"x", None) for count in range(6)]
+        self.assertEqual([two.open(frame) for frame in frames[:5]], [b"x"] * 5)
+        self.assertRaises(DecryptFailed, two.open, frames[5])
+
+    def test_a_key_is_for_2_to_the_20_frames(self) -> None:
+        """That many nonces are far from where AES-GCM thins, and a long file needs few keys."""
+        one = Channel(FORTH, BACK)
+        for _ in range(2**20 - 1):
+            one.seal(b"x")
+        self.assertTrue(one.due(0.0))
+        self.assertRaises(ValueError, one.seal, b"one too many")
 
     def test_C3_changes_of_key_without_traffic_are_refused(self) -> None:
         """Nobody makes us derive keys for 16-byte frames."""

@@ -110,8 +110,7 @@ class OpenTests(SynchronousTestCase):
         """Sealed frames are as long for a short name as for a long one."""
         sizes = set()
         for name in ("", "a" * 64):
-            handshake = Handshake()
-            handshake.initiator._hello = hello_of(ALICE, name=name, agent="")
+            handshake = Handshake(hello=hello_of(ALICE, name=name, agent=""))
             handshake.run()
             sizes.add(len(handshake.frames[2]))
         self.assertEqual(len(sizes), 1)

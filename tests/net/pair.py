@@ -59,15 +59,17 @@ class End:
         expect: PublicKey | None = None,
         limits: LinkLimits = LIMITS,
         backlog: Backlog | None = None,
+        hello: Hello | None = None,
+        transport: StringTransport | None = None,
     ) -> None:
         self.owner = Owner()
         self.seen: list[tuple[str, int]] = []
-        self.transport = StringTransport(peerAddress=IPv4Address("TCP", host, 4000))
+        self.transport = transport or StringTransport(peerAddress=IPv4Address("TCP", host, 4000))
         self.gone = False
 
         def make_hello(peer_host: str, peer_port: int) -> Hello:
             self.seen.append((peer_host, peer_port))
-            return hello_of(identity, observed=f"{peer_host}:{peer_port}")
+            return hello or hello_of(identity, observed=f"{peer_host}:{peer_port}")
 
         self.protocol = LinkProtocol(
             identity,

@@ -112,8 +112,7 @@ class AmplificationTests(SynchronousTestCase):
         """With the longest name, agent and address that there are; and the address is proved."""
         full = hello_of(BOB, name="n" * 64, agent="a" * 64, observed="o" * 64)
         first = Pair().client.take()
-        end = End(BOB, Clock(), initiator=False)
-        end.protocol._make_hello = lambda _host, _port: full
+        end = End(BOB, Clock(), initiator=False, hello=full)
         end.connect()
         end.protocol.dataReceived(first)
         self.assertLessEqual(len(end.take()), 6 * len(first))
@@ -426,8 +425,8 @@ class SocketTests(SynchronousTestCase):
         for family in (socket.AF_INET, socket.AF_INET6):
             handle = socket.socket(family)
             self.addCleanup(handle.close)
-            end = End(BOB, Clock(), initiator=False)
-            end.transport = transport = SocketTransport(handle)
+            transport = SocketTransport(handle)
+            end = End(BOB, Clock(), initiator=False, transport=transport)
             end.connect()
             self.assertTrue(transport.no_delay)
             found = handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
@@ -438,8 +437,7 @@ class SocketTests(SynchronousTestCase):
         one, two = socket.socketpair()
         self.addCleanup(one.close)
         self.addCleanup(two.close)
-        end = End(BOB, Clock(), initiator=False)
-        end.transport = SocketTransport(one)
+        end = End(BOB, Clock(), initiator=False, transport=SocketTransport(one))
         end.connect()
         self.assertEqual(end.owner.refusals, [])
 

@@ -143,6 +143,7 @@ class EvilLink(ByteProtocol):
         self.peer, self.side = peer, side
         self.sent: list[bytes] = []
         self.frames: list[bytes] = []
+        self.payloads: list[bytes] = []
         self.heard: list[Rpc] = []
         self.life_asked = 0
         self.opened: Opened | None = None
@@ -286,6 +287,7 @@ class EvilLink(ByteProtocol):
         payload = self.link.channel.open(frame)
         if payload is None:
             return
+        self.payloads.append(payload)
         if is_sign(payload):
             self.life_asked += payload == ASKS
             if self.peer.alive:

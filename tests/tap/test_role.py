@@ -57,6 +57,14 @@ class Part(Service):
         return self.stopping
 
 
+class Defective(Part):
+    """A service with a defect."""
+
+    def startService(self) -> None:
+        """Fail as nobody meant it to."""
+        raise TypeError("a defect")
+
+
 class RoleTests(SynchronousTestCase):
     """The service of one twistd command."""
 
@@ -164,9 +172,7 @@ class RoleTests(SynchronousTestCase):
 
     def test_a_defect_is_no_refusal(self) -> None:
         """What nobody raised on purpose keeps its trace."""
-        part = Part(self.notes)
-        part.startService = None  # type: ignore[assignment,method-assign]
-        role = self.role(part)
+        role = self.role(Defective(self.notes))
         role.privilegedStartService()
         self.assertRaises(TypeError, role.startService)
 
