@@ -52,6 +52,15 @@ class NoAllowlist(LocalError):
     code = "no-allowlist"
 
 
+# --- where hubs are -----------------------------------------------------------------------
+
+
+class BadHubAddress(LocalError):
+    """The address of the hub is not of the allowed form."""
+
+    code = "bad-hub-address"
+
+
 # --- the hub's own files ------------------------------------------------------------------
 
 
