@@ -58,6 +58,7 @@ _STATUS: Final = (
     (errors.BadSignature, 400),
     (errors.BadOffer, 400),
     (errors.BadWords, 400),
+    (errors.SecretWords, 400),
     (errors.BadJson, 400),
     (RemoteError, 502),
 )

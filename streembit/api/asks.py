@@ -75,7 +75,7 @@ class Contacts:
         return self._ask("GET", _path("contacts", contact), rows.ContactRow)
 
     def verify(self, contact: str, proof: str) -> Deferred[rows.ContactRow]:
-        """Mark a contact as verified, by the fingerprint or the words that they told."""
+        """Mark a contact as verified, by the fingerprint or the number that they told."""
         body = contacts.VerifyContact(proof)
         return self._ask("PUT", _path("contacts", contact, "verified"), rows.ContactRow, body)
 

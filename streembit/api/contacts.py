@@ -19,7 +19,7 @@ from streembit.service.people_rows import (
 )
 
 MAX_OFFER_TEXT_CHARS: Final = 64 * 1024  # contacts.offer: a long mail
-MAX_PROOF_CHARS: Final = 512  # 24 words have some 200
+MAX_PROOF_CHARS: Final = 512  # a fingerprint has 69; 24 words, to be refused as such, some 200
 MAX_NODE_CHARS: Final = 96  # a fingerprint with its spaces has 69
 
 PERSON_PATTERN: Final = rf"^[^\s./{HIDDEN}][^/{HIDDEN}]{{0,95}}$"
@@ -73,7 +73,7 @@ class RenameContact(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class VerifyContact(Struct, frozen=True, forbid_unknown_fields=True):
-    """The fingerprint or the 24 words, as the contact told them."""
+    """The fingerprint or the number, as the contact told it."""
 
     proof: Annotated[str, Meta(min_length=1, max_length=MAX_PROOF_CHARS)]
 
@@ -193,7 +193,10 @@ async def _deny_request(people: PeopleFacade, ask: Ask) -> rows.RequestRow:
 
 
 OWN_CHEST: Final = ("chest-damaged", "disk-full", "disk-failed")
-OF_CONTACT: Final = ("ambiguous-contact", "bad-key", "bad-name", "no-such-contact", *OWN_CHEST)
+OF_CONTACT: Final = (
+    *("ambiguous-contact", "bad-key", "bad-name", "no-such-contact", "secret-words"),
+    *OWN_CHEST,
+)
 _OF_OFFER = (
     *("bad-header", "bad-key", "bad-name", "bad-offer", "bad-signature", "bad-token"),
     *("offer-expired", "own-offer", "wrong-network"),
@@ -248,7 +251,7 @@ OPERATIONS: Final[tuple[Operation[PeopleFacade], ...]] = (
         "contact",
         "GET",
         "/v1/contacts/{contact}",
-        "One contact, with the words of the fingerprint.",
+        "One contact.",
         rows.ContactRow,
         _contact,
         (CONTACT,),
@@ -279,12 +282,12 @@ OPERATIONS: Final[tuple[Operation[PeopleFacade], ...]] = (
         "verify_contact",
         "PUT",
         "/v1/contacts/{contact}/verified",
-        "Mark a contact as verified if the fingerprint or the words are right.",
+        "Mark a contact as verified if the fingerprint or the number is right.",
         rows.ContactRow,
         _verify_contact,
         (CONTACT,),
         VerifyContact,
-        ("bad-words", "fingerprint-differs", *OF_CONTACT),
+        ("fingerprint-differs", *OF_CONTACT),
     ),
     Operation(
         "set_receipts",
@@ -346,7 +349,7 @@ OPERATIONS: Final[tuple[Operation[PeopleFacade], ...]] = (
         body=RequestContact,
         errors=(
             *("bad-key", "bad-name", "not-found", "request-quota", *_OF_NAME, *OWN_CHEST),
-            *("no-peers", "not-ready", "own-offer", "request-timeout"),
+            *("no-peers", "not-ready", "own-offer", "request-timeout", "secret-words"),
         ),
     ),
     Operation(

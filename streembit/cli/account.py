@@ -38,7 +38,7 @@ class Shown(msgspec.Struct, frozen=True):
     protection: str
     key_file: str
     accounts: list[str]
-    fingerprint_words: list[str]
+    number: str
 
 
 @click.group(
@@ -287,7 +287,7 @@ def _show(settings: Settings, accounts: Accounts, name: str | None) -> None:
             ("public key", shown.public_key),
             ("node id", shown.node_id),
             ("fingerprint", shown.fingerprint),
-            *show.rows_of_words("in words", shown.fingerprint_words),
+            ("number", shown.number),
             ("key file", f"{shown.key_file}, protected by {protected}"),
             ("accounts", ", ".join(shown.accounts)),
         )
@@ -298,7 +298,6 @@ def _shown(accounts: Accounts, name: str | None) -> Shown:
     from streembit.dht.keyspace import node_id, to_hex
     from streembit.jose import fingerprint
     from streembit.jose.keys import PublicKey
-    from streembit.jose.words import from_seed
 
     header = header_of(accounts, name)
     chosen = accounts.choose(name)
@@ -311,5 +310,5 @@ def _shown(accounts: Accounts, name: str | None) -> Shown:
         header.protection,
         str(accounts.key_path(chosen)),
         accounts.names(),
-        from_seed(fingerprint.digest_of(key)).split(),
+        fingerprint.number_of(key),
     )

@@ -43,6 +43,16 @@ def text_of(file: Path | None, limit_chars: int) -> str:
     return text
 
 
+def no_secret(text: str) -> str:
+    """Return the text; raise SecretWords, before anybody else reads them, for a key's words."""
+    from streembit.errors import SecretWords
+    from streembit.jose import words
+
+    if words.may_be_secret(text):
+        raise SecretWords
+    return text
+
+
 def insist(name: str, deed: str) -> None:
     """Have the user type a name before what cannot be taken back; raise UsageError otherwise."""
     typed = click.prompt(f"{deed} Type {name!r} to go on", default="", show_default=False, err=True)

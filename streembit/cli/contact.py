@@ -95,25 +95,24 @@ def show_(settings: Settings, name: str) -> None:
 @contact.command(
     examples=(
         "streembit contact verify Bob",
-        "streembit contact verify Bob ABCD EFGH …",
+        "streembit contact verify Bob 01234 56789 …",
     )
 )
 @click.argument("name")
 @click.argument("proof", nargs=-1)
 @pass_settings
 def verify(settings: Settings, name: str, proof: tuple[str, ...]) -> None:
-    """Mark NAME as verified, by fingerprint or words.
+    """Mark NAME as verified, by number or fingerprint.
 
     PROOF is what they told. Have them read out theirs (`streembit account
-    show`) over a way on which you know them; never the words of `streembit
-    account words`, which are secret. Without PROOF it is asked for, or read
-    from standard input.
+    show`) over a way on which you know them. Without PROOF it is asked for,
+    or read from standard input.
     """
     from streembit.api.contacts import VerifyContact
     from streembit.service.people_rows import ContactRow
 
     client = settings.client()
-    body = VerifyContact(" ".join(proof) or _typed_proof(name))
+    body = VerifyContact(asked.no_secret(" ".join(proof) or _typed_proof(name)))
     _told(settings, client.ask("PUT", path_of(name, "verified"), ContactRow, body))
 
 
@@ -134,6 +133,7 @@ def request(settings: Settings, node: str, name: str, note: str) -> None:
     from streembit.api.contacts import RequestContact
     from streembit.service.people_rows import ContactRow
 
+    asked.no_secret(node)
     body = RequestContact(node, name or "".join(node.split())[:SHORT_KEY_CHARS], note)
     _told(settings, settings.client().ask("POST", "/v1/requests", ContactRow, body))
 
@@ -294,7 +294,7 @@ def _typed_proof(name: str) -> str:
 
     if not sys.stdin.isatty():
         return sys.stdin.read(MAX_PROOF_CHARS).strip()
-    return str(click.prompt(f"The fingerprint or the 24 words that {name} told", err=True))
+    return str(click.prompt(f"The number or the fingerprint that {name} told", err=True))
 
 
 def _row(row: ContactRow) -> tuple[object, ...]:
@@ -311,7 +311,7 @@ def _facts(row: ContactRow) -> Iterator[tuple[str, object]]:
     yield "kind", row.user_type
     yield "verified", "yes" if row.verified else "NO: compare fingerprints"
     yield "fingerprint", row.fingerprint
-    yield from show.rows_of_words("in words", row.words)
+    yield "number", row.number
     yield "public key", row.public_key
     yield "presence", row.presence if row.linked else "no link"
     yield "last seen", "never" if row.last_seen is None else show.moment(row.last_seen)

@@ -40,12 +40,6 @@ def facts(pairs: Iterable[tuple[str, object]]) -> None:
         click.echo(f"{name:<{width}}{GAP}{value}".rstrip())
 
 
-def rows_of_words(name: str, words: Sequence[str]) -> list[tuple[str, object]]:
-    """Return facts that show words, six in a row."""
-    rows = [" ".join(words[at : at + 6]) for at in range(0, len(words), 6)]
-    return [("" if number else name, row) for number, row in enumerate(rows)]
-
-
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table: drawn on a terminal wide enough, else in columns parted by two spaces.
 

@@ -20,7 +20,6 @@ from streembit.errors import (
     AmbiguousContact,
     BadName,
     BadRotation,
-    BadWords,
     BookFull,
     FingerprintDiffers,
     KeyAlarm,
@@ -30,7 +29,7 @@ from streembit.errors import (
     NoSuchContact,
     WrongState,
 )
-from streembit.jose import fingerprint, words
+from streembit.jose import fingerprint
 from streembit.jose.keys import PublicKey
 from streembit.wire.offer import MAX_ADDRESSES, Address, UserType
 
@@ -94,6 +93,7 @@ class Book:
 
         Raises:
             NoSuchContact, AmbiguousContact
+            SecretWords: words that may be the secret of a key.
         """
         found = self._named(text) or self._keyed(text) or self._printed(text)
         if not found:
@@ -214,16 +214,17 @@ class Book:
         return self._keep(replace(entry, name=name))
 
     def verify(self, key: PublicKey, proof: str) -> Entry:
-        """Mark a key as compared, if `proof` is its fingerprint or the 24 words of it.
+        """Mark a key as compared, if `proof` is its fingerprint or its number.
 
         This ends every alarm but that the key was declared void.
 
         Raises:
             FingerprintDiffers: it is another key's; nothing changed.
-            BadName: neither a fingerprint nor 24 words, or one with a mistake in it.
+            BadName: neither a fingerprint nor a number, or one with a mistake in it.
+            SecretWords: words that may be the secret of a key.
         """
         entry = self._in_state(key, "contact", "asked")
-        if _digest_of(proof) != fingerprint.digest_of(key):
+        if not fingerprint.proves(proof, key):
             raise FingerprintDiffers(name=entry.name)
         alarm = entry.alarm if entry.alarm == "revoked" else ""
         return self._keep(replace(entry, verified=True, alarm=alarm))
@@ -396,13 +397,3 @@ def contact(
 
 def _looks_of(entry: Entry) -> set[str]:
     return {texts.skeleton(name) for name in (entry.name, entry.called) if name}
-
-
-def _digest_of(proof: str) -> bytes:
-    """Return the 32 bytes that a fingerprint or 24 words stand for."""
-    if len(proof.split()) != words.COUNT:
-        return fingerprint.parse(proof)
-    try:
-        return words.to_seed(proof)
-    except BadWords as e:
-        raise BadName(e.detail) from None

@@ -47,6 +47,15 @@ class BadWords(LocalError):
     code = "bad-words"
 
 
+class SecretWords(LocalError):
+    """These words may be a key's secret: tell them to nobody, and compare fingerprints instead.
+
+    Of what was given nothing is told, neither here nor in a log.
+    """
+
+    code = "secret-words"
+
+
 class NoSuchAccount(LocalError):
     """There is no account of this name."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from mnemonic import Mnemonic
 
 COUNT: Final = 24
+FEWEST: Final = 12  # words of the list that make a text suspect; no fingerprint has so many
 
 
 def from_seed(seed: bytes) -> str:
@@ -32,13 +34,23 @@ def to_seed(text: str) -> bytes:
     if len(words) != COUNT:
         raise BadWords(f"{COUNT} words are needed", count=len(words))
     english = _english()
-    known = frozenset(english.wordlist)
-    unknown = [place for place, word in enumerate(words, 1) if word not in known]
+    unknown = [place for place, word in enumerate(words, 1) if word not in _known()]
     if unknown:
         raise BadWords("not in the list of words", position=unknown[0])
     if not english.check(" ".join(words)):
         raise BadWords("the checksum is wrong: a word is another one, or out of order")
     return bytes(english.to_entropy(words))
+
+
+def may_be_secret(text: str) -> bool:
+    """Tell whether a text has so many words of the list that it may be a key's, or a wallet's."""
+    found = re.findall("[a-z]+", text.lower())
+    return len(found) >= FEWEST and sum(map(_known().__contains__, found)) >= FEWEST
+
+
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(_english().wordlist)
 
 
 @cache

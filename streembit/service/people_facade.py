@@ -79,12 +79,13 @@ class PeopleFacade(Protocol):
         """Return all in the book but those who were removed, by name."""
 
     async def show_contact(self, contact: str) -> ContactRow:
-        """Return one contact, with the words that stand for the fingerprint."""
+        """Return one contact."""
 
     async def verify_contact(self, contact: str, proof: str) -> ContactRow:
-        """Mark a contact as verified, if the fingerprint or the 24 words are those of the key.
+        """Mark a contact as verified, if the fingerprint or the number is that of the key.
 
         Raises:
+            SecretWords: what was told are words that may be a secret.
             FingerprintDiffers: they are another key's; nothing changed.
         """
 

@@ -92,8 +92,8 @@ class ContactRow(Struct, frozen=True):
     `last_seen` is when we last heard them, None before the first time;
     `addresses` are "host:port", the best first. `unread` counts messages
     that were not marked as read, `queued` ours that are not delivered.
-    `alarm` is "" or why to compare fingerprints; `words` are 24 that stand
-    for the fingerprint, in the answer about one contact only. `told` is what
+    `alarm` is "" or why to compare fingerprints; `number` is the form of the
+    fingerprint to read out: 8 groups of five digits. `told` is what
     they are told of the user: what was read ("receipts"), and whether the
     user is here and types ("presence"); `receipts` and `shows_presence` are
     what was decided for this contact, None where the settings hold.
@@ -114,7 +114,7 @@ class ContactRow(Struct, frozen=True):
     queued: Count
     note: str = ""
     alarm: str = ""
-    words: list[str] = []
+    number: str = ""
     told: list[Told] = []
     receipts: bool | None = None
     shows_presence: bool | None = None

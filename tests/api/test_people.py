@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from streembit import errors
 from streembit.api.http import make_site
 from tests.api.fake import FINGERPRINT, FakeNode
-from tests.api.people import BOB_KEY, CARL_KEY, OFFER_TEXT, WORDS, an_id
+from tests.api.people import BOB_KEY, CARL_KEY, NUMBER, OFFER_TEXT, an_id
 from tests.api.test_http import Answered, Browser, Connection, request_of, taken_apart
 
 
@@ -56,7 +56,7 @@ class OperationTests(PeopleCase):
         self.good("DELETE", f"/v1/contacts/{CARL_KEY}")
         for who in ("Bob", BOB_KEY, FINGERPRINT):
             shown = self.good("GET", f"/v1/contacts/{quote(who)}")
-            self.assertEqual((shown["public_key"], shown["words"]), (BOB_KEY, WORDS))
+            self.assertEqual((shown["public_key"], shown["number"]), (BOB_KEY, NUMBER))
         self.good("PUT", "/v1/contacts/Bob/name", {"name": "Bob Jr."})
         path = "/v1/contacts/" + quote("Bob Jr.")
         self.assertTrue(self.good("PUT", path + "/verified", {"proof": FINGERPRINT})["verified"])

@@ -35,6 +35,7 @@ from streembit.errors import (
     NameTaken,
     NoSuchContact,
     RemoteError,
+    SecretWords,
     WrongState,
 )
 from streembit.jose import fingerprint, words
@@ -291,24 +292,28 @@ class StateTests(BookTest):
 class VerifyTests(BookTest):
     """Comparing keys."""
 
-    def test_by_fingerprint_or_words(self) -> None:
+    def test_by_fingerprint_or_number(self) -> None:
         """Either stands for the key, in any case and spacing."""
-        printed = fingerprint.of(ANN.public)
-        spoken = words.from_seed(fingerprint.digest_of(ANN.public))
-        for proof in (printed, printed.lower().replace(" ", "-"), spoken, spoken.upper()):
+        printed, spoken = fingerprint.of(ANN.public), fingerprint.number_of(ANN.public)
+        for proof in (printed, printed.lower().replace(" ", "-"), spoken, spoken.replace(" ", "")):
             self.assertTrue(self.book.verify(ANN.public, proof).verified)
             self.book.dispute(ANN.public)
         self.assert_kept()
 
     def test_another_key_is_told(self) -> None:
         """What belongs to another key verifies nothing, and what has a mistake says so."""
-        spoken = words.from_seed(fingerprint.digest_of(EVE.public))
-        for proof in (fingerprint.of(EVE.public), spoken):
+        for proof in (fingerprint.of(EVE.public), fingerprint.number_of(EVE.public)):
             self.assertRaises(FingerprintDiffers, self.book.verify, ANN.public, proof)
-        mistaken = spoken.rsplit(" ", 1)[0] + " zoo"
-        for proof in ("", "ABCD", fingerprint.of(ANN.public)[:-1] + "7", mistaken):
+        for proof in ("", "ABCD", fingerprint.of(ANN.public)[:-1] + "7", "01234 56789"):
             self.assertRaises(BadName, self.book.verify, ANN.public, proof)
         self.assertFalse(self.book.of(ANN.public).verified)
+
+    def test_secret_words_are_no_proof_and_no_name(self) -> None:
+        """They are refused as what they are, and not repeated."""
+        secret = words.from_seed(ANN.seed)
+        for work in (lambda: self.book.verify(ANN.public, secret), lambda: self.book.find(secret)):
+            refusal = self.assertRaises(SecretWords, work)
+            self.assertNotIn(secret.split()[0], str(refusal))
 
 
 class KeyTests(BookTest):

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streembit.errors import BadName
-from streembit.jose import fingerprint
+from streembit.errors import BadName, SecretWords
+from streembit.jose import fingerprint, words
 from streembit.jose.keys import PublicKey
 from tests.jose.people import ANN, BOB
 from tests.sources import ROOT
@@ -41,6 +41,7 @@ class FingerprintTests(SynchronousTestCase):
         for example in json.loads(VECTORS.read_text(encoding="utf-8"))["identities"]:
             key = PublicKey.from_hex(example["signing"]["public_key"])
             self.assertEqual(fingerprint.of(key), example["fingerprint"])
+            self.assertEqual(fingerprint.number_of(key), example["number"])
 
     @settings(deadline=None, derandomize=True, database=None)
     @given(digest=st.binary(min_size=32, max_size=32))
@@ -82,3 +83,59 @@ class FingerprintTests(SynchronousTestCase):
             "0" * 56,
         ):
             self.assertRaises(BadName, fingerprint.parse, wrong)
+
+
+class NumberTests(SynchronousTestCase):
+    """What is read out."""
+
+    def test_it_is_eight_groups_of_five_digits(self) -> None:
+        """Each key has another one, and it proves this key alone."""
+        text = fingerprint.number_of(ANN.public)
+        self.assertRegex(text, r"\A[0-9]{5}( [0-9]{5}){7}\Z")
+        for typed in (text, text.replace(" ", ""), text.replace(" ", "-"), f" {text}\n"):
+            self.assertTrue(fingerprint.proves(typed, ANN.public))
+            self.assertFalse(fingerprint.proves(typed, BOB.public))
+
+    def test_it_stands_for_128_bits_of_the_hash(self) -> None:
+        """As many as the key itself is strong."""
+        digits = fingerprint.number_of(ANN.public).replace(" ", "")
+        first = hashlib.sha256(ANN.public.point).digest()[:16]
+        self.assertEqual(int(digits[:39]).to_bytes(16), first)
+
+    def test_any_slip_is_a_mistake_and_no_alarm(self) -> None:
+        """One digit wrong, two neighbours exchanged: it is said so, not that the key differs."""
+        digits = fingerprint.number_of(ANN.public).replace(" ", "")
+        slips = {digits[:n] + d + digits[n + 1 :] for n in range(40) for d in "0123456789"}
+        slips |= {digits[:n] + digits[n + 1] + digits[n] + digits[n + 2 :] for n in range(39)}
+        for slip in slips - {digits}:
+            self.assertRaises(BadName, fingerprint.proves, slip, ANN.public)
+
+    def test_what_is_no_number_is_refused(self) -> None:
+        """Too short, too long, above 128 bits, digits of another script."""
+        digits = fingerprint.number_of(ANN.public).replace(" ", "")
+        high = "9" * 39
+        for wrong in (digits[:-1], digits + "0", "", "0", "\u0661" * 40):
+            self.assertRaises(BadName, fingerprint.proves, wrong, ANN.public)
+        for check in "0123456789":
+            self.assertRaises(BadName, fingerprint.proves, high + check, ANN.public)
+
+    def test_a_fingerprint_proves_as_well(self) -> None:
+        """The form that is printed."""
+        self.assertTrue(fingerprint.proves(fingerprint.of(ANN.public), ANN.public))
+        self.assertFalse(fingerprint.proves(fingerprint.of(ANN.public), BOB.public))
+
+    def test_words_of_the_secrets_list_are_refused_as_such(self) -> None:
+        """Also with a slip in them, numbered, or of another wallet; and not repeated."""
+        secret = words.from_seed(ANN.seed)
+        slipped = secret.replace(secret.split()[5], "wrongword")
+        listed = "\n".join(f"{n}. {word}" for n, word in enumerate(secret.split(), 1))
+        for text in (secret, secret.upper(), slipped, listed, " ".join(secret.split()[:12])):
+            for reader in (fingerprint.parse, lambda text: fingerprint.proves(text, ANN.public)):
+                refusal = self.assertRaises(SecretWords, reader, text)
+                self.assertNotIn(secret.split()[0], str(refusal).lower())
+
+    @settings(deadline=None, derandomize=True, database=None)
+    @given(digest=st.binary(min_size=32, max_size=32))
+    def test_no_fingerprint_is_taken_for_secret_words(self, digest: bytes) -> None:
+        """Four of the alphabet's letters are seldom a word."""
+        self.assertFalse(words.may_be_secret(fingerprint.show(digest)))

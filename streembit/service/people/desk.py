@@ -96,7 +96,7 @@ class PeopleDesk:
 
     async def show_contact(self, contact: str) -> ContactRow:
         """See `PeopleFacade`."""
-        return self._contact(self._circle.book.find(contact), with_words=True)
+        return self._contact(self._circle.book.find(contact))
 
     async def verify_contact(self, contact: str, proof: str) -> ContactRow:
         """See `PeopleFacade`."""
@@ -320,8 +320,8 @@ class PeopleDesk:
             alarm="" if alike is None else f"{alike.name} is known, with another key",
         )
 
-    def _contact(self, entry: Entry, *, with_words: bool = False) -> ContactRow:
-        return self._people.contact_row(entry, with_words=with_words)
+    def _contact(self, entry: Entry) -> ContactRow:
+        return self._people.contact_row(entry)
 
     def _said(self, talk: Talk, number: int) -> Said:
         said = talk.conversation.entry(number)

@@ -201,7 +201,7 @@ class People(MultiService):
         entry = self.circle.book.get(key)
         return self.stranger(entry).talk.conversation if entry and entry.agreement else None
 
-    def contact_row(self, entry: Entry, *, with_words: bool = False) -> ContactRow:
+    def contact_row(self, entry: Entry) -> ContactRow:
         """Return the row of somebody in the book."""
         key = entry.public()
         friend = self.friends.get(key)
@@ -211,7 +211,6 @@ class People(MultiService):
             self.presence.of(key),
             linked=key.text in self.network.roster,
             told=told(entry, self.circle.register.settings),
-            with_words=with_words,
         )
 
     def named(self, name: str) -> Friend | None:

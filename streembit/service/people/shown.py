@@ -5,7 +5,7 @@ from __future__ import annotations
 from streembit.chat.conversation import Conversation
 from streembit.chat.history import Entry as Said
 from streembit.contacts.entry import Entry
-from streembit.jose import base64url, words
+from streembit.jose import base64url
 from streembit.jose import fingerprint as fingerprints
 from streembit.jose.keys import PublicKey
 from streembit.service.network import show_address
@@ -30,7 +30,6 @@ def contact_row(
     *,
     linked: bool,
     told: list[Told],
-    with_words: bool = False,
 ) -> ContactRow:
     """Return the row of somebody in the book."""
     key = entry.public()
@@ -53,7 +52,7 @@ def contact_row(
         told=told,
         receipts=entry.receipts,
         shows_presence=entry.presence,
-        words=words.from_seed(fingerprints.digest_of(key)).split() if with_words else [],
+        number=fingerprints.number_of(key),
     )
 
 
