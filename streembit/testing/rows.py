@@ -25,6 +25,12 @@ class MemoryChest:
         self._rows: dict[tuple[str, bytes | int], bytes] = {}
         self._closed = False
 
+    def copy(self) -> MemoryChest:
+        """Return another chest with the same rows and locks, as from a backup."""
+        twin = MemoryChest()
+        twin._rows, twin.locks = dict(self._rows), set(self.locks)
+        return twin
+
     def get(self, room: str, key: bytes | int) -> bytes | None:
         """Return a row, or None where there is none."""
         self._check_open()

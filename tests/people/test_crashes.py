@@ -126,12 +126,12 @@ class OlderStateTests(PeopleCase):
 
     def test_D5_the_network_tells_of_a_newer_state(self) -> None:
         """A copy put back that nothing on this machine betrays: our own cards are newer."""
-        older = dict(self.ann.chest._rows)
+        older = self.ann.chest.copy()
         self.ann.say(self.bob, "two")
         self.village.until(lambda: self.delivered(self.ann, self.bob))
         self.town.run(3 * 3600)
         self.town.end(self.ann.node)
-        self.ann.chest._rows = older
+        self.ann.chest = older
         self.ann = self.village.again(self.ann)
         self.town.run(60)
         self.assertIn("sessions-renewed", self.notices(self.ann))

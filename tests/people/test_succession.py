@@ -8,7 +8,7 @@ from streembit.jose import fingerprint as fingerprints
 from streembit.service.people_events import ContactChanged, KeyReplaced
 from streembit.service.people_rows import TransferRow
 from streembit.wire.offer import ContactRequest
-from tests.people.village import DyingChest, PeopleCase, Person
+from tests.people.village import PeopleCase, Person
 from tests.service.town import NETWORK
 
 HOUR_S = 3600
@@ -46,9 +46,7 @@ class SuccessionCase(PeopleCase):
     def thief(self, person: Person, address: str = "10.66.0.1") -> Person:
         """Return somebody who has a copy of all that a person has."""
         node = self.town.add(address, identity=person.node.identity)
-        chest = DyingChest()
-        chest._rows = dict(person.chest._rows)
-        thief = Person(self.village, node, chest, self.town.nodes.index(node))
+        thief = Person(self.village, node, person.chest.copy(), self.town.nodes.index(node))
         self.village.persons.append(thief)
         self.town.join(node)
         return thief
