@@ -100,7 +100,7 @@ class TextTests(AttackTests):
     def test_L1_a_dial_back_that_lies(self) -> None:
         """What a peer says of our address is read as an address or not at all."""
         evil = self.watch.neighbour(self.lie)
-        self.watch.node.network.port = 8905
+        self.watch.node.listening_on(8905, ["10.0.0.1:8905"])
         peer = self.watch.node.network.roster.get(evil.key.public)
         assert peer is not None
         for text in HOSTILE:

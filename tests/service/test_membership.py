@@ -401,7 +401,7 @@ class RenewTests(MembershipCase):
         self.town.join()
         self.town.host(node).listen(PORT + 1, node.factory)
         self.town.host(node).ports[PORT].stopListening()
-        node.network.port = PORT + 1
+        node.listening_on(PORT + 1, [f"{self.town.host(node).address}:{PORT + 1}"])
         node.membership.renew()
         self.assertFalse(node.membership.joined)
         self.town.run(10)
