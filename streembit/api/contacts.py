@@ -213,7 +213,7 @@ OPERATIONS: Final[tuple[Operation[PeopleFacade], ...]] = (
         rows.OfferMade,
         _create_offer,
         body=CreateOffer,
-        errors=("bad-name", "bad-offer", "request-quota", *OWN_CHEST),
+        errors=("bad-name", "bad-offer", "key-revoked", "request-quota", *OWN_CHEST),
     ),
     Operation("offers", "GET", "/v1/offers", "Our offers, newest first.", Offers, _offers),
     Operation(

@@ -16,6 +16,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from streembit import errors
 from streembit.api import openapi
+from streembit.api.desks import Desks, Settled
 from streembit.api.guard import IDLE_S, Guarded, QuietSite, written
 from streembit.api.lines import Lines
 from streembit.api.operation import Ask, Operation
@@ -26,11 +27,12 @@ from streembit.service.people_facade import PeopleFacade
 from streembit.wire import codec
 
 Refuse = Callable[[str], object]
+Find = Callable[[], Awaitable[Any]]
 JSON: Final = b"application/json"
 
 
 class Api:
-    """Serves a node's facade, and that of its people where it has some.
+    """Serves whoever is at the node's desk, and at that of its people where it has some.
 
     An error raised on purpose is answered with its code. Any other is a
     defect: it is logged with its trace, counted through `refuse`, answered
@@ -40,31 +42,31 @@ class Api:
 
     _log = Logger()
 
-    def __init__(self, node: NodeFacade, refuse: Refuse, people: PeopleFacade | None) -> None:
-        self._refuse = refuse
-        self.resource = Guarded(self._routes(node, people).resource())
+    def __init__(self, desks: Desks) -> None:
+        self._refuse = desks.refuse
+        self.resource = Guarded(self._routes(desks).resource())
 
-    def _routes(self, node: NodeFacade, people: PeopleFacade | None) -> Klein:
+    def _routes(self, desks: Desks) -> Klein:
         app = Klein()
         app.url_map.strict_slashes = False
         app.url_map.merge_slashes = False
-        served: list[tuple[Operation[Any], Any]] = [(each, node) for each in OF_NODE]
-        if people is not None:
-            served += [(each, people) for each in OF_PEOPLE]
+        served: list[tuple[Operation[Any], Find]] = [(each, desks.node) for each in OF_NODE]
+        if desks.has_people:
+            served += [(each, desks.people) for each in OF_PEOPLE]
         document = openapi.document(tuple(operation for operation, _ in served))
         app.route("/openapi.json", methods=["GET"])(_answering(document))
-        for operation, desk in served:
+        for operation, find in served:
             route = app.route(_rule(operation), methods=[operation.method], endpoint=operation.name)
-            route(self._serving(operation, desk))
+            route(self._serving(operation, find))
         app.handle_errors(StreembitError)(_refused)
         app.handle_errors(HTTPException)(_unroutable)
         app.handle_errors(Exception)(self._failed)
         return app
 
-    def _serving(self, operation: Operation[Any], desk: Any) -> Callable[..., Awaitable[bytes]]:
+    def _serving(self, operation: Operation[Any], find: Find) -> Callable[..., Awaitable[bytes]]:
         async def serve(request: Request, **path: str) -> bytes:
             ask = Ask(path, _body(operation, request), _query(operation, request))
-            answer = await operation.perform(desk, ask)
+            answer = await operation.perform(await find(), ask)
             if operation.streams:
                 await self._stream(request, answer)
                 return b""
@@ -95,13 +97,19 @@ class Api:
 def make_site(
     node: NodeFacade, refuse: Refuse, clock: IReactorTime, people: PeopleFacade | None = None
 ) -> QuietSite:
-    """Return the factory of HTTP connections that serves a node's API.
+    """Return the factory of HTTP connections that serves the API of a node that stays.
 
     Without `people` the operations of contacts, messages and files are
     not there.
     """
+    late_people = None if people is None else lambda: people
+    return site_of(Settled(node, refuse, late_people), clock)
+
+
+def site_of(desks: Desks, clock: IReactorTime) -> QuietSite:
+    """Return the factory of HTTP connections that serves the API of whoever is at the desks."""
     return QuietSite(
-        Api(node, refuse, people).resource,
+        Api(desks).resource,
         timeout=IDLE_S,
         reactor=clock,
         parsePOSTFormSubmission=False,

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -19,16 +17,9 @@ from twisted.internet.interfaces import (
 )
 
 from streembit.api import unixpath
+from streembit.api.desks import Desks
 from streembit.api.late import LateFactory
 from streembit.errors import ListenFailed
-from streembit.service.facade import NodeFacade
-from streembit.service.people_facade import PeopleFacade
-
-
-class Refuse(Protocol):
-    """Counts a refusal by its reason: `Refusals.refuse`."""
-
-    def __call__(self, reason: str) -> object: ...
 
 
 class ApiReactor(IReactorUNIX, IReactorTime):
@@ -36,7 +27,7 @@ class ApiReactor(IReactorUNIX, IReactorTime):
 
 
 class ApiService(Service):
-    """Serves a node's API on `path`, mode 0600, until it is stopped.
+    """Serves the API of whoever is at the desks on `path`, mode 0600, until it is stopped.
 
     `startService` raises ListenFailed when another process serves there or
     the socket cannot be made; a socket left by a dead process is replaced.
@@ -44,19 +35,10 @@ class ApiService(Service):
 
     name = "api"
 
-    def __init__(
-        self,
-        reactor: ApiReactor,
-        path: Path,
-        node: NodeFacade,
-        refuse: Refuse,
-        people: Callable[[], PeopleFacade] | None = None,
-    ) -> None:
+    def __init__(self, reactor: ApiReactor, path: Path, desks: Desks) -> None:
         self._reactor = reactor
         self._path = path
-        self._factory = LateFactory(
-            lambda: _site(node, refuse, reactor, people() if people is not None else None)
-        )
+        self._factory = LateFactory(lambda: _site(desks, reactor))
         self._port: IListeningPort | None = None
         self._held = ExitStack()
 
@@ -89,9 +71,7 @@ class ApiService(Service):
             os.umask(before)
 
 
-def _site(
-    node: NodeFacade, refuse: Refuse, clock: IReactorTime, people: PeopleFacade | None
-) -> IProtocolFactory:
-    from streembit.api.http import make_site
+def _site(desks: Desks, clock: IReactorTime) -> IProtocolFactory:
+    from streembit.api.http import site_of
 
-    return make_site(node, refuse, clock, people)
+    return site_of(desks, clock)

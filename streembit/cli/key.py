@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,6 +14,11 @@ from streembit.cli.command import Group, Settings, pass_settings
 
 if TYPE_CHECKING:
     from streembit.service.people_rows import KeyChanged
+
+WITH_NEW_KEY: Final = "The node runs with the new key now."
+WITHOUT_KEY: Final = (
+    "Nothing more is said under this key. Leave the node running: it tells those who were away."
+)
 
 
 @click.group(cls=Group, examples=("streembit key rotate", "streembit key revoke"))
@@ -29,8 +34,8 @@ def key() -> None:
 def rotate(settings: Settings, passcode_file: Path | None) -> None:
     """Take a new identity key, signed by the old one.
 
-    Contacts follow it by themselves, and are told. The node takes it when it
-    is started again.
+    The node goes on with it at once, which takes some seconds. Contacts
+    follow it by themselves, and are told.
     """
     _told(settings, _changed(settings, passcode_file, "rotate"))
 
@@ -40,7 +45,11 @@ def rotate(settings: Settings, passcode_file: Path | None) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @pass_settings
 def revoke(settings: Settings, passcode_file: Path | None, yes: bool) -> None:
-    """Declare the key void: contacts refuse it. There is no way back."""
+    """Declare the key void: contacts refuse it. There is no way back.
+
+    Open offers, requests and transfers end, and what waits to be sent
+    fails. The node goes on running, to tell those who were away.
+    """
     if not yes:
         asked.insist(running_account(settings), "The key will be void for everybody, for ever.")
     _told(settings, _changed(settings, passcode_file, "revoke"))
@@ -67,8 +76,7 @@ def _told(settings: Settings, changed: KeyChanged) -> None:
         show.as_json(changed)
     else:
         show.facts(_facts(changed))
-        if changed.public_key:
-            show.line("Start the node again: it goes on with the new key then.")
+        show.line(WITH_NEW_KEY if changed.public_key else WITHOUT_KEY)
 
 
 def _facts(changed: KeyChanged) -> Iterator[tuple[str, object]]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-from twisted.application.service import IService, MultiService
-from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.application.service import IService
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -28,7 +27,7 @@ from streembit.disk.limits import Limits
 from streembit.disk.peers import PeersFile
 from streembit.disk.published import PublishedRecords
 from streembit.disk.records import SqliteShelf
-from streembit.errors import BadConfig, StoreDegraded
+from streembit.errors import StoreDegraded
 from streembit.net.budget import Rate
 from streembit.net.dial import over_tcp
 from streembit.net.events import LinkLimits
@@ -36,12 +35,12 @@ from streembit.net.gate import GateLimits
 from streembit.net.listen import descriptors
 from streembit.service.desk import Desk
 from streembit.service.membership import Address
-from streembit.service.network import show_address
 from streembit.service.node import Node
 from streembit.service.notify import Notifier
 from streembit.service.recall import Memory, Recall
 from streembit.service.settings import NetworkSettings
 from streembit.service.storeclock import StoreClock
+from streembit.tap.account import Account, Life
 from streembit.tap.aside import Aside
 from streembit.tap.ending import Ending
 from streembit.tap.keyfile import AccountKeyFile
@@ -52,6 +51,7 @@ from streembit.tap.watchdog import watchdog
 
 if TYPE_CHECKING:
     from streembit.api.guard import QuietSite
+    from streembit.jose.keys import Identity
     from streembit.service.metrics import Metrics
     from streembit.service.people.desk import PeopleDesk
 
@@ -82,59 +82,69 @@ class Grower:
                 cannot be used.
         """
         tell_of_migration(self.home)
-        desks: list[Desk] = []
+        accounts: list[Account] = []
         ending = Ending(self.home, self.reactor)
         held.callback(ending.finish)
         for party in self.parties:
-            account = MultiService()
-            account.setName(party.identity.name)
-            for service in self._grow_one(party, held, desks, ending):
+            account = Account(party.identity, partial(self._begin, party, ending), self.reactor)
+            held.callback(account.close)
+            accounts.append(account)
+            for service in self._doors(party, account):
                 service.setServiceParent(account)
             yield account
         if self.notifier.heard:
-            yield watchdog(self.notifier, desks, self.reactor, Random().random)
+            nodes = [account.watched for account in accounts]
+            yield watchdog(self.notifier, nodes, self.reactor, Random().random)
 
-    def _grow_one(
-        self, party: Party, held: ExitStack, desks: list[Desk], ending: Ending
-    ) -> Iterator[IService]:
-        """Yield the services of one account, and add what answers for it to the desks."""
+    def _doors(self, party: Party, account: Account) -> Iterator[IService]:
+        """Yield what stays open whichever node is behind it."""
         config, place = party.config, self.home.settle(party.identity.name)
-        settings = network_settings(self.role, config)
-        peers = PeersFile(place.peers_path)
-        memory = Memory(peers, settings.grouping)
-        shelf = SqliteShelf(place.records_path)
-        held.callback(shelf.close)
-        own = PublishedRecords(place.published_path)
-        held.callback(own.close)
-        aside = Aside(peers.moved_aside, shelf.moved_aside, own.moved_aside)
-
-        node = self._node(party, settings, shelf, own, memory)
-        desk = Desk(node, place.folder)
-        desks.append(desk)
-        people = self._people(party, place, node, held, ending) if self.role == "node" else None
-        yield aside.watch(self.reactor, Random().random)
-        yield node
-        if people is not None:
-            yield people
-        yield Recall(memory, node.network, Random().random)
-        yield Listening(self.reactor, config.listen, node.factory, lambda ports: tell(node, ports))
-        answering = people.desk if people is not None else None
-        yield ApiService(self.reactor, place.socket_path, desk, node.refusals.refuse, answering)
+        yield Listening(self.reactor, config.listen, account.door, partial(tell, account))
+        yield ApiService(self.reactor, place.socket_path, account)
         if config.metrics:
-            figures = LateFactory(lambda: figures_site(node.metrics, self.reactor))
+            figures = LateFactory(partial(figures_site, account.metrics, self.reactor))
             yield Listening(self.reactor, [config.metrics], figures)
 
+    def _begin(self, party: Party, ending: Ending, identity: Identity, account: Account) -> Life:
+        """Return all that runs under one key of an account."""
+        config, place = party.config, self.home.settle(identity.name)
+        settings = network_settings(self.role, config)
+        with ExitStack() as held:
+            peers = PeersFile(place.peers_path)
+            memory = Memory(peers, settings.grouping)
+            shelf = SqliteShelf(place.records_path)
+            held.callback(shelf.close)
+            own = PublishedRecords(place.published_path)
+            held.callback(own.close)
+            aside = Aside(peers.moved_aside, shelf.moved_aside, own.moved_aside)
+            node = self._node(identity, config, settings, shelf, own, memory)
+            people = None
+            if self.role == "node":
+                key_file = AccountKeyFile(self.home.accounts, identity.name, ending, account.go_on)
+                people = self._people(identity, place, node, held, key_file)
+            life = Life(held.pop_all(), node, Desk(node, place.folder), people)
+        chance = Random().random
+        recall = Recall(memory, node.network, chance)
+        for service in (aside.watch(self.reactor, chance), node, people, recall):
+            if service is not None:
+                service.setServiceParent(life)
+        return life
+
     def _people(
-        self, party: Party, place: Place, node: Node, held: ExitStack, ending: Ending
+        self,
+        identity: Identity,
+        place: Place,
+        node: Node,
+        held: ExitStack,
+        key_file: AccountKeyFile,
     ) -> LatePeople:
         """Return what gives the node people; their chest is opened now, and refused if damaged."""
-        chest = Chest(place.chest_path, party.identity.at_rest_key())
+        chest = Chest(place.chest_path, identity.at_rest_key())
         held.callback(chest.close)
         pool = ThreadPool(0, DISK_THREADS, "disk")
         pool.start()
         held.callback(pool.stop)
         disk = partial(deferToThreadPool, self.reactor, pool)
-        key_file = AccountKeyFile(self.home.accounts, party.identity.name, ending)
 
         def make() -> PeopleDesk:
             from streembit.service.people.desk import PeopleDesk
@@ -148,16 +158,17 @@ class Grower:
 
     def _node(
         self,
-        party: Party,
+        identity: Identity,
+        config: Config,
         settings: NetworkSettings,
         shelf: SqliteShelf,
         own: PublishedRecords,
         memory: Memory,
     ) -> Node:
-        config, limits, now_s = party.config, party.config.limits, time.time()
+        limits, now_s = config.limits, time.time()
         room = descriptors() // len(self.parties)
         return Node(
-            party.identity,
+            identity,
             settings,
             shelf,
             own,
@@ -229,20 +240,9 @@ def seed(text: str) -> Address:
     return Address(parsed.host, parsed.port, PublicKey.from_hex(parsed.key))
 
 
-def tell(node: Node, ports: Sequence[IListeningPort]) -> None:
-    """Tell the node where it listens: the first port is the one that others are told."""
-    addresses = [address_of(port) for port in ports]
-    shown = [show_address(a.host, a.port) for a in addresses]
-    node.listening_on(addresses[0].port, shown)
-    _log.info("listening on {addresses}", addresses=", ".join(shown))
-
-
-def address_of(port: IListeningPort) -> IPv4Address | IPv6Address:
-    """Return where a port listens; raise BadConfig where that is not on TCP."""
-    address = port.getHost()
-    if not isinstance(address, IPv4Address | IPv6Address):
-        raise BadConfig(f"links are accepted on TCP only, not on {address}")
-    return address
+def tell(account: Account, ports: Sequence[IListeningPort]) -> None:
+    """Tell an account, and the log, where it listens."""
+    _log.info("listening on {addresses}", addresses=", ".join(account.listening(ports)))
 
 
 def tell_of_migration(home: Home) -> None:
@@ -254,8 +254,8 @@ def tell_of_migration(home: Home) -> None:
         )
 
 
-def figures_site(metrics: Metrics, reactor: Any) -> QuietSite:
+def figures_site(find: Callable[[], Metrics | None], reactor: Any) -> QuietSite:
     """Return the web site of the figures, loading it now."""
     from streembit.api.metrics import make_metrics_site
 
-    return make_metrics_site(metrics, reactor)
+    return make_metrics_site(find, reactor)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from twisted.application.service import Service
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
@@ -13,6 +14,7 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStrea
 from twisted.python.failure import Failure
 
 from streembit.errors import BadConfig, ListenFailed
+from streembit.service.network import show_address
 
 T = TypeVar("T")
 
@@ -73,6 +75,20 @@ def endpoint(reactor: object, description: str) -> IStreamServerEndpoint:
     except (ValueError, TypeError, LookupError) as e:
         raise BadConfig(f"{description!r} is no endpoint: {e}") from None
     return found
+
+
+def address_of(port: IListeningPort) -> IPv4Address | IPv6Address:
+    """Return where a port listens; raise BadConfig where that is not on TCP."""
+    address = port.getHost()
+    if not isinstance(address, IPv4Address | IPv6Address):
+        raise BadConfig(f"links are accepted on TCP only, not on {address}")
+    return address
+
+
+def shown(port: IListeningPort) -> str:
+    """Return "host:port" of a port; raise BadConfig where that is not on TCP."""
+    address = address_of(port)
+    return show_address(address.host, address.port)
 
 
 def at_once(result: Deferred[T]) -> T:

@@ -15,11 +15,11 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorCore, IReactorFromThreads, IReactorTime
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
-from twisted.python.failure import Failure
 
 from streembit.disk.lock import Lock
 from streembit.errors import StreembitError
 from streembit.service.notify import Notifier
+from streembit.tap.stopped import failures
 
 STOP_WITHIN_S: Final = 4.5  # all of an end takes at most 5 s; then what still runs is left
 
@@ -127,8 +127,5 @@ def in_one_line(error: StreembitError) -> str:
 
 def _report(results: object) -> None:
     """Log each service whose end failed or took too long, also within others."""
-    if isinstance(results, Failure):
-        _log.failure("a service did not end well", failure=results)
-    elif isinstance(results, list):
-        for _, result in results:
-            _report(result)
+    for failure in failures(results):
+        _log.failure("a service did not end well", failure=failure)

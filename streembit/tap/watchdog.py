@@ -10,6 +10,8 @@ from streembit.service.facade import NodeFacade
 from streembit.service.notify import Notifier
 from streembit.service.upkeep import Upkeep
 
+Find = Callable[[], NodeFacade | None]  # None while a node takes the place of another
+
 FEEDS_A_PERIOD = 3  # sd_notify(3) advises two; one more may be lost
 STATUS_EVERY_S = 30.0  # without a watchdog, how often `systemctl status` hears news
 
@@ -19,24 +21,27 @@ class Watchdog:
 
     That is while the canary's put and get succeed, and also while nobody is
     linked: a first seed, or a node without a network, is not ill. One that has
-    peers and can do nothing with them is; it is no longer fed. Of several
-    nodes in a process each has to be well.
+    peers and can do nothing with them is; it is no longer fed. Nor is an
+    account ill whose node takes another key: that has a time limit of its
+    own. Of several nodes in a process each has to be well.
     """
 
-    def __init__(self, notifier: Notifier, nodes: Sequence[NodeFacade]) -> None:
+    def __init__(self, notifier: Notifier, nodes: Sequence[Find]) -> None:
         self._notifier = notifier
         self._nodes = nodes
 
     async def round(self) -> None:
         """Look once; show the canaries' words as the unit's status."""
-        looks = [await _look(node) for node in self._nodes]
+        looks = [await _look(find()) for find in self._nodes]
         self._notifier.status(" / ".join(shown for shown, _ in looks))
         if all(is_well for _, is_well in looks):
             self._notifier.alive()
 
 
-async def _look(node: NodeFacade) -> tuple[str, bool]:
+async def _look(node: NodeFacade | None) -> tuple[str, bool]:
     """Return what one node's state is in words, and whether a restart would better nothing."""
+    if node is None:
+        return "takes another key", True
     readiness = await node.ready()
     links = (await node.status()).links
     state = "ready" if readiness.ready else "not ready"
@@ -46,7 +51,7 @@ async def _look(node: NodeFacade) -> tuple[str, bool]:
 
 def watchdog(
     notifier: Notifier,
-    nodes: Sequence[NodeFacade],
+    nodes: Sequence[Find],
     clock: IReactorTime,
     random: Callable[[], float],
 ) -> Upkeep:

@@ -16,6 +16,7 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from streembit import Client, errors
+from streembit.api.desks import Settled
 from streembit.api.server import ApiService
 from streembit.api.unixpath import SOCKET_NAME
 from streembit.cli.main import streembit
@@ -46,7 +47,9 @@ class ClientCase(TestCase):
     def started(self) -> ApiService:
         """Start the node's API."""
         path = self.home / SOCKET_NAME
-        service = ApiService(clock, path, FakeNode(), lambda _: None, lambda: self.people)
+        service = ApiService(
+            clock, path, Settled(FakeNode(), lambda _: None, lambda: self.people)
+        )
         service.startService()
         self.addCleanup(service.stopService)
         self.addCleanup(self.people.feed.stop)

@@ -15,7 +15,7 @@ from tests.api.test_http import Answered, taken_apart
 class MetricsPageTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.metrics = Metrics()
-        self.factory = make_metrics_site(self.metrics, Clock())
+        self.factory = make_metrics_site(lambda: self.metrics, Clock())
 
     def ask(self, path: str = "/metrics", host: str = "127.0.0.1:9109", **more: str) -> Answered:
         lines = {"host": host, "connection": "close", **more}

@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 import streembit
 from streembit.api import unixpath
+from streembit.api.desks import Settled
 from streembit.api.server import ApiService
 from streembit.cli.client import Client
 from streembit.errors import HomeMissing, ListenFailed, NodeNotRunning
@@ -36,7 +37,7 @@ class ServerTestCase(TestCase):
 
     def service(self) -> ApiService:
         clock: Any = reactor
-        return ApiService(clock, self.path, FakeNode(), lambda _: None)
+        return ApiService(clock, self.path, Settled(FakeNode(), lambda _: None))
 
     def start(self) -> ApiService:
         service = self.service()

@@ -18,6 +18,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
+from streembit.api.desks import Settled
 from streembit.api.server import ApiService
 from streembit.api.unixpath import SOCKET_NAME
 from streembit.cli.main import run
@@ -87,7 +88,9 @@ class NodeTestCase(TestCase):
     def start_node(self) -> None:
         """Start the API of the node."""
         path = self.home / SOCKET_NAME
-        self._api = ApiService(self.clock, path, self.node, lambda _: None, lambda: self.people)
+        self._api = ApiService(
+            self.clock, path, Settled(self.node, lambda _: None, lambda: self.people)
+        )
         self._api.startService()
         self.addCleanup(self.stop_node)
 

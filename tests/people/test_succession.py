@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
+
 from streembit.contacts import rotation as rotations
-from streembit.errors import FingerprintDiffers, KeyAlarm, KeyRefused, KeyRevoked
+from streembit.errors import FingerprintDiffers, KeyAlarm, KeyRefused, KeyRevoked, WrongState
 from streembit.jose import fingerprint as fingerprints
-from streembit.service.people_events import ContactChanged, KeyReplaced
-from streembit.service.people_rows import TransferRow
+from streembit.service.people.succession import TELL_WITHIN_S, VOID
+from streembit.service.people_events import ContactChanged, KeyReplaced, Notice
+from streembit.service.people_rows import MessageRow, TransferRow
 from streembit.wire.offer import ContactRequest
 from tests.people.village import PeopleCase, Person
 from tests.service.town import NETWORK
@@ -234,8 +237,7 @@ class AwayTests(SuccessionCase):
         self.town.run(10)
         self.gone(carl)
         changed = self.town.result(self.ann.desk.revoke_key(None))
-        self.assertEqual(changed.untold, 2)
-        self.town.run(1)
+        self.assertEqual((changed.told, changed.untold), (1, 1))
         self.assertTrue(self.bob.people.is_refused(self.first.public))
         self.town.run(1200)
         carl = self.village.again(carl)
@@ -248,6 +250,84 @@ class AwayTests(SuccessionCase):
         self.town.result(self.ann.desk.revoke_key(None))
         with self.assertRaises(KeyRevoked):
             self.town.result(self.ann.desk.rotate_key(None))
+
+
+class ChangeTests(SuccessionCase):
+    """What the change of our own key begins, and ends."""
+
+    def test_who_asks_twice_gets_one_new_key(self) -> None:
+        """Two successors of one key would be an alarm at every contact."""
+        desk = self.ann.desk
+        first = Deferred.fromCoroutine(desk.rotate_key(None))
+        for again in (desk.rotate_key(None), desk.revoke_key(None)):
+            self.failureResultOf(Deferred.fromCoroutine(again), WrongState)
+        changed = self.town.result(first)
+        assert self.ann.drawer.next is not None
+        self.assertEqual(changed.public_key, self.ann.drawer.next.public.hex)
+
+    def test_the_node_goes_on_once_contacts_know(self) -> None:
+        """Those on a link follow the old key's word before its node ends."""
+        changed = self.town.result(self.ann.desk.rotate_key(None))
+        self.assertEqual((changed.told, changed.untold), (1, 0))
+        new = self.ann.drawer.running
+        assert new is not None
+        self.assertIsNotNone(self.bob.people.circle.book.get(new.public))
+        self.assertEqual(self.bob_knows(), changed.public_key)
+        told = KeyReplaced("node3", self.first.public.hex, changed.public_key)
+        self.assertIn(told, self.bob.events())
+
+    def test_a_contact_that_is_silent_is_not_waited_for(self) -> None:
+        """It is told by a card, when it comes back."""
+        self.town.end(self.bob.node)
+        self.town.run(5)
+        begun_s = self.town.memory.clock.seconds()
+        changed = self.town.result(self.ann.desk.rotate_key(None))
+        self.assertEqual((changed.told, changed.untold), (0, 1))
+        self.assertLess(self.town.memory.clock.seconds() - begun_s, 2 * TELL_WITHIN_S)
+
+    def test_a_void_key_begins_nothing(self) -> None:
+        """Also after a restart; what was open is over, and the user is told."""
+        carl = self.village.person()
+        offer = self.town.result(self.ann.desk.create_offer(3600, False, ""))
+        theirs = self.town.result(carl.desk.create_offer(3600, False, ""))
+        path = self.village.folder / "picture"
+        path.write_bytes(b"picture")
+        self.town.result(self.ann.desk.send_files(self.bob.key, [str(path)]))
+        self.gone(self.bob)
+        waiting = self.ann.say(self.bob, "never sent")
+        self.ann.events()
+        self.town.result(self.ann.desk.revoke_key(None))
+        told = [each.code for each in self.ann.events() if isinstance(each, Notice)]
+        self.assertEqual(told, [VOID])
+        ann = self.ann
+        for _ in range(2):
+            self.assertEqual([each.state for each in self.rows_of(ann)], ["failed"])
+            self.assertEqual(self.said(ann, waiting.id).why, VOID)
+            self.assertEqual(self.town.result(ann.desk.list_offers())[0].revoked, True)
+            for deed in (
+                ann.desk.send_message(self.bob.key, "hello?"),
+                ann.desk.send_files(self.bob.key, [str(path)]),
+                ann.desk.create_offer(3600, False, ""),
+                ann.desk.add_contact(theirs.text, "", ""),
+                ann.desk.revoke_key(None),
+            ):
+                with self.assertRaises(KeyRevoked):
+                    self.town.result(deed)
+            self.gone(ann)
+            ann = self.village.again(ann)
+        self.town.result(carl.desk.add_contact(offer.text, "", ""))
+        self.town.run(600)
+        self.assertEqual(carl.people.friends, {})
+        self.assertEqual(self.town.result(ann.desk.list_requests()), [])
+
+    def rows_of(self, person: Person) -> list[TransferRow]:
+        """Return somebody's transfers."""
+        return self.town.result(person.desk.list_files())
+
+    def said(self, person: Person, message: str) -> MessageRow:
+        """Return a message to bob."""
+        (row,) = (each for each in person.mine(self.bob) if each.id == message)
+        return row
 
 
 class GoingOnTests(SuccessionCase):

@@ -27,6 +27,7 @@ class Drawer:
     def __init__(self, passcode: str | None = None) -> None:
         self.passcode = passcode
         self.next: Identity | None = None
+        self.running: Identity | None = None
         self.refusal: Exception | None = None
         self.wiped = False
 
@@ -41,6 +42,11 @@ class Drawer:
             raise self.refusal
         self.check(passcode)
         self.next = identity
+
+    async def go_on(self, identity: Identity) -> None:
+        """See `KeyFile`."""
+        assert identity is self.next
+        self.running = identity
 
     def wipe(self) -> None:
         """See `KeyFile`."""

@@ -14,7 +14,8 @@ from streembit.jose.keys import PrivateKey
 from streembit.net.budget import Rate
 from streembit.net.gate import GateLimits
 from streembit.service.settings import NetworkSettings
-from streembit.tap.grow import address_of, gate_limits, network_settings, seed, store_limits
+from streembit.tap.grow import gate_limits, network_settings, seed, store_limits
+from streembit.tap.listening import address_of
 
 DEFAULT = Config(listen=("tcp:8905",))
 

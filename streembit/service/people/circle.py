@@ -120,7 +120,8 @@ class Circle:
 
     # --- what the user does
     def invite(self, life_s: int, once: bool, note: str) -> tuple[OfferRow, Offer]:
-        """Make an offer; raise BadName, TooManyOffers."""
+        """Make an offer; raise BadName, TooManyOffers, KeyRevoked."""
+        self._people.succession.check_valid()
         node = self._people.node
         place = next(iter(self._people.addresses()), None)
         made = offers.make(
@@ -147,6 +148,21 @@ class Circle:
         revoked = self.register.invitations.revoke(nonce)
         self.register.keep()
         return _offer_row(revoked)
+
+    def withdraw(self) -> None:
+        """Take all offers back, and ask nobody any more: our own key is void."""
+        register = self.register
+        for invitation in register.invitations.valid(self._now()):
+            register.invitations.revoke(invitation.nonce)
+        asked = [PublicKey.parse(each.key) for each in register.requests.asked()]
+        waiting = [PublicKey.parse(each.key) for each in register.requests.waiting()]
+        for key in (*asked, *waiting):
+            register.requests.withdraw(key)
+        for key in asked:
+            self.book.forget(key)
+        register.keep()
+        for key in asked:
+            self._people.links.unwant(key)
 
     def rename(self, key: PublicKey, name: str) -> Entry:
         """Call a contact otherwise; raise NameTaken, BadName."""

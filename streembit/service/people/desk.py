@@ -240,12 +240,12 @@ class PeopleDesk:
     async def rotate_key(self, passcode: str | None) -> KeyChanged:
         """See `PeopleFacade`."""
         self._key_file.check(passcode)
-        return self._people.succession.rotate(self._key_file, passcode)
+        return await self._people.succession.rotate(self._key_file, passcode)
 
     async def revoke_key(self, passcode: str | None) -> KeyChanged:
         """See `PeopleFacade`."""
         self._key_file.check(passcode)
-        return self._people.succession.revoke()
+        return await self._people.succession.revoke()
 
     def export(self) -> Iterator[ExportLine]:
         """See `PeopleFacade`."""
@@ -285,6 +285,7 @@ class PeopleDesk:
 
     def _open_talk(self, contact: str) -> Talk:
         """Return the talk with a contact who still hears us."""
+        self._people.succession.check_valid()
         talk = self._talk(contact)
         if self._circle.is_ended(talk.contact):
             raise WrongState("they have ended the contact; it takes a new request or offer")

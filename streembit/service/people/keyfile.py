@@ -14,10 +14,19 @@ class KeyFile(Protocol):
         """Raise WrongPasscode unless this opens it."""
 
     def replace(self, identity: Identity, passcode: str | None) -> None:
-        """Let the account go on with another identity from its next start.
+        """Put another identity into the file: the account's from its next start on.
 
         Raises:
             WrongPasscode, DiskFull, DiskFailed: the file is what it was.
+        """
+
+    async def go_on(self, identity: Identity) -> None:
+        """End all that runs under the key of before, and run under the one in the file.
+
+        Whoever asks for it is among what ends, and gets its answer all the same.
+
+        Raises:
+            NotReady: the process ends.
         """
 
     def wipe(self) -> None:

@@ -16,6 +16,7 @@ from streembit.contacts.requests import Asked, Owed, Waiting
 from streembit.errors import (
     BadKey,
     BadMessage,
+    KeyRefused,
     KeyRevoked,
     RemoteRefusal,
     StreembitError,
@@ -87,6 +88,7 @@ class Knocks:
         return self._ask(contact(key, named, self._now(), note=note, asked=True), "", note)
 
     def _ask(self, entry: Entry, nonce: str, note: str) -> Entry:
+        self._people.succession.check_valid()
         key = entry.public()
         if key == self._people.node.identity.public:
             raise BadKey("nobody is a contact of its own")
@@ -171,7 +173,10 @@ class Knocks:
         Raises:
             RemoteError: see `contacts.requests`; nothing changed.
             BadMessage: their agreement key is one of ours.
+            KeyRefused: our own key is void.
         """
+        if self._people.succession.is_void:
+            raise KeyRefused("the key that was knocked at is void")
         own = self._people.node.identity
         if letter.agreement in (own.agreement.public.text, own.public.text):
             raise BadMessage("an agreement key that is the receiver's own")
@@ -221,7 +226,9 @@ class Knocks:
 
         Raises:
             NotFound, AmbiguousContact, KeyAlarm, NameTaken, BadName, BookFull
+            KeyRevoked: our own key is void.
         """
+        self._people.succession.check_valid()
         waiting = self._register.requests.find(request)
         if not name:
             self._register.book.check_new(waiting.name, PublicKey.parse(waiting.key))

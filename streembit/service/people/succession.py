@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import Struct
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from streembit.contacts import rotation as rotations
@@ -19,9 +20,11 @@ from streembit.errors import (
     BadRotation,
     ChestDamaged,
     KeyAlarm,
+    KeyRefused,
     KeyRevoked,
     NoSuchContact,
     StreembitError,
+    WrongState,
 )
 from streembit.jose import base64url
 from streembit.jose import fingerprint as fingerprints
@@ -30,7 +33,7 @@ from streembit.service.people.cards import Cards
 from streembit.service.people.friend import Friend
 from streembit.service.people.keyfile import KeyFile
 from streembit.service.people.watch import KEEP_S, Own, Watch
-from streembit.service.people_events import KeyReplaced
+from streembit.service.people_events import KeyReplaced, Notice
 from streembit.service.people_rows import KeyChanged
 from streembit.wire.card import Card
 from streembit.wire.content import Rotated
@@ -42,7 +45,13 @@ if TYPE_CHECKING:
 ROOM: Final = "succession"
 FORMER_ROOM: Final = "former cards"
 ID_BYTES: Final = 16
+TELL_WITHIN_S: Final = 3.0  # a contact on a link knows in a round trip; others find it in a card
+LOOK_EVERY_S: Final = 0.1
 _KEY: Final = b"line"
+VOID: Final = "key-revoked"
+VOID_TEXT: Final = (
+    "our own key is void: nothing can be said under it, and contacts hear of it as they come"
+)
 
 _log = Logger()
 
@@ -159,16 +168,24 @@ class Succession:
             cards.drop(contact)
 
     # --- ours
-    def rotate(self, key_file: KeyFile, passcode: str | None) -> KeyChanged:
-        """Take a new identity, and tell all contacts; this node goes on as it after a restart.
+    async def rotate(self, key_file: KeyFile, passcode: str | None) -> KeyChanged:
+        """Take a new identity, tell all contacts, and let another node go on as it.
 
         Raises:
             WrongPasscode, DiskFull, DiskFailed: nothing has changed.
             KeyRevoked: who was told that our key is void, takes no successor of it.
+            WrongState: another change is under way.
+            NotReady: the key file is changed, and the process ends.
         """
+        self._check_unchanged()
+        new, statement = self._replace(key_file, passcode)
+        changed = await self._announced(statement, new.public)
+        await key_file.go_on(new)
+        return changed
+
+    def _replace(self, key_file: KeyFile, passcode: str | None) -> tuple[Identity, str]:
+        """Put a new identity into the key file; return it, and the statement that it follows."""
         people = self._people
-        if self._line.revocation:
-            raise KeyRevoked(key=people.node.identity.public.hex)
         old = people.node.identity
         new = Identity.generate(old.name)
         now_s, network = int(people.network.now_s()), people.node.settings.network
@@ -182,31 +199,84 @@ class Succession:
             self._keep(before)
             people.chest.drop_other_locks(old.at_rest_key())
             raise
-        self._announce(statement)
-        count = len(people.friends)
-        return KeyChanged(old.public.hex, new.public.hex, fingerprints.of(new.public), 0, count)
+        return new, statement
 
-    def revoke(self) -> KeyChanged:
-        """Declare our key void, and tell all contacts."""
+    async def revoke(self) -> KeyChanged:
+        """Declare our key void, tell all contacts, and end all that goes on under it.
+
+        Raises:
+            KeyRevoked: it is void already.
+            WrongState: a change of key is under way.
+        """
+        self._check_unchanged()
         people, identity = self._people, self._people.node.identity
         network = people.node.settings.network
         token = rotations.revoke(identity, network, int(people.network.now_s()))
         self._keep(Line(self._line.steps, token))
-        self._announce(token)
-        count = len(people.friends)
-        old = identity.public
-        return KeyChanged(old.hex, "", fingerprints.of(old), 0, count)
+        people.circle.withdraw()
+        changed = await self._announced(token, None)
+        self._end()
+        return changed
 
-    def _announce(self, statement: str) -> None:
+    @property
+    def is_void(self) -> bool:
+        """Whether our own key was declared void."""
+        return bool(self._line.revocation)
+
+    def check_valid(self) -> None:
+        """Raise KeyRevoked where our own key is void: nothing new is begun under it."""
+        if self.is_void:
+            key = self._people.node.identity.public
+            raise KeyRevoked("our own key is void: make another account", key=key.hex)
+
+    def _check_unchanged(self) -> None:
+        self.check_valid()
+        last = self._line.steps[-1] if self._line.steps else None
+        if last is not None and last.new != self._people.node.identity.public.point:
+            raise WrongState("a change of the key is under way")
+
+    def _end(self) -> None:
+        """End what goes on under a key that is void; cards tell those who have not heard."""
         people = self._people
-        body = base64url.encode(statement.encode())
         for friend in people.friends.values():
-            name = base64url.encode(os.urandom(ID_BYTES))
+            friend.talk.end(VOID)
+            people.transfers.forget(friend.name, VOID)
+        people.talks.settle()
+        people.feed.tell(Notice(VOID, VOID_TEXT))
+
+    async def _announced(self, statement: str, new: PublicKey | None) -> KeyChanged:
+        """Tell all contacts; return how many know, when all know who can be told at once."""
+        people, old = self._people, self._people.node.identity.public
+        linked = [friend for friend in people.friends.values() if friend.talk.is_open]
+        count, said = len(people.friends), self._tell(statement)
+        until_s = people.network.now_s() + TELL_WITHIN_S
+        while (told := sum(self._knows(friend, said) for friend in linked)) < len(linked):
+            if people.network.now_s() >= until_s:
+                break
+            await deferLater(people.node.clock, LOOK_EVERY_S)
+        shown = fingerprints.of(new or old)
+        return KeyChanged(old.hex, new.hex if new else "", shown, told, count - told)
+
+    def _tell(self, statement: str) -> str:
+        """Put the statement into all outboxes, and on all links; return the id of the message."""
+        people = self._people
+        body, name = base64url.encode(statement.encode()), base64url.encode(os.urandom(ID_BYTES))
+        for friend in people.friends.values():
             said = friend.talk.write(Rotated(name, int(people.network.now_s()), body))
             said.addErrback(lambda failure: failure.trap(StreembitError))
             people.show(friend.key)  # who follows a thief by now takes no parcel of ours
         people.talks.settle()
         people.cards.changed()
+        return name
+
+    def _knows(self, friend: Friend, said: str) -> bool:
+        """Tell whether a contact has what was said: its answer, or it ended the link for it."""
+        talk = friend.talk.conversation
+        number = talk.find(said)
+        entry = None if number is None else talk.entry(number)
+        if entry is None:
+            return False
+        return entry.state in ("delivered", "read") or entry.why == KeyRefused.code
 
     # --- theirs
     def hear(self, friend: Friend, body: str) -> None:

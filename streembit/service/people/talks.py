@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from streembit.chat.conversation import Conversation
+from streembit.chat.conversation import REMOVED, Conversation
 from streembit.chat.events import Event, Outgoing
 from streembit.errors import ParcelRefused, RemoteRefusal, RequestTimeout, StreembitError
 from streembit.jose.keys import PublicKey
@@ -180,11 +180,11 @@ class Talk:
         """Go on under other keys, ours or the contact's."""
         self._do(lambda talk, now_s: talk.change_keys(now_s)).addErrback(_passed_over)
 
-    def end(self) -> Deferred[None]:
-        """Forget all keys, and fail all that waits."""
+    def end(self, why: str = REMOVED) -> Deferred[None]:
+        """Forget all keys, and fail all that waits, for this."""
 
         def end(talk: Conversation, _: float) -> None:
-            self.events += talk.end()
+            self.events += talk.end(why)
 
         return self._do(end)
 
