@@ -4,6 +4,60 @@ from __future__ import annotations
 
 from streembit.errors.base import LocalError, RemoteError
 
+# --- who is let in ------------------------------------------------------------------------
+
+
+class NotAdmitted(RemoteError):
+    """The hub does not let this key in."""
+
+    code = "not-admitted"
+
+
+class BadBinding(RemoteError):
+    """The answer to the hub's challenge belongs to another connection."""
+
+    code = "bad-binding"
+
+
+class OutOfTurn(RemoteError):
+    """The frame is not the next one of its session."""
+
+    code = "out-of-turn"
+
+
+class NotPermitted(RemoteError):
+    """The hub does not allow this to this key."""
+
+    code = "not-permitted"
+
+
+class SessionUsedUp(LocalError):
+    """The session with the hub has counted enough; a new one has to begin."""
+
+    code = "session-used-up"
+
+
+# --- streams through a hub ----------------------------------------------------------------
+
+
+class BadCargo(RemoteError):
+    """What came through the hub is not of the due form."""
+
+    code = "bad-cargo"
+
+
+class StreamReset(RemoteError):
+    """The stream through the hub was broken off."""
+
+    code = "stream-reset"
+
+
+class TooManyStreams(RemoteError):
+    """There are too many streams with this member already."""
+
+    code = "too-many-streams"
+
+
 # --- the mailbox --------------------------------------------------------------------------
 
 
@@ -23,18 +77,6 @@ class MailQuota(MailRefused):
     """Too much mail of this sender waits in mailboxes already."""
 
     code = "mail-quota"
-
-
-class MailConflict(MailRefused):
-    """Another mail of this name waits for the recipient."""
-
-    code = "mail-conflict"
-
-
-class MailboxDegraded(MailRefused):
-    """The hub cannot keep mail at the moment."""
-
-    code = "mailbox-degraded"
 
 
 # --- the allowlist ------------------------------------------------------------------------
@@ -59,12 +101,3 @@ class BadHubAddress(LocalError):
     """The address of the hub is not of the allowed form."""
 
     code = "bad-hub-address"
-
-
-# --- the hub's own files ------------------------------------------------------------------
-
-
-class MailboxDamaged(LocalError):
-    """The mailbox is not sound, and holds mail that the hub said it keeps."""
-
-    code = "mailbox-damaged"

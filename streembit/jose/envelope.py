@@ -17,7 +17,7 @@ from streembit.wire.offer import OfferClaims, RevocationClaims, RotationClaims, 
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-F = TypeVar("F", HubClaims, Envelope)
+F = TypeVar("F", bound=HubClaims | Envelope)
 
 _MADE_HERE: Final = object()
 
@@ -198,17 +198,20 @@ def sign_envelope(key: PrivateKey, claims: Envelope) -> bytes:
     return jws.sign(Kind.ENVELOPE, codec.encode(claims), key)
 
 
-def parse_frame(token: bytes) -> ParsedFrame[HubClaims] | ParsedFrame[Envelope]:
+def parse_frame(token: bytes) -> ParsedFrame[HubClaims | Envelope]:
     """Read a frame or an envelope, whichever its header says, without checking who signed it.
 
     Raises:
         BadToken, BadHeader, BadJson: it is neither.
     """
     if token.startswith(Kind.ENVELOPE.prefix):
-        unverified = jws.split(token, Kind.ENVELOPE)
-        return ParsedFrame(codec.decode(unverified.payload, Envelope), unverified)
-    unverified = jws.split(token, Kind.HUB)
-    return ParsedFrame(codec.decode(unverified.payload, HubClaims), unverified)
+        return _parsed(token, Kind.ENVELOPE, Envelope)
+    return parse_hub_frame(token)
+
+
+def parse_hub_frame(token: bytes) -> ParsedFrame[HubClaims]:
+    """Read a frame, where no envelope may come; raise as `parse_frame`."""
+    return _parsed(token, Kind.HUB, HubClaims)
 
 
 def verify_frame(parsed: ParsedFrame[F], key: PublicKey) -> Verified[F]:
@@ -231,6 +234,11 @@ def sign_entry(key: PrivateKey, claims: EntryClaims) -> str:
 def verify_entry(token: str | bytes) -> Verified[EntryClaims]:
     """Return a directory entry that the key named in it signed; raise as `verify_offer`."""
     return _verified(token, Kind.ENTRY, EntryClaims, _issuer)
+
+
+def _parsed(token: bytes, kind: Kind, form: type[T]) -> ParsedFrame[T]:
+    unverified = jws.split(token, kind)
+    return ParsedFrame(codec.decode(unverified.payload, form), unverified)
 
 
 def _shown_key(claims: OfferClaims) -> PublicKey:
