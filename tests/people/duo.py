@@ -195,6 +195,15 @@ class Duo:
         self.run()
         return row.id
 
+    def begin(self, steps: int = 0) -> str:
+        """Open a link, let Alice offer and Bob accept, and deliver so much; return the transfer."""
+        self.connect()
+        transfer = self.offer()
+        self.accept(transfer)
+        for _ in range(steps):
+            self.step()
+        return transfer
+
     def accept(self, transfer: str, folder: Path | None = None) -> None:
         """Let Bob accept."""
         work = self.bob.transfers.accept(transfer, folder)

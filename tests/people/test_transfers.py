@@ -130,9 +130,7 @@ class WayTests(TransferCase):
     def test_the_ask_comes_before_the_verdict(self) -> None:
         """Links and words are two ways: who asks has accepted."""
         files = self.write(a=100)
-        self.duo.connect()
-        transfer = self.duo.offer()
-        self.duo.accept(transfer)
+        self.duo.begin()
         verdict = self.bob.words.popleft()
         self.duo.run()
         self.bob.words.append(verdict)
@@ -156,11 +154,7 @@ class WayTests(TransferCase):
             for when in (0, 5, 20, 40):
                 self.setUp()
                 self.write(a=SIZE)
-                self.duo.connect()
-                transfer = self.duo.offer()
-                self.duo.accept(transfer)
-                for _ in range(when):
-                    self.duo.step()
+                transfer = self.duo.begin(when)
                 getattr(self.duo, canceller).transfers.cancel(transfer)
                 self.duo.run()
                 self.assertEqual(self.states(), ("failed", "failed"))
@@ -182,11 +176,7 @@ class WayTests(TransferCase):
         for pauser in ("alice", "bob"):
             self.setUp()
             files = self.write(a=SIZE, b=SIZE)
-            self.duo.connect()
-            transfer = self.duo.offer()
-            self.duo.accept(transfer)
-            for _ in range(30):
-                self.duo.step()
+            transfer = self.duo.begin(30)
             party = getattr(self.duo, pauser)
             row = party.transfers.pause(transfer)
             self.assertEqual((row.state, row.why), ("paused", "paused"))
@@ -251,9 +241,7 @@ class WayTests(TransferCase):
     def test_progress_is_told_now_and_then(self) -> None:
         """Not at each block."""
         self.write(a=SIZE)
-        self.duo.connect()
-        transfer = self.duo.offer()
-        self.duo.accept(transfer)
+        self.duo.begin()
         before = len(self.bob.told)
         self.duo.run(until=lambda: self.bob.row().done_bytes > 2 * CHUNK_BYTES)
         self.assertEqual(len(self.bob.told), before)
@@ -279,9 +267,7 @@ class DeathTests(TransferCase):
         for dies in ("alice", "bob", "link"):
             self.setUp()
             files = self.write(a=SIZE, b=SIZE, c__d=10, e=0)
-            self.duo.connect()
-            transfer = self.duo.offer()
-            self.duo.accept(transfer)
+            self.duo.begin()
             sent = 0
             for _ in range(4):
                 for _ in range(chance.randrange(60)):
@@ -336,11 +322,7 @@ class DeathTests(TransferCase):
     def test_a_pause_outlives_a_death(self) -> None:
         """What our user stopped does not go on by itself."""
         self.write(a=SIZE)
-        self.duo.connect()
-        transfer = self.duo.offer()
-        self.duo.accept(transfer)
-        for _ in range(20):
-            self.duo.step()
+        transfer = self.duo.begin(20)
         self.bob.transfers.pause(transfer)
         self.duo.kill(self.bob)
         self.duo.connect()
@@ -353,11 +335,7 @@ class DeathTests(TransferCase):
     def test_S2_a_private_folder_that_is_gone(self) -> None:
         """It pauses, and says why."""
         self.write(a=SIZE)
-        self.duo.connect()
-        transfer = self.duo.offer()
-        self.duo.accept(transfer)
-        for _ in range(20):
-            self.duo.step()
+        transfer = self.duo.begin(20)
         self.duo.kill(self.bob)
         (private,) = self.bob.downloads.iterdir()
         private.rename(self.bob.folder / "elsewhere")
@@ -372,11 +350,7 @@ class DeathTests(TransferCase):
     def test_another_link_takes_over(self) -> None:
         """What comes by the old one afterwards does no harm."""
         files = self.write(a=SIZE)
-        self.duo.connect()
-        transfer = self.duo.offer()
-        self.duo.accept(transfer)
-        for _ in range(20):
-            self.duo.step()
+        self.duo.begin(20)
         old = self.alice.wire
         assert old is not None
         self.duo.connect()
@@ -391,10 +365,7 @@ class DeathTests(TransferCase):
     def test_a_link_that_closes_while_there_is_another(self) -> None:
         """Nobody says that it is gone; the next look goes on over the other."""
         files = self.write(a=SIZE)
-        self.duo.connect()
-        self.duo.accept(self.duo.offer())
-        for _ in range(20):
-            self.duo.step()
+        self.duo.begin(20)
         for party in (self.alice, self.bob):
             assert party.wire is not None
             party.wire.is_open = False
@@ -408,8 +379,7 @@ class DeathTests(TransferCase):
     def test_an_ask_by_a_link_that_was_left(self) -> None:
         """It comes late, and does not lead the sender back."""
         files = self.write(a=SIZE)
-        self.duo.connect()
-        self.duo.accept(self.duo.offer())
+        self.duo.begin()
         self.duo.run(lambda: self.bob.row().done_bytes > CHUNK_BYTES)
         left = self.alice.wire
         late = pack_ask(Ask(b64decode(self.alice.row().id), 0, 2, 0, SIZE))
@@ -432,9 +402,7 @@ class DeathTests(TransferCase):
             waiting.append(lambda: done.callback(work()))
             return done
 
-        self.duo.connect()
-        transfer = self.duo.offer()
-        self.duo.accept(transfer)
+        self.duo.begin()
         self.duo.run()
         self.assertEqual(self.bob.files(), files)
         self.bob.disk = disk
@@ -472,10 +440,7 @@ class DeathTests(TransferCase):
     def test_a_sender_that_lost_our_asks(self) -> None:
         """After a minute of silence they are sent anew."""
         files = self.write(a=SIZE)
-        self.duo.connect()
-        self.duo.accept(self.duo.offer())
-        for _ in range(20):
-            self.duo.step()
+        self.duo.begin(20)
         for party in (self.alice, self.bob):
             assert party.wire is not None
             while party.wire.waiting:
@@ -509,9 +474,7 @@ class DiskTests(TransferCase):
 
         self.bob.disk = disk
         self.duo.kill(self.bob)
-        self.duo.connect()
-        transfer = self.duo.offer()
-        self.duo.accept(transfer)
+        self.duo.begin()
         self.duo.run(until=lambda: self.bob.row().done_bytes > CHUNK_BYTES)
         full[0] = True
         self.duo.run()
@@ -541,10 +504,7 @@ class DiskTests(TransferCase):
     def test_files_that_change_meanwhile(self) -> None:
         """Both ends are told; nothing of them is kept."""
         self.write(a=SIZE)
-        self.duo.connect()
-        self.duo.accept(self.duo.offer())
-        for _ in range(20):
-            self.duo.step()
+        self.duo.begin(20)
         (self.duo.source / "a").write_bytes(b"other")
         self.duo.run()
         self.assertEqual(self.states(), ("failed", "failed"))
@@ -656,10 +616,7 @@ class HostileTests(TransferCase):
     def test_a_contact_that_is_none_any_more(self) -> None:
         """Its transfers end."""
         self.write(a=SIZE)
-        self.duo.connect()
-        self.duo.accept(self.duo.offer())
-        for _ in range(9):
-            self.duo.step()
+        self.duo.begin(9)
         self.bob.transfers.forget("alice")
         self.assertEqual(self.bob.row().state, "failed")
         self.assertEqual(list(self.bob.downloads.iterdir()), [])
@@ -683,10 +640,7 @@ class FolderTests(TransferCase):
     def test_the_private_folder_is_the_only_one_until_the_end(self) -> None:
         """It is hidden, and its name tells nothing."""
         self.write(a=SIZE)
-        self.duo.connect()
-        self.duo.accept(self.duo.offer())
-        for _ in range(20):
-            self.duo.step()
+        self.duo.begin(20)
         (private,) = self.bob.downloads.iterdir()
         self.assertRegex(private.name, r"^\.streembit-[0-9a-f]{16}$")
         self.assertNotIn("source", str(list(Path(private).rglob("*"))))
