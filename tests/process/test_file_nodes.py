@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
-from functools import partial
 from hashlib import file_digest
 from random import Random
-from typing import Any, Final, cast
+from typing import Final
 
 from demo.members import Member
-from streembit.client import Client
 from streembit.files.sending import READ_BYTES
 from streembit.link.channel import OVERHEAD_BYTES
 from streembit.service.people_rows import TransferRow
 from streembit.wire.frame import HEADER_BYTES
 from streembit.wire.transfer import CHUNK_BYTES, MAX_BLOCK_BYTES
+from tests.process.two import TwoPeopleCase
 from tests.rig import counted
 from tests.rig.counted import COUNT_BYTES
-from tests.rig.procnet import LONG, ProcessCase, pause, reactor
+from tests.rig.procnet import LONG, pause
 
 CHUNKS: Final = 1024 if LONG else 48
 SIZE: Final = CHUNKS * CHUNK_BYTES + 12_345
@@ -34,10 +33,8 @@ MARKS_BYTES: Final = (CHUNKS + 1) * (FRAME_BYTES + 32)
 WORDS_BYTES: Final = 128 * 1024  # of a life of a node: its two cards, for two nodes, are half
 
 
-class FileNodeTests(ProcessCase):
+class FileNodeTests(TwoPeopleCase):
     """A seed, ann and bob; ann and bob are contacts, and ann's bytes are counted."""
-
-    timeout = 1800 if LONG else 180
 
     async def setUp(self) -> None:  # type: ignore[override]
         """Start all, and make the two contacts by an offer."""
@@ -54,19 +51,7 @@ class FileNodeTests(ProcessCase):
         within = [sys.executable, str(counted.__file__), str(self.count)]
         self.ann = await self.net.start("ann", seeds=seeds, within=within)
         self.bob = await self.net.start("bob", seeds=seeds)
-        made = await self.client(self.ann).offer.create(life_s=3600, once=True)
-        await self.client(self.bob).contact.add(made.text)
-        for one, other in ((self.ann, "bob"), (self.bob, "ann")):
-            await self.until(partial(self.is_linked, one, other), 30)
-
-    def client(self, member: Member) -> Client:
-        """Return who asks a member's node."""
-        return Client(cast(Any, reactor), member.home)
-
-    async def is_linked(self, member: Member, other: str) -> bool:
-        """Tell whether a member has another one for a contact, with a link."""
-        rows = await self.client(member).contact.list()
-        return any(row.name == other and row.linked and row.state == "contact" for row in rows)
+        await self.acquaint()
 
     async def row(self, member: Member) -> TransferRow | None:
         """Return a member's only transfer."""

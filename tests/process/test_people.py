@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
 from random import Random
-from typing import Any, Final, cast
+from typing import Final
 
 from demo.members import Member
-from streembit.client import Client
 from streembit.errors import LocalError
 from streembit.service.people_rows import MessageRow
-from tests.rig.procnet import LONG, ProcessCase, pause, reactor
+from tests.process.two import TwoPeopleCase
+from tests.rig.procnet import LONG, pause
 
 MESSAGES: Final = 1000 if LONG else 100
 KILLS: Final = 20 if LONG else 4
 PAGE: Final = 500
 
 
-class PeopleTests(ProcessCase):
+class PeopleTests(TwoPeopleCase):
     """A seed, ann and bob; ann and bob are contacts."""
-
-    timeout = 1800 if LONG else 180
 
     async def setUp(self) -> None:  # type: ignore[override]
         """Start all, and make the two contacts by an offer."""
@@ -30,19 +27,7 @@ class PeopleTests(ProcessCase):
             await self.net.start(name, seeds=[self.net.places["seed"]]) for name in ("ann", "bob")
         ]
         self.assertTrue(seed.runs)
-        made = await self.client(self.ann).offer.create(life_s=3600, once=True)
-        await self.client(self.bob).contact.add(made.text)
-        for one, other in ((self.ann, "bob"), (self.bob, "ann")):
-            await self.until(partial(self.is_linked, one, other), 30)
-
-    def client(self, member: Member) -> Client:
-        """Return who asks a member's node."""
-        return Client(cast(Any, reactor), member.home)
-
-    async def is_linked(self, member: Member, other: str) -> bool:
-        """Tell whether a member has another one for a contact, with a link."""
-        rows = await self.client(member).contact.list()
-        return any(row.name == other and row.linked and row.state == "contact" for row in rows)
+        await self.acquaint()
 
     async def history(self, member: Member, other: str) -> list[MessageRow]:
         """Return a whole conversation, oldest first."""

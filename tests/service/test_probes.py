@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -70,6 +71,20 @@ class ProbesTests(SynchronousTestCase):
         """Let a peer ask whether it is reached at a port of its own."""
         return self.probes.dial_back(asker, port)  # type: ignore[arg-type]
 
+    def served(self, askers: Iterable[Asker]) -> int:
+        """Let peers ask, one a second, of whom all are there; return how many were served."""
+        done = 0
+        for asker in askers:
+            try:
+                self.ask(asker)
+            except RateLimited:
+                pass
+            else:
+                self.attempts[-1].callback(Link())
+                done += 1
+            self.clock.advance(1)
+        return done
+
     def test_D10_who_is_there_is_told_so(self) -> None:
         """Only its key will do, and the link is closed at once, in order."""
         asker, link = Asker(), Link()
@@ -114,16 +129,7 @@ class ProbesTests(SynchronousTestCase):
 
     def test_C1_a_peer_has_four_and_then_one_in_ten_seconds(self) -> None:
         """However fast they end."""
-        asker, done = Asker(), 0
-        for _ in range(100):
-            try:
-                self.ask(asker)
-            except RateLimited:
-                pass
-            else:
-                self.attempts[-1].callback(Link())
-                done += 1
-            self.clock.advance(1)
+        done = self.served([Asker()] * 100)
         self.assertLessEqual(done, PER_PEER.burst + 100 * PER_PEER.per_s)
         self.assertGreaterEqual(done, 100 * PER_PEER.per_s)
 
@@ -141,16 +147,7 @@ class ProbesTests(SynchronousTestCase):
 
     def test_C1_one_hand_with_many_keys_has_one_in_five_seconds(self) -> None:
         """However fast they end, and whoever in its network asks."""
-        done = 0
-        for number in range(200):
-            try:
-                self.ask(Asker(f"198.51.100.{number}"))
-            except RateLimited:
-                pass
-            else:
-                self.attempts[-1].callback(Link())
-                done += 1
-            self.clock.advance(1)
+        done = self.served(Asker(f"198.51.100.{number}") for number in range(200))
         self.assertLessEqual(done, PER_GROUP.burst + 200 * PER_GROUP.per_s)
         self.assertGreaterEqual(done, 200 * PER_GROUP.per_s)
 
