@@ -14,12 +14,10 @@ from typing import Any, Final
 
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectError
 from twisted.internet.task import deferLater, react
-from twisted.web.client import ResponseFailed
 
 from demo.members import Member, Members
-from streembit.errors import StreembitError
+from streembit.errors import BadAnswer, NodeNotRunning, StreembitError
 from streembit.jose.keys import Identity, PublicKey
 from streembit.link.hello import Hello
 from streembit.net.dial import Dialer, over_tcp
@@ -92,7 +90,7 @@ async def seed_port(seed: Member) -> int:
         try:
             status = await seed.api.status()
             return int(status.listening[0].rpartition(":")[2])
-        except (ConnectError, ResponseFailed, FileNotFoundError):  # not there yet
+        except (NodeNotRunning, BadAnswer):  # not there yet
             await deferLater(reactor, 0.1)
 
 

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IProcessTransport
@@ -14,7 +14,8 @@ from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from demo.api import Api
+from streembit.api.caller import CallerReactor
+from streembit.client import Client
 from streembit.disk.home import Home
 
 END_WITHIN_S: Final = 8.0  # a node ends within 5 s of SIGTERM
@@ -34,7 +35,7 @@ class Member:
     home: Path
     log: Path
     public_key: str
-    api: Api
+    api: Client
     command: list[str]
     ended: Deferred[str] = field(default_factory=Deferred)
     transport: IProcessTransport | None = None
@@ -103,7 +104,7 @@ class Members:
             home.path,
             self._folder / f"{name}.log",
             identity.public.hex,
-            Api(self._reactor, home.socket_path),
+            api_of(self._reactor, home.path),
             [*within, *self._command(role, home, [*options, *_each("--seed", seeds)])],
         )
         self.run(member)
@@ -144,6 +145,11 @@ class Members:
         command = [self._twistd, "--nodaemon", "--pidfile=", f"streembit-{role}"]
         command += ["--home", str(home.path), "--network", self._network]
         return [*command, *_listening(options), *options]
+
+
+def api_of(reactor: PosixReactorBase, home: Path, account: str | None = None) -> Client:
+    """Return the way to a node's local API, whether it runs yet or not."""
+    return Client(cast("CallerReactor", reactor), home, account)
 
 
 def _listening(options: Sequence[str]) -> list[str]:

@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
-from demo.api import Refused
 from demo.members import Member, Members
+from streembit.errors import NodeNotRunning, NodeRefusal
 from streembit.service.facade import GetResult, Status
 
 SEEDS: Final = 3
@@ -98,7 +97,7 @@ async def status_of(member: Member) -> Status | None:
     """Return what the member says of itself, None while nobody is there."""
     try:
         return await member.api.status()
-    except ConnectError:
+    except NodeNotRunning:
         return None
 
 
@@ -123,8 +122,8 @@ async def join(stage: Stage) -> None:
 async def publish(stage: Stage, publisher: Member) -> None:
     """Have a node sign and store a record."""
     try:
-        put = await publisher.api.put(RECORD, VALUE, TTL_S)
-    except Refused as e:
+        put = await publisher.api.record.put(RECORD, VALUE, ttl_s=TTL_S)
+    except NodeRefusal as e:
         raise StepFailed(f"{publisher.name} could not publish: {e}", [publisher]) from None
     if not put.replicas:
         raise StepFailed(f"nobody gave {publisher.name} a receipt", [publisher])
@@ -137,8 +136,8 @@ async def publish(stage: Stage, publisher: Member) -> None:
 async def read(stage: Stage, reader: Member, publisher: Member) -> None:
     """Have another node find the record, and hold it against what was published."""
     try:
-        got = await reader.api.get(publisher.public_key, RECORD)
-    except Refused as e:
+        got = await reader.api.record.get(publisher.public_key, RECORD)
+    except NodeRefusal as e:
         raise StepFailed(f"{reader.name} could not read: {e}", [reader]) from None
     if got.value != VALUE or got.signer != publisher.public_key:
         raise StepFailed(f"{reader.name} got another record: {got.value!r}", [reader])

@@ -176,7 +176,7 @@ class Live:
             await self._open(self._liar)
         name = f"a/{self._chance.randrange(1000)}"
         try:
-            await self._target.api.get(self._target.public_key, name)
+            await self._target.api.record.get(self._target.public_key, name)
         except Exception:  # noqa: BLE001 - that nothing is found is what we want
             self.cases["not found"] += 1
 

@@ -102,9 +102,9 @@ class ClockTests(ProcessCase):
 
         await self.until(told, 30, "the skew")
         await self.put(wrong, "a/ahead", b"ahead")
-        self.assertEqual((await first.api.get(wrong.public_key, "a/ahead")).value, b"ahead")
+        self.assertEqual((await first.api.record.get(wrong.public_key, "a/ahead")).value, b"ahead")
         await self.put(first, "a/right", b"right")
-        found = await tried(wrong.api.get(first.public_key, "a/right"))
+        found = await tried(wrong.api.record.get(first.public_key, "a/right"))
         self.assertIsNone(found)  # it is over by that clock
         self.assertIn("clock", wrong.log.read_text())
 
@@ -147,20 +147,26 @@ class SystemClockTests(ProcessCase):
     async def check_served(self, wrong: Member, right: list[Member]) -> None:
         """Assert that what it publishes is found, and that it finds what others publish."""
         await self.put(wrong, "a/wrong", b"wrong", TTL_S)
-        self.assertEqual((await right[0].api.get(wrong.public_key, "a/wrong")).value, b"wrong")
-        found = await wrong.api.get(right[1].public_key, "a/right")
+        self.assertEqual(
+            (await right[0].api.record.get(wrong.public_key, "a/wrong")).value, b"wrong"
+        )
+        found = await wrong.api.record.get(right[1].public_key, "a/right")
         self.assertEqual(found.value, b"right")
 
     async def check_refused(self, wrong: Member, right: list[Member]) -> None:
         """Assert that the right ones take nothing of what it publishes, nor it of theirs."""
-        put = await tried(wrong.api.put("a/wrong", b"wrong", TTL_S))
+        put = await tried(wrong.api.record.put("a/wrong", b"wrong", ttl_s=TTL_S))
         if put is not None:  # those whose clocks are wrong the same way may have taken it
             ids = {(await member.api.status()).node_id for member in right}
             self.assertTrue(ids.isdisjoint(replica.node_id for replica in put.replicas), wrong.name)
             refused = [put.refused.get(f"record-{why}", 0) for why in ("expired", "lives-too-long")]
             self.assertGreaterEqual(sum(refused), RIGHT)
-        self.assertIsNone(await tried(right[0].api.get(wrong.public_key, "a/wrong")), wrong.name)
-        self.assertIsNone(await tried(wrong.api.get(right[1].public_key, "a/right")), wrong.name)
+        self.assertIsNone(
+            await tried(right[0].api.record.get(wrong.public_key, "a/wrong")), wrong.name
+        )
+        self.assertIsNone(
+            await tried(wrong.api.record.get(right[1].public_key, "a/right")), wrong.name
+        )
 
     async def check_warned(self, wrong: Member) -> None:
         """Assert that the log and the doctor name the clock, and say what to do."""

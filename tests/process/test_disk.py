@@ -53,10 +53,12 @@ class FullDiskTests(ProcessCase):
         await self.put(keeper, "a/before")
         filler = fill(small.home)
         self.assertEqual(await self.refused(link), "store-degraded")
-        self.assertIsNone(await tried(small.api.put("a/own", b"value", 3600)))
+        self.assertIsNone(await tried(small.api.record.put("a/own", b"value", ttl_s=3600)))
         kept = (await link.ask(FindValue(to_text(first.place)))).body
         self.assertEqual(kept, Value(first.token, "record"))
-        self.assertEqual((await small.api.get(keeper.public_key, "a/before")).value, b"value")
+        self.assertEqual(
+            (await small.api.record.get(keeper.public_key, "a/before")).value, b"value"
+        )
         self.assertFalse((await small.api.status()).store.ok)
         self.assertEqual((small.home / "accounts" / "small" / "key.json").read_bytes(), key_file)
         filler.unlink()
@@ -69,7 +71,7 @@ class FullDiskTests(ProcessCase):
         await self.put(small, "a/own")
         await self.net.kill(small)
         await self.net.again(small)
-        self.assertEqual((await small.api.get(key.public.hex, "a/first")).value, b"before")
+        self.assertEqual((await small.api.record.get(key.public.hex, "a/first")).value, b"before")
 
     async def refused(self, link: EvilLink) -> str:
         """Store until it is refused; return the code."""

@@ -70,7 +70,7 @@ class RestlessTests(ProcessCase):
         while not self.over:
             number += 1
             name, value, began_s = f"a/{number % NAMES}", f"value {number}", reactor.seconds()
-            found = await tried(member.api.put(name, value.encode(), TTL_S))
+            found = await tried(member.api.record.put(name, value.encode(), ttl_s=TTL_S))
             if found is not None and found.replicas:
                 self.note("put", member.public_key, name, found.seq, value, began_s)
             await pause(0.05)
@@ -86,7 +86,7 @@ class RestlessTests(ProcessCase):
     async def look(self, member: Member, owner: str, name: str) -> bool:
         """Read once; return whether something was found."""
         began_s = reactor.seconds()
-        found = await tried(member.api.get(owner, name))
+        found = await tried(member.api.record.get(owner, name))
         if found is not None:
             self.note("read", owner, name, found.seq, found.value.decode(), began_s)
         return found is not None

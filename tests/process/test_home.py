@@ -65,7 +65,7 @@ class HomeTests(ProcessCase):
                 self.assertIn(name, told)
             name = f"a/after-{number}"
             put = await self.put(node, name, b"works")
-            self.assertEqual((await peer.api.get(node.public_key, name)).value, b"works")
+            self.assertEqual((await peer.api.record.get(node.public_key, name)).value, b"works")
             self.assertEqual(put.seq, 1)
             self.assertGreater((await self.put(node, "a/name", b"newer")).seq, number + 1)
             node.signal(signal.SIGTERM)
@@ -131,7 +131,9 @@ class HomeTests(ProcessCase):
     async def test_L7_the_passcode_is_nowhere(self) -> None:
         """Not in any process's arguments or environment, no log and no file; nor are the keys."""
         node, file = await self.locked()
-        await tried(node.api.put("a/name", b"signed, though there is nobody to keep it", TTL_S))
+        await tried(
+            node.api.record.put("a/name", b"signed, though there is nobody to keep it", ttl_s=TTL_S)
+        )
         identity = Home.open(node.home).accounts.load("node", PASSCODE)
         secrets = [PASSCODE.encode(), GUESS.encode()]
         for raw in (identity.seed, identity.signing.scalar, identity.agreement.scalar):

@@ -36,18 +36,18 @@ class KillTests(ProcessCase):
         given = [(await self.put(publisher, NAME, b"first")).seq]
         for number in range(ROUNDS):
             pending = Deferred.fromCoroutine(
-                tried(publisher.api.put(NAME, b"pending %d" % number, TTL_S))
+                tried(publisher.api.record.put(NAME, b"pending %d" % number, ttl_s=TTL_S))
             )
             await pause(0.004 * number)
             await self.net.kill(publisher)
             found = await pending
             given += [] if found is None else [found.seq]
-            seen = await keeper.api.get(publisher.public_key, NAME)
+            seen = await keeper.api.record.get(publisher.public_key, NAME)
             self.assertGreaterEqual(seen.seq, given[-1])
             await self.net.again(publisher)
             given.append((await self.put(publisher, NAME, b"round %d" % number)).seq)
             self.assertGreater(given[-1], seen.seq)
-            latest = await keeper.api.get(publisher.public_key, NAME)
+            latest = await keeper.api.record.get(publisher.public_key, NAME)
             self.assertEqual((latest.seq, latest.value), (given[-1], b"round %d" % number))
         self.assertEqual(given, sorted(set(given)))
 
@@ -62,7 +62,7 @@ class KillTests(ProcessCase):
         await self.net.again(publisher)
         await self.know([publisher], 1)
         self.assertGreater((await self.put(publisher, NAME, b"after")).seq, last)
-        self.assertEqual((await keeper.api.get(publisher.public_key, NAME)).value, b"after")
+        self.assertEqual((await keeper.api.record.get(publisher.public_key, NAME)).value, b"after")
 
     async def test_S1_killed_under_load(self) -> None:
         """Again and again: its home can be read, and all that was acknowledged is there."""
@@ -91,14 +91,14 @@ class KillTests(ProcessCase):
         self.assertEqual((publisher.home / "accounts" / "publisher" / "key.json").read_bytes(), key)
         await self.know([publisher], 1)
         for name, number in acknowledged.items():
-            found = await keeper.api.get(publisher.public_key, name)
+            found = await keeper.api.record.get(publisher.public_key, name)
             self.assertGreaterEqual(int(found.value), number, name)
 
     async def noted(
         self, member: Member, name: str, number: int, acknowledged: dict[str, int]
     ) -> None:
         """Publish a number, and take note when it was acknowledged."""
-        found = await tried(member.api.put(name, b"%d" % number, TTL_S))
+        found = await tried(member.api.record.put(name, b"%d" % number, ttl_s=TTL_S))
         if found is not None and found.replicas:
             acknowledged[name] = number
 
@@ -129,7 +129,7 @@ class KillTests(ProcessCase):
         stalled = await self.link(publisher)
         stalled.claim(1000, b"some")
         puts = [
-            Deferred.fromCoroutine(tried(publisher.api.put(f"a/{n}", b"value", TTL_S)))
+            Deferred.fromCoroutine(tried(publisher.api.record.put(f"a/{n}", b"value", ttl_s=TTL_S)))
             for n in range(20)
         ]
         await pause(0.1)

@@ -157,7 +157,7 @@ class LiarsTests(ProcessCase):
 
     async def is_surrounded(self, member: Member, place: int, crowd: Conspiracy) -> bool:
         """Say whether a member that looks for a place finds as many of the crowd as of replicas."""
-        nearest = (await member.api.find(to_hex(place))).nearest
+        nearest = (await member.api.peer.find(to_hex(place))).nearest
         return sum(row.node_id in crowd.ids for row in nearest) >= REPLICAS
 
     async def found(self, owners: dict[str, Member], readers: Sequence[Member]) -> float:
@@ -166,7 +166,7 @@ class LiarsTests(ProcessCase):
 
         async def read_all(reader: Member) -> None:
             for name, owner in owners.items():
-                found = await tried(reader.api.get(owner.public_key, name))
+                found = await tried(reader.api.record.get(owner.public_key, name))
                 good.append(found is not None and found.value == name.encode())
 
         await side_by_side(map(read_all, readers))

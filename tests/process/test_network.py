@@ -45,7 +45,7 @@ class NetworkTests(ProcessCase):
     async def check_found(self, reader: Member, owners: dict[str, Member]) -> None:
         """Assert that a member finds all records."""
         for name, owner in owners.items():
-            found = await reader.api.get(owner.public_key, name)
+            found = await reader.api.record.get(owner.public_key, name)
             self.assertEqual((found.value, found.signer), (name.encode(), owner.public_key))
 
     async def check_all_find(self, readers: list[Member], owners: dict[str, Member]) -> None:

@@ -43,7 +43,7 @@ class PartitionTests(ProcessCase):
         await self.know(everybody, 2 * SIDE - 1)
         for reader in everybody:
             for owner in (left[1], right[1]):
-                found = await reader.api.get(owner.public_key, "a/name")
+                found = await reader.api.record.get(owner.public_key, "a/name")
                 self.assertEqual((found.value, found.seq), (b"new", 2), reader.name)
 
     async def alone(self, side: list[Member], other: list[Member]) -> None:
@@ -51,12 +51,12 @@ class PartitionTests(ProcessCase):
         for member in other:
             member.signal(signal.SIGSTOP)
         await pause(APART_S)
-        found = await side[2].api.get(other[1].public_key, "a/name")
+        found = await side[2].api.record.get(other[1].public_key, "a/name")
         self.assertIn(found.value, (b"old", b"new"))
         put = await self.put(side[1], "a/name", b"new")
         ids = {(await member.api.status()).node_id for member in side}
         self.assertLessEqual({replica.node_id for replica in put.replicas}, ids)
-        self.assertEqual((await side[0].api.get(side[1].public_key, "a/name")).value, b"new")
+        self.assertEqual((await side[0].api.record.get(side[1].public_key, "a/name")).value, b"new")
         for member in other:
             member.signal(signal.SIGCONT)
 
@@ -82,13 +82,13 @@ class PartitionTests(ProcessCase):
         await self.know(everybody, SIDE)
         smallest = min(twins, key=lambda twin: twin.digest)
         for reader in everybody:
-            found = await reader.api.get(key.public.hex, "a/newer")
+            found = await reader.api.record.get(key.public.hex, "a/newer")
             self.assertEqual((found.value, found.seq), (b"new", 3), reader.name)
-            found = await reader.api.get(key.public.hex, "a/twins")
+            found = await reader.api.record.get(key.public.hex, "a/twins")
             self.assertEqual(found.value, smallest.value, reader.name)
         for _ in range(2):  # as often as an hourly refresh would have, and for the same thing
             for member in everybody:
-                await member.api.find(bridge_id)
+                await member.api.peer.find(bridge_id)
         await self.know(everybody, 2 * SIDE)
         for member in left:  # a read brings those up to date that lacked the newest
             await self.until(lambda m=member: self.holds(m, versions[1]), 10, member.name)  # type: ignore[misc]

@@ -36,7 +36,10 @@ class ProxyTests(ProcessCase):
         proxy.tricks.append(trick)
 
         async def tries() -> bool:
-            puts = [client.api.put(f"a/{proxy.passed}-{n}", b"value", TTL_S) for n in range(2)]
+            puts = [
+                client.api.record.put(f"a/{proxy.passed}-{n}", b"value", ttl_s=TTL_S)
+                for n in range(2)
+            ]
             await gatherResults([Deferred.fromCoroutine(tried(put)) for put in puts])
             return proxy.played > before
 
@@ -53,7 +56,7 @@ class ProxyTests(ProcessCase):
             name, value = f"b/{number}", b"after %d" % number
             await self.put(client, name, value)
             self.assertGreater(len(proxy.recorded), links)
-            self.assertEqual((await node.api.get(client.public_key, name)).value, value)
+            self.assertEqual((await node.api.record.get(client.public_key, name)).value, value)
         self.assertLessEqual((await node.api.status()).signed_checked, proxy.passed)
 
     async def test_A1_duplicated_frames(self) -> None:

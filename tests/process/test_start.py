@@ -12,8 +12,7 @@ from typing import Final
 
 from twisted.internet.defer import Deferred
 
-from demo.api import Api
-from demo.members import FREE_PORT, OPEN, Member, Role
+from demo.members import FREE_PORT, OPEN, Member, Role, api_of
 from streembit.disk.home import Home
 from streembit.disk.peers import PeersFile
 from tests.rig.cut import TELLS
@@ -82,7 +81,7 @@ class StartCase(ProcessCase):
         """Return a member that has not been started, with this home."""
         command = [TWISTD, "--nodaemon", "--pidfile=", f"streembit-{role}", "--home", str(home)]
         command += ["--network", NETWORK, "--listen", FREE_PORT, *OPEN]
-        api = Api(reactor, home / "api.sock")
+        api = api_of(reactor, home)
         log = home.with_name(f"{home.name}.log")
         return Member(home.name, role, home, log, "", api, command)
 

@@ -15,15 +15,13 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.error import ConnectError
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
-from twisted.web.client import RequestTransmissionFailed, ResponseFailed
 
-from demo.api import Refused
 from demo.members import OPEN, Member, Members, Role
 from demo.steps import Stage, address
+from streembit.errors import BadAnswer, NodeNotRunning, NodeRefusal
 from streembit.net.dial import over_tcp
 from streembit.service.facade import PutResult
 from tests.rig.evil import EvilLink, EvilPeer
@@ -38,7 +36,7 @@ AT_ONCE: Final = 4  # works side by side, some of which wait: on two cores no mo
 reactor: PosixReactorBase = installed  # type: ignore[assignment]
 
 # How a request ends whose node does not run, or is killed meanwhile.
-_GONE: Final = (ConnectError, RequestTransmissionFailed, ResponseFailed)
+_GONE: Final = (NodeNotRunning, BadAnswer)
 
 T = TypeVar("T")
 
@@ -177,7 +175,7 @@ class ProcessCase(TestCase):
         """Publish, again and again until somebody gave a receipt."""
         until_s = reactor.seconds() + 30
         while True:
-            found = await tried(member.api.put(name, value, ttl_s))
+            found = await tried(member.api.record.put(name, value, ttl_s=ttl_s))
             if found is not None and found.replicas:
                 return found
             self.assertLess(reactor.seconds(), until_s, f"{member.name} cannot put {name}")
@@ -251,7 +249,7 @@ async def tried(work: Awaitable[T]) -> T | None:
     """Return what the API answers, None where it refuses or is gone."""
     try:
         return await work
-    except (Refused, *_GONE):
+    except (NodeRefusal, *_GONE):
         return None
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from demo.api import Api
+from demo.members import api_of
+from streembit.client import Client
 from streembit.disk.home import Home
 from tests.cli.harness import invoke
 from tests.tap.test_processes import LOOPBACK, NodeCase
@@ -33,9 +34,9 @@ class AccountsCase(NodeCase):
         process.signal("TERM")
         self.assertEqual(await process.ended, 0, process.out + process.err)
 
-    def api(self, home: Path, name: str) -> Api:
+    def api(self, home: Path, name: str) -> Client:
         """Return an account's own API."""
-        return Api(reactor, Home(home).place(name).socket_path)
+        return api_of(reactor, home, name)
 
     async def joined(self, home: Path, name: str) -> None:
         """Wait until an account's node has a peer."""
@@ -54,7 +55,7 @@ class AccountsTests(AccountsCase):
         process = await self.started(home, "--seed", self.address(seed))
         for name in NAMES:
             await self.joined(home, name)
-            put = await self.api(home, name).put(f"of/{name}", b"canary", 3600)
+            put = await self.api(home, name).record.put(f"of/{name}", b"canary", ttl_s=3600)
             self.assertGreaterEqual(len(put.replicas), 1)
         ann, bob = [await self.api(home, name).status() for name in NAMES]
         self.assertEqual([ann.account, bob.account], list(NAMES))

@@ -10,9 +10,8 @@ import socket
 import stat
 from pathlib import Path
 
-from twisted.web.client import Agent
+from twisted.web.client import Agent, readBody
 
-from demo.api import body_of
 from streembit.disk.home import Home
 from tests.tap.twistd import TWISTD, Process, TwistdCase, reactor
 
@@ -291,7 +290,7 @@ class LifeTests(NodeCase):
         agent = Agent(reactor)
         response = await agent.request(b"GET", f"http://127.0.0.1:{port}/metrics".encode())
         self.assertEqual(response.code, 200)
-        return (await body_of(response)).decode()
+        return (await readBody(response)).decode()
 
     async def test_a_home_in_a_deep_folder(self) -> None:
         """The API's socket has a path longer than a socket address holds."""
