@@ -58,6 +58,21 @@ class TooManyStreams(RemoteError):
     code = "too-many-streams"
 
 
+# --- who connects -------------------------------------------------------------------------
+
+
+class TlsRefused(RemoteError):
+    """The two sides have no form of TLS in common, or it was tampered with."""
+
+    code = "tls-refused"
+
+
+class UpgradeRefused(RemoteError):
+    """The request is none for this hub's WebSocket."""
+
+    code = "upgrade-refused"
+
+
 # --- the mailbox --------------------------------------------------------------------------
 
 
@@ -77,6 +92,21 @@ class MailQuota(MailRefused):
     """Too much mail of this sender waits in mailboxes already."""
 
     code = "mail-quota"
+
+
+class MailboxDegraded(MailRefused):
+    """The hub cannot keep mail at the moment."""
+
+    code = "mailbox-degraded"
+
+
+# --- the directory ------------------------------------------------------------------------
+
+
+class DirectoryFull(RemoteError):
+    """The directory of the hub is full."""
+
+    code = "directory-full"
 
 
 # --- the allowlist ------------------------------------------------------------------------

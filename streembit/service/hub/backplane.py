@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 
+from streembit.hub.mail import Listing, Mail, Waiting
 from streembit.wire.hub import MailName
 
 
@@ -23,38 +24,6 @@ class Claim:
     key: str
     session: str
     started_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """An envelope that waits for its recipient; `token` is what its sender signed, unchanged.
-
-    One recipient, sender and `id` name one mail. `kept_s` is Unix time.
-    """
-
-    recipient: str
-    sender: str
-    id: str
-    token: bytes
-    kept_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A mail in its mailbox: the greater `position` came later; "" is before all."""
-
-    position: str
-    token: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """A directory entry whose signature was checked; `expires_s` is Unix time."""
-
-    key: str
-    name: str
-    expires_s: int
-    token: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +93,10 @@ class PostOffice(Protocol):
     def keep(self, mail: Mail) -> Deferred[None]:
         """Fire when the mail lies on the medium, and survives that the power fails.
 
-        A mail that waits already, of the same token, is kept again without
-        any effect. `mailed` follows where the recipient is joined.
+        One of a name that waits already is kept as it came first. `mailed` follows where the recipient is joined.
 
         Errbacks:
-            MailboxFull, MailQuota, MailConflict, MailboxDegraded: it is not kept.
+            MailboxFull, MailQuota, MailboxDegraded: it is not kept.
         """
 
     def waiting(self, recipient: str, after: str, limit: int) -> Deferred[list[Waiting]]:
@@ -154,7 +122,7 @@ class Directory(Protocol):
         """Show an entry; it takes the place of its member's one before.
 
         Errbacks:
-            MailboxDegraded
+            DirectoryFull: there are too many, and its member has none yet.
         """
 
     def withdraw(self, key: str) -> Deferred[None]:
@@ -190,7 +158,7 @@ class MailShelf(Protocol):
         """Keep a mail; return False where the same waits already.
 
         Raises:
-            MailboxFull, MailQuota, MailConflict: it is refused.
+            MailboxFull, MailQuota: it is refused.
         """
 
     def waiting(self, recipient: str, after: str, limit: int) -> list[Waiting]:
@@ -203,7 +171,7 @@ class MailShelf(Protocol):
         """Delete mails; return how many there were."""
 
     def publish(self, listing: Listing) -> None:
-        """Show an entry, in the place of its member's one before."""
+        """Show an entry, in the place of its member's one before; raise DirectoryFull."""
 
     def withdraw(self, key: str) -> None:
         """Show a member's entry no more."""
