@@ -77,6 +77,7 @@ class ServedSession:
         parsed = envelope.parse_frame(token)
         claims = parsed.claims
         if isinstance(claims, Envelope):
+            _check_form(claims)
             self._check_envelope(claims)
         else:
             _check_frame(claims, self.member, self.name, self._network)
@@ -103,8 +104,6 @@ class ServedSession:
             raise WrongAudience("the envelope is of another session")
         if claims.started_ms != self.started_ms:
             raise WrongAudience("the session began at another time")
-        if bool(claims.id) == bool(claims.seq):
-            raise BadMessage("an envelope is mail or live")
 
 
 class MemberSession:
@@ -179,8 +178,8 @@ class MemberSession:
     def read(self, token: bytes) -> Parsed:
         """Return what comes next from the hub, unverified: its own frame, or somebody's envelope.
 
-        Whether an envelope is one that should come now is for a Witness
-        to say.
+        Whether an envelope is for us and should come now is for a
+        Witness to say.
 
         Raises:
             BadToken, BadHeader, BadJson: it is neither.
@@ -193,8 +192,7 @@ class MemberSession:
         parsed = envelope.parse_frame(token)
         claims = parsed.claims
         if isinstance(claims, Envelope):
-            if claims.aud != self._own.public.text:
-                raise WrongAudience("the envelope is for somebody else")
+            _check_form(claims)
             return parsed
         _check_frame(claims, self.hub, self.name, self._network)
         if not isinstance(claims.body, Reply) or isinstance(claims.body, _FIRST_FRAMES):
@@ -226,6 +224,11 @@ class MemberSession:
             base64url.encode(cargo),
         )
         return self._said, envelope.sign_envelope(self._own, claims)
+
+
+def _check_form(claims: Envelope) -> None:
+    if bool(claims.id) == bool(claims.seq):
+        raise BadMessage("an envelope is mail or live")
 
 
 def _check_frame(claims: HubClaims, sender: PublicKey, session: str, network: str) -> None:
