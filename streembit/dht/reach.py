@@ -50,6 +50,10 @@ class Reach:
         """Take a peer's answer to our DialBack."""
         _note(self._dials, self._witness(peer_id, host), (reached, now_s))
 
+    def forget_dials(self) -> None:
+        """Forget who reached us and who did not: the way to us has changed."""
+        self._dials.clear()
+
     def observed(self, peer_id: int, host: str, seen_host: str, now_s: float) -> None:
         """Take the host that a peer sees us at."""
         _note(self._sights, self._witness(peer_id, host), (seen_host, now_s))

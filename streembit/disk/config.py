@@ -52,7 +52,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: Twisted endpoints where to accept links. seeds: where to begin,
     each `HOST:PORT` or `KEY@HOST:PORT` (`parse_seed`). network: its name;
     nodes of other networks are refused. account: "" is the home's default.
-    client_only: take part without storing for others. metrics: endpoint of
+    client_only: take part without storing for others. map_port: have the
+    router lead to us (UPnP). metrics: endpoint of
     the figures, "" for none. exempt: networks (CIDR) whose addresses are
     neither counted nor grouped, for tests on one machine. id_scheme: what
     the node id is made of; "address" is for entries of a seed list, which
@@ -65,6 +66,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     network: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z")] = "streembit"
     account: Annotated[str, Meta(pattern=r"^([a-z0-9_][a-z0-9._-]{0,63})?\Z")] = ""
     client_only: bool = False
+    map_port: bool = False
     metrics: str = ""
     exempt: Annotated[tuple[str, ...], Meta(max_length=MAX_EXEMPT)] = ()
     id_scheme: Literal["key", "address", "composite"] = "key"

@@ -17,6 +17,7 @@ from streembit.errors.home import *
 from streembit.errors.hub import *
 from streembit.errors.links import *
 from streembit.errors.parcels import *
+from streembit.errors.reach import *
 from streembit.errors.records import *
 from streembit.errors.wire import *
 

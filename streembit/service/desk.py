@@ -84,6 +84,7 @@ class Desk:
             signed_checked=network.checks.good,
             store=StoreHealth(*node.deposit.health()),
             people=node.company.standing(),
+            mapped="" if node.mapping is None else node.mapping.detail,
         )
 
     async def doctor(self) -> list[Check]:

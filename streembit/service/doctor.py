@@ -14,6 +14,7 @@ from streembit.disk.files import SYSTEM
 from streembit.disk.modes import check_modes
 from streembit.errors import PeerGone, SelfConnect, StreembitError
 from streembit.service.facade import Check
+from streembit.service.mapping import Mapping
 from streembit.service.membership import Address
 from streembit.service.network import show_address
 from streembit.service.node import Node
@@ -55,6 +56,8 @@ class Doctor:
         reach = await self._reach()
         found = [self._clock(), self._port(), *(seeds or [self._no_seeds()]), self._peers(), reach]
         found.append(self._store())
+        if self._node.mapping is not None:
+            found.append(_mapped(self._node.mapping))
         if self._home is not None:
             found += [self._disk(self._home), _modes(self._home)]
         return found
@@ -127,6 +130,12 @@ class Doctor:
             return Check("disk", False, str(error), "see to the disk that the home lies on")
         advice = f"make room: {MIN_FREE_BYTES >> 20} MiB or more"
         return Check("disk", free >= MIN_FREE_BYTES, f"{free / 2**20:,.0f} MiB free", advice)
+
+
+def _mapped(mapping: Mapping) -> Check:
+    ok = mapping.mapped is not None and mapping.trouble is None
+    advice = "let the router open ports by UPnP, or have it pass on the port by hand"
+    return Check("port mapping", ok, mapping.detail, advice)
 
 
 def _modes(home: Path) -> Check:

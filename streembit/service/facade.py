@@ -53,7 +53,8 @@ class Status(Struct, frozen=True):
     `refusals` counts by reason since the start; `clock_skew_s` is the median
     that at least three peers agree on, None before; `signed_checked` counts
     signatures verified since the start; `people` is None where the node is
-    nobody's.
+    nobody's; `mapped` says where a router leads to us, or why none does, ""
+    where none was asked.
     """
 
     version: str
@@ -78,6 +79,7 @@ class Status(Struct, frozen=True):
     signed_checked: int
     store: StoreHealth
     people: PeopleStatus | None = None
+    mapped: str = ""
 
 
 class Check(Struct, frozen=True):

@@ -24,6 +24,7 @@ from streembit.net.events import LinkEvents, LinkLimits, LinkWatch, Traffic
 from streembit.net.gate import Gate, GateLimits
 from streembit.net.listen import LinkFactory
 from streembit.net.tcp import LinkProtocol
+from streembit.net.upnp import Mapped
 from streembit.rpc.peer import Peer
 from streembit.service import figures
 from streembit.service.answers import Answers
@@ -34,6 +35,7 @@ from streembit.service.errands import Errands
 from streembit.service.finder import Finder
 from streembit.service.limits import in_force
 from streembit.service.log import SETTLE_EVERY_S, Refusals
+from streembit.service.mapping import Mapping
 from streembit.service.membership import Address, Membership
 from streembit.service.metrics import Metrics
 from streembit.service.network import Network
@@ -97,6 +99,8 @@ class Node(MultiService):
         )
         self.started_s = clock.seconds()
         self.listening: list[str] = []
+        self.port = 0  # where we listen; a router may lead to it from another one
+        self.mapping: Mapping | None = None
         self.seeds = tuple(seeds)
         dialler = Dialer(connect, self._outgoing, clock, self.gate)
         self.prober = Dialer(connect, self._probing, clock, self.gate, PROBE_TIMEOUT_S)
@@ -150,8 +154,17 @@ class Node(MultiService):
     # --- the tree
     def listening_on(self, port: int, shown: Sequence[str]) -> None:
         """Say at which port of ours others reach us, and what to show of it."""
-        self.network.port = port
+        self.port = self.network.port = port
         self.listening = list(shown)
+
+    def led(self, mapped: Mapped | None) -> None:
+        """Take note that a router leads to us, or does no more: others are told its port."""
+        self.reachability.led(mapped)
+        port = self.port if mapped is None else mapped.port
+        if port != self.network.port:
+            self.network.port = port
+            self._renewed()
+        self._jobs["reachability"].soon()
 
     def stopService(self) -> Deferred[None]:
         """Stop upkeep, then errands, then close every link; fire when all is still."""

@@ -14,6 +14,7 @@ from streembit.dht.reach import Reach
 from streembit.dht.reach import Reachability as State
 from streembit.dht.skew import Skew
 from streembit.errors import StreembitError
+from streembit.net.upnp import Mapped
 from streembit.rpc.peer import Peer
 from streembit.service import facade
 from streembit.service.network import Network, show_address
@@ -48,6 +49,7 @@ class Reachability:
         self._reach = Reach(network.settings.grouping)
         self._skew = Skew(network.settings.grouping)
         self._warned = False
+        self._mapped: Mapped | None = None
 
     # --- what is known
     @property
@@ -64,11 +66,27 @@ class Reachability:
         return show_address(host, self._network.port) if host and self._network.port else ""
 
     @property
+    def mapped(self) -> str:
+        """Where the router leads to us, "host:port"; "" for nowhere.
+
+        So too where others see us at another host: that router is behind a further one.
+        """
+        if self._mapped is None:
+            return ""
+        host = self._reach.host(self._network.now_s()) or self._mapped.host
+        return show_address(host, self._mapped.port) if host == self._mapped.host else ""
+
+    @property
     def clock_skew_s(self) -> float | None:
         """How far our clock is ahead of the median of at least three peers; None in doubt."""
         return self._skew.ahead_s()
 
     # --- what is heard
+    def led(self, mapped: Mapped | None) -> None:
+        """Take note that a router leads to us, or does no more: what was known of us is old."""
+        self._mapped = mapped
+        self._reach.forget_dials()
+
     def linked(self, peer: Peer) -> None:
         """Take what a peer says of us, and of the time, when its link opens."""
         hello = peer.hello

@@ -27,13 +27,16 @@ from streembit.disk.limits import Limits
 from streembit.disk.peers import PeersFile
 from streembit.disk.published import PublishedRecords
 from streembit.disk.records import SqliteShelf
-from streembit.errors import StoreDegraded
+from streembit.errors import LibraryMissing, StoreDegraded
+from streembit.net import upnp
+from streembit.net.aloof import Aloof
 from streembit.net.budget import Rate
 from streembit.net.dial import over_tcp
 from streembit.net.events import LinkLimits
 from streembit.net.gate import GateLimits
 from streembit.net.listen import descriptors
 from streembit.service.desk import Desk
+from streembit.service.mapping import Mapping
 from streembit.service.membership import Address
 from streembit.service.node import Node
 from streembit.service.notify import Notifier
@@ -118,6 +121,7 @@ class Grower:
             held.callback(own.close)
             aside = Aside(peers.moved_aside, shelf.moved_aside, own.moved_aside)
             node = self._node(identity, config, settings, shelf, own, memory)
+            self._map(config, node)
             people = None
             if self.role == "node":
                 key_file = AccountKeyFile(self.home.accounts, identity.name, ending, account.go_on)
@@ -129,6 +133,19 @@ class Grower:
             if service is not None:
                 service.setServiceParent(life)
         return life
+
+    def _map(self, config: Config, node: Node) -> None:
+        """Have a router lead to the node, where that is wanted."""
+        if not config.map_port:
+            return
+        if not upnp.is_installed():
+            raise LibraryMissing("for map_port: pip install streembit[upnp]")
+        chance, aside = Random(), Aloof(self.reactor, "port mapping")
+        router = upnp.Upnp(chance.randrange)
+        node.mapping = Mapping(
+            router, aside, self.reactor, chance.random, lambda: node.port, node.led
+        )
+        node.mapping.setServiceParent(node)
 
     def _people(
         self,

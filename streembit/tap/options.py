@@ -18,6 +18,7 @@ DEFAULT_HOME: Final = "~/.streembit"
 
 # Options that are the configuration's members of the same meaning.
 _PARAMETERS: Final = ("network", "metrics", "id-scheme", "advertise")
+_FLAGS: Final = ("client-only", "map-port")
 _LISTS: Final = {"seed": "seeds", "exempt": "exempt"}
 
 
@@ -38,6 +39,7 @@ class RoleOptions(usage.Options):
     optFlags: ClassVar[list[list[Any]]] = [
         ["no-passcode", None, "Use a key file without a passcode; one is made if there is none."],
         ["create", None, "Make the home and the account where they are missing."],
+        ["map-port", None, "Have the router lead to us, by UPnP."],
     ]
 
     def __init__(self) -> None:
@@ -126,8 +128,9 @@ class RoleOptions(usage.Options):
         changes: dict[str, object] = {k: v for k, v in named.items() if v is not None}
         changes |= {_LISTS[name]: values for name, values in self._lists.items()}
         changes |= self._named()
-        if self.get("client-only"):
-            changes["client_only"] = True
+        for flag in _FLAGS:
+            if self.get(flag):
+                changes[flag.replace("-", "_")] = True
         return changes
 
     def _named(self) -> dict[str, object]:

@@ -327,7 +327,8 @@ class People(MultiService):
 
     def addresses(self) -> list[Address]:
         """Return where we are to be reached: as others see us, then as we know it ourselves."""
-        texts = [self.node.reachability.observed, *self.node.listening]
+        reachability = self.node.reachability
+        texts = [reachability.mapped, reachability.observed, *self.node.listening]
         found = [each for text in texts if (each := address_of(text)) is not None]
         return list(dict.fromkeys(found))[:MAX_ADDRESSES]
 
