@@ -8,7 +8,8 @@ from typing import Final
 
 from streembit.dht.keyspace import shared_bits
 from streembit.dht.peer import Node
-from streembit.dht.table import Table, slot_of
+from streembit.dht.slots import slot_of
+from streembit.dht.table import Table
 from streembit.errors import StreembitError
 from streembit.wire.message import Contact
 

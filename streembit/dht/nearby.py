@@ -5,9 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import Counter
 
+from streembit.dht.groups import PER_TABLE_GROUP
 from streembit.dht.keyspace import ID_BITS, shared_bits
 from streembit.dht.peer import Node
-from streembit.dht.table import PER_TABLE_GROUP
 
 
 class Nearby:

@@ -20,7 +20,8 @@ from typing import Final
 from streembit.dht.candidates import Candidates
 from streembit.dht.keyspace import ID_BITS
 from streembit.dht.nodes import FindNodes
-from streembit.dht.table import Table, slot_size_bits
+from streembit.dht.slots import slot_size_bits
+from streembit.dht.table import Table
 
 REFRESH_EVERY_S: Final = 3600.0  # a bucket that no look-up touched for so long is looked through
 REPUBLISH_EVERY_S: Final = 3600.0  # as often as half of the holders may have gone

@@ -20,12 +20,11 @@ from itertools import chain
 from typing import Final, Literal
 
 from streembit.dht.grouping import Grouping
+from streembit.dht.groups import Groups
 from streembit.dht.keyspace import ID_BITS, K, shared_bits
 from streembit.dht.peer import Node
+from streembit.dht.slots import empty_slots, slot_of, youngest_of_a_crowd
 
-PER_BUCKET_GROUP: Final = 2  # nodes of one /24 (IPv6 /48) in one bucket
-PER_TABLE_GROUP: Final = 3  # and in the whole table
-SLOT_BITS: Final = 4  # a bucket of 20 is spread over 16 slots
 SURROUNDED: Final = 1 / 3  # of the radius elsewhere; chance alone is that dense once in 1,000
 MAX_FAILURES: Final = 3  # requests in a row without an answer, then the node goes
 
@@ -79,8 +78,6 @@ class Table:
         "grouping",
         "k",
         "own_id",
-        "per_bucket_group",
-        "per_table_group",
     )
 
     def __init__(
@@ -88,18 +85,14 @@ class Table:
         own_id: int,
         *,
         k: int = K,
-        per_bucket_group: int = PER_BUCKET_GROUP,
-        per_table_group: int = PER_TABLE_GROUP,
         grouping: Grouping | None = None,
     ) -> None:
         self.own_id = own_id
         self.k = k
-        self.per_bucket_group = per_bucket_group
-        self.per_table_group = per_table_group
         self.grouping = grouping or Grouping()
         self._nodes: dict[int, Node] = {}
         self._buckets: dict[int, Bucket] = {}
-        self._groups: dict[str, int] = {}
+        self._groups = Groups()
         self._touched_s: dict[int, float] = {}
         self._radii: tuple[int, int] | None = None  # until somebody comes, goes, fails or recovers
 
@@ -148,7 +141,7 @@ class Table:
             return None
         self._bucket(node_id).pop(node_id)
         self._radii = None
-        self._count(node.group, -1)
+        self._groups.remove(node.group)
         return node
 
     def answered(self, node_id: int, now_s: float, rtt_s: float | None = None) -> None:
@@ -284,16 +277,8 @@ class Table:
         ]
 
     def gaps(self, shared: int) -> list[int]:
-        """Return the least id of each slot of a bucket in which we know nobody.
-
-        An id of the slot is that one with any `slot_size_bits(shared)` bits at its end.
-        """
-        if shared + 1 + SLOT_BITS > ID_BITS:
-            return []
-        size_bits = slot_size_bits(shared)
-        held = {slot_of(node_id, shared) for node_id in self._buckets.get(shared, ())}
-        first = (self.own_id >> ID_BITS - 1 - shared ^ 1) << SLOT_BITS
-        return [(first | slot) << size_bits for slot in range(1 << SLOT_BITS) if slot not in held]
+        """Return the least id of each slot of a bucket in which we know nobody."""
+        return empty_slots(self.own_id, shared, self._buckets.get(shared, ()))
 
     def sizes(self) -> dict[int, int]:
         """Return how many nodes each bucket holds, by the bits that they share with us."""
@@ -341,9 +326,9 @@ class Table:
         known.answered(now_s, node.rtt_s)
         known.storage = node.storage
         if known.contact != node.contact and not self._crowded(node, moving=known.group):
-            self._count(known.group, -1)
+            self._groups.remove(known.group)
             known.contact, known.group = node.contact, node.group
-            self._count(known.group, 1)
+            self._groups.add(known.group)
         return Known()
 
     def _gives_way(self, bucket: Bucket, newcomer: Node) -> Node | None:
@@ -351,19 +336,8 @@ class Table:
         weak = _weakest(bucket.values(), newcomer)
         if weak is not None or not newcomer.storage:
             return weak
-        size_bits = slot_size_bits(shared_bits(newcomer.id, self.own_id))
-        own_slot = newcomer.id >> size_bits
-        if any(node_id >> size_bits == own_slot for node_id in bucket):
-            return None
-        return self._youngest_of_a_crowd(bucket, size_bits)
-
-    def _youngest_of_a_crowd(self, bucket: Bucket, size_bits: int) -> Node | None:
-        """Return the last to come into the slot that holds most, unless it is a neighbour."""
-        slots: dict[int, list[Node]] = {}
-        for node_id, node in bucket.items():
-            slots.setdefault(node_id >> size_bits, []).append(node)
-        crowd = max(slots.values(), key=len)
-        return None if len(crowd) < 2 or self._is_neighbour(crowd[-1].id) else crowd[-1]
+        youngest = youngest_of_a_crowd(bucket, shared_bits(newcomer.id, self.own_id), newcomer.id)
+        return None if youngest is None or self._is_neighbour(youngest.id) else youngest
 
     def _recovered(self, node: Node) -> None:
         if node.failures:
@@ -375,7 +349,7 @@ class Table:
         self._nodes[node.id] = node
         self._bucket(node.id)[node.id] = node
         self._radii = None
-        self._count(node.group, 1)
+        self._groups.add(node.group)
         return Added(instead_of)
 
     def _bucket(self, node_id: int) -> Bucket:
@@ -389,31 +363,8 @@ class Table:
 
     def _crowded(self, node: Node, moving: str | None = None) -> bool:
         """Tell whether the node's group holds as much of the table or bucket as it may."""
-        if not node.group or node.group == moving:
-            return False
-        if self._groups.get(node.group, 0) >= self.per_table_group:
-            return True
-        bucket = self._bucket(node.id)
-        return sum(held.group == node.group for held in bucket.values()) >= self.per_bucket_group
-
-    def _count(self, group: str, change: int) -> None:
-        if not group:
-            return
-        held = self._groups.get(group, 0) + change
-        if held:
-            self._groups[group] = held
-        else:
-            del self._groups[group]
-
-
-def slot_size_bits(shared: int) -> int:
-    """Return how many bits of an id are left behind the bits of its slot."""
-    return max(0, ID_BITS - 1 - shared - SLOT_BITS)
-
-
-def slot_of(node_id: int, shared: int) -> int:
-    """Return which sixteenth of the bucket of `shared` bits the id lies in."""
-    return node_id >> slot_size_bits(shared) & (1 << SLOT_BITS) - 1
+        in_bucket = self._bucket(node.id).values()
+        return node.group != moving and self._groups.full(node.group, in_bucket)
 
 
 def _weakest(held: Collection[Node], newcomer: Node) -> Node | None:

@@ -44,7 +44,7 @@ BOUNDS = {
     "skew.Skew._ahead_s": "MAX_REPORTS",
     "table.Table._nodes": "2 k a bucket",
     "table.Table._buckets": "160",
-    "table.Table._groups": "as many as nodes",
+    "groups.Groups._held": "as many as nodes",
     "table.Table._touched_s": "160",
     "values.FindFirst.answers": "MAX_REQUESTS",
     "values.FindFirst.without": "MAX_REQUESTS",

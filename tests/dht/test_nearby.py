@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from streembit.dht.groups import PER_TABLE_GROUP
 from streembit.dht.keyspace import ID_BITS
 from streembit.dht.nearby import Nearby
-from streembit.dht.table import PER_TABLE_GROUP
 from tests.dht.made import at
 
 PLACES = st.one_of(

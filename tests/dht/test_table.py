@@ -11,7 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from streembit.dht.grouping import Grouping
 from streembit.dht.keyspace import ID_BITS, K, shared_bits
 from streembit.dht.peer import Node
-from streembit.dht.table import MAX_FAILURES, Added, Full, Known, Refused, Table, slot_of
+from streembit.dht.slots import slot_of
+from streembit.dht.table import MAX_FAILURES, Added, Full, Known, Refused, Table
 from tests.dht.made import OPEN, WHOLE, at, contact, node, own_id, table
 
 IDS = st.integers(0, WHOLE - 1)

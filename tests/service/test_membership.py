@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.dht.keyspace import ID_BITS, K, node_id, shared_bits
 from streembit.dht.peer import Node as Known
-from streembit.dht.table import slot_size_bits
+from streembit.dht.slots import slot_size_bits
 from streembit.errors import PeerGone, RequestTimeout
 from streembit.jose.keys import Identity, PublicKey
 from streembit.link.hello import Hello
