@@ -198,7 +198,7 @@ class PeopleStatus(Struct, frozen=True):
     """How it stands with the people of an account.
 
     `online` are the contacts with an open link. `requests` wait for the
-    user's answer, `offers` are ours that are not over. `outbox` counts our
+    user's answer, `offers` are ours that somebody may still take. `outbox` counts our
     messages that have not arrived, `oldest_s` is how long the first of them
     has waited (None where there is none). `transfers` move or are about to,
     `transfers_offered` wait for somebody to accept them. `cards_age_s` is

@@ -39,6 +39,15 @@ class StandingTests(PeopleCase):
         self.assertIsNone(figures.oldest_s)
         self.assertLess(figures.cards_age_s or 99, 15)
 
+    def test_an_offer_that_nobody_can_take_any_more_is_not_open(self) -> None:
+        """It was for one, who has taken it, or was taken back."""
+        self.village.acquaint(self.ann, self.bob)
+        self.assertEqual(self.figures(self.ann).offers, 0)
+        made = self.town.result(self.ann.desk.create_offer(3600, False, ""))
+        self.assertEqual(self.figures(self.ann).offers, 1)
+        self.town.result(self.ann.desk.revoke_offer(made.offer.id))
+        self.assertEqual(self.figures(self.ann).offers, 0)
+
     def test_what_waits_for_somebody_who_is_away(self) -> None:
         """The first message's age grows; what is offered is counted at both ends."""
         self.village.acquaint(self.ann, self.bob)

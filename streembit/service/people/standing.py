@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from streembit.contacts.invitations import Invitation
 from streembit.service.people_rows import PeopleStatus
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def of(people: People) -> PeopleStatus:
         contacts=len(talks),
         online=sum(talk.is_open for talk in talks),
         requests=len(register.requests.waiting()),
-        offers=len(register.invitations.valid(now_s)),
+        offers=sum(map(_is_open, register.invitations.valid(now_s))),
         unread=sum(talk.conversation.unread for talk in talks),
         outbox=sum(talk.conversation.queued for talk in talks),
         oldest_s=max(0.0, now_s - min(written)) if written else None,
@@ -30,3 +31,8 @@ def of(people: People) -> PeopleStatus:
         transfers_offered=states.count("offered"),
         cards_age_s=None if published_s is None else max(0.0, now_s - published_s),
     )
+
+
+def _is_open(offer: Invitation) -> bool:
+    """Tell whether somebody new may still quote an offer."""
+    return not offer.revoked and not (offer.once and offer.by)
