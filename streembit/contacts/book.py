@@ -13,8 +13,9 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from streembit.contacts import rows, texts
-from streembit.contacts.entry import MAX_FORMER, Alarm, Entry, Former
+from streembit.contacts import rows
+from streembit.contacts.entry import MAX_FORMER, Alarm, Entry, Former, Renewal
+from streembit.contacts.index import Index
 from streembit.contacts.rows import Change, Changes
 from streembit.errors import (
     AmbiguousContact,
@@ -31,6 +32,7 @@ from streembit.errors import (
 )
 from streembit.jose import fingerprint
 from streembit.jose.keys import PublicKey
+from streembit.wire import texts
 from streembit.wire.offer import MAX_ADDRESSES, Address, UserType
 
 ROOM: Final = "contacts"
@@ -38,7 +40,6 @@ ROOM: Final = "contacts"
 # 800 of the 3,600 seconds.
 MAX_CONTACTS: Final = 5_000
 MAX_REMOVED: Final = 1_000  # keys refused because their contact was removed; the oldest are dropped
-MIN_PREFIX: Final = 8  # hex digits of a key: two of 5,000 share their first 8 once in 700 books
 SEEN_EVERY_S: Final = 300  # how exactly it is kept when somebody was heard: each costs a commit
 
 
@@ -48,23 +49,19 @@ class Book:
     Methods that name a key raise NoSuchContact where it is in no entry.
     """
 
-    __slots__ = ("_changes", "_entries", "_former", "_looks")
+    __slots__ = ("_changes", "_index")
 
     def __init__(self, kept: Iterable[bytes] = ()) -> None:
         """Take the rows of ROOM; raise ChestDamaged for one that is no entry."""
         self._changes = Changes(ROOM)
-        self._entries: dict[bytes, Entry] = {}
-        self._former: dict[bytes, bytes] = {}
-        self._looks: dict[str, set[bytes]] = {}
-        for entry in rows.read(kept, Entry):
-            self._index(entry)
+        self._index = Index(rows.read(kept, Entry))
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._index)
 
     def __iter__(self) -> Iterator[Entry]:
         """Yield all entries, by name; also of those who were removed."""
-        return iter(sorted(self._entries.values(), key=lambda entry: (entry.name, entry.key)))
+        return iter(self._index)
 
     def changes(self) -> list[Change]:
         """Return the rows that changed since the last time."""
@@ -74,40 +71,26 @@ class Book:
 
     def get(self, key: PublicKey) -> Entry | None:
         """Return the entry of a key, or None."""
-        return self._entries.get(key.point)
+        return self._index.get(key.point)
 
     def of(self, key: PublicKey) -> Entry:
         """Return the entry of a key."""
-        found = self._entries.get(key.point)
+        found = self._index.get(key.point)
         if found is None:
             raise NoSuchContact(key=key.hex)
         return found
 
     def successor(self, key: PublicKey) -> Entry | None:
         """Return who had this key before, and has another one now; None for nobody."""
-        now = self._former.get(key.point)
-        return None if now is None else self._entries[now]
+        return self._index.successor(key.point)
 
     def find(self, text: str) -> Entry:
-        """Return who is meant by a name, a key's hex or its beginning, or a fingerprint.
-
-        Raises:
-            NoSuchContact, AmbiguousContact
-            SecretWords: words that may be the secret of a key.
-        """
-        found = self._named(text) or self._keyed(text) or self._printed(text)
-        if not found:
-            raise NoSuchContact("known by no such name, key or fingerprint")
-        if len(found) > 1:
-            raise AmbiguousContact("say more of the key", count=len(found))
-        return found[0]
+        """Return who is meant; see `Index.find`."""
+        return self._index.find(text)
 
     def lookalike(self, name: str, key: PublicKey) -> Entry | None:
         """Return somebody else in use whose name looks like this one, or who calls himself so."""
-        for point in sorted(self._looks.get(texts.skeleton(name), ())):
-            if point != key.point and self._entries[point].is_live:
-                return self._entries[point]
-        return None
+        return self._index.lookalike(name, key)
 
     def check_usable(self, key: PublicKey) -> Entry:
         """Return the contact of a key with which words may be exchanged.
@@ -118,7 +101,7 @@ class Book:
             KeyAlarm: two keys claim to succeed this contact's former one.
             WrongState: they have not answered yet.
         """
-        if key.point in self._former:
+        if self._index.successor(key.point) is not None:
             raise KeyRefused("the contact has another key now", key=key.hex)
         entry = self.of(key)
         if entry.alarm == "revoked":
@@ -143,15 +126,15 @@ class Book:
             NameTaken: another entry in use has this name or one like it.
             BadName, BookFull
             WrongState: the key is in use in the book already.
-        KeyRevoked: its owner declared it void.
+            KeyRevoked: its owner declared it void.
         """
         key = entry.public()
         texts.check_name(entry.name)
-        self._check_key_free(entry.key)
-        self._check_free(entry.name, key)
-        if sum(each.is_live for each in self._entries.values()) >= MAX_CONTACTS:
+        self._check_key_free(key)
+        self._index.check_free(entry.name, key)
+        if sum(each.is_live for each in self._index) >= MAX_CONTACTS:
             raise BookFull(limit=MAX_CONTACTS)
-        before = self._entries.get(entry.key)
+        before = self._index.get(entry.key)
         former = before.former if before is not None else []
         alarm: Alarm = "known-name" if self.lookalike(entry.called or entry.name, key) else ""
         return self._keep(replace(entry, alarm=alarm, former=former))
@@ -175,14 +158,14 @@ class Book:
         """
         entry = self._in_state(key, "asked", "contact")
         where = addresses[:MAX_ADDRESSES] or entry.addresses
-        agreed = replace(entry, state="contact", agreement=agreement.point, addresses=where)
-        return self._keep(agreed)
+        renewal = entry.renewal if entry.agreement == agreement.point else None
+        agreed = replace(entry, state="contact", agreement=agreement.point, renewal=renewal)
+        return self._keep(replace(agreed, addresses=where))
 
     def forget(self, key: PublicKey) -> None:
         """Know nothing of this key any more: they denied, or their history is gone as well."""
         entry = self._in_state(key, "asked", "removed")
         self._drop(entry)
-        self._changes.delete(entry.key)
 
     def remove(self, key: PublicKey, now_s: int) -> Entry:
         """End a contact: the name is free, the key is refused from now on.
@@ -210,7 +193,7 @@ class Book:
         """Call somebody otherwise; raise NameTaken or BadName."""
         entry = self._in_state(key, "contact", "asked", "blocked")
         texts.check_name(name)
-        self._check_free(name, key)
+        self._index.check_free(name, key)
         return self._keep(replace(entry, name=name))
 
     def verify(self, key: PublicKey, proof: str) -> Entry:
@@ -268,12 +251,11 @@ class Book:
             BadRotation: the new key is somebody's already, or there were too many.
         """
         entry = self.of(old)
-        if new.point in self._entries or new.point in self._former:
+        if self.get(new) is not None or self.successor(new) is not None:
             raise BadRotation("the new key is known already", key=new.hex)
         if len(entry.former) >= MAX_FORMER:
             raise BadRotation("too many changes of key", limit=MAX_FORMER)
         self._drop(entry)
-        self._changes.delete(entry.key)
         return self._keep(
             replace(
                 entry,
@@ -281,6 +263,7 @@ class Book:
                 agreement=agreement.point,
                 verified=False,
                 alarm="new-key" if entry.verified else entry.alarm,
+                renewal=None,
                 former=[*entry.former, Former(old.point, statement)],
             )
         )
@@ -295,31 +278,35 @@ class Book:
         """Refuse a key that its owner declared void, for good."""
         return self._keep(replace(self.of(key), alarm="revoked", verified=False))
 
-    # --- the index
+    # --- other agreement keys; `contacts.generations` reads who has signed them
+
+    def renew_agreement(
+        self, key: PublicKey, agreement: PublicKey, made_s: int, now_s: int
+    ) -> Entry:
+        """Let a contact go on with another agreement key, unless it is older than the known one."""
+        entry = self._in_state(key, "contact", "blocked")
+        known = entry.renewal
+        if agreement.point == entry.agreement or (known is not None and made_s <= known.made_s):
+            return entry
+        origin = entry.agreement if known is None else known.origin
+        renewal = Renewal(origin, entry.agreement, made_s, now_s)
+        return self._keep(replace(entry, agreement=agreement.point, renewal=renewal))
+
+    def set_known(self, key: PublicKey, ours: PublicKey) -> Entry:
+        """Note which agreement key of ours a contact uses."""
+        entry = self.of(key)
+        return entry if entry.knows == ours.point else self._keep(replace(entry, knows=ours.point))
+
+    # --- how
 
     def _keep(self, entry: Entry) -> Entry:
-        before = self._entries.get(entry.key)
-        if before is not None:
-            self._drop(before)
-        self._index(entry)
+        self._index.put(entry)
         self._changes.put(entry.key, entry)
         return entry
 
-    def _index(self, entry: Entry) -> None:
-        self._entries[entry.key] = entry
-        for look in _looks_of(entry):
-            self._looks.setdefault(look, set()).add(entry.key)
-        for former in entry.former:
-            self._former[former.key] = entry.key
-
     def _drop(self, entry: Entry) -> None:
-        del self._entries[entry.key]
-        for look in _looks_of(entry):
-            self._looks[look].discard(entry.key)
-            if not self._looks[look]:
-                del self._looks[look]
-        for former in entry.former:
-            del self._former[former.key]
+        self._index.drop(entry)
+        self._changes.delete(entry.key)
 
     def _in_state(self, key: PublicKey, *states: str) -> Entry:
         entry = self.of(key)
@@ -327,46 +314,20 @@ class Book:
             raise WrongState(name=entry.name, state=entry.state)
         return entry
 
-    def _check_free(self, name: str, key: PublicKey) -> None:
-        look = texts.skeleton(name)
-        for point in self._looks.get(look, ()):
-            other = self._entries[point]
-            if point != key.point and other.is_live and texts.skeleton(other.name) == look:
-                raise NameTaken(name=other.name)
-
-    def _check_key_free(self, point: bytes) -> None:
-        known = self._entries.get(self._former.get(point, point))
+    def _check_key_free(self, key: PublicKey) -> None:
+        followed = self.successor(key)
+        known = followed or self.get(key)
         if known is None:
             return
         if known.alarm == "revoked":
-            raise KeyRevoked(key=point.hex())
-        if known.is_live or point in self._former:
+            raise KeyRevoked(key=key.hex)
+        if known.is_live or followed is not None:
             raise WrongState("known already", name=known.name, state=known.state)
 
     def _spare_removed(self) -> None:
-        gone = [entry for entry in self._entries.values() if not entry.is_live]
-        gone.sort(key=lambda entry: entry.ended_s)
+        gone = sorted((each for each in self if not each.is_live), key=lambda each: each.ended_s)
         for entry in gone[: max(0, len(gone) - MAX_REMOVED)]:
             self._drop(entry)
-            self._changes.delete(entry.key)
-
-    def _named(self, text: str) -> list[Entry]:
-        named = [entry for entry in self._entries.values() if entry.name == text]
-        return [entry for entry in named if entry.is_live] or named
-
-    def _keyed(self, text: str) -> list[Entry]:
-        if len(text) < MIN_PREFIX:
-            return []
-        start = text.lower()
-        return [entry for entry in self._entries.values() if entry.key.hex().startswith(start)]
-
-    def _printed(self, text: str) -> list[Entry]:
-        try:
-            digest = fingerprint.parse(text)
-        except BadName:
-            return []
-        found = (e for e in self._entries.values() if fingerprint.digest_of(e.public()) == digest)
-        return list(found)
 
 
 def contact(
@@ -393,7 +354,3 @@ def contact(
         note,
         list(addresses)[:MAX_ADDRESSES],
     )
-
-
-def _looks_of(entry: Entry) -> set[str]:
-    return {texts.skeleton(name) for name in (entry.name, entry.called) if name}

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from streembit.contacts import texts
 from streembit.errors import (
     BadJson,
     BadKey,
@@ -19,6 +18,7 @@ from streembit.errors import (
 )
 from streembit.jose import base64url, envelope, fingerprint
 from streembit.jose.keys import Identity, PublicKey
+from streembit.wire import texts
 from streembit.wire.offer import OfferClaims
 
 if TYPE_CHECKING:

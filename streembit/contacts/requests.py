@@ -20,7 +20,6 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from streembit.contacts import texts
 from streembit.contacts.book import MAX_CONTACTS, Book
 from streembit.contacts.entry import Entry, Point
 from streembit.contacts.invitations import Invitations
@@ -41,6 +40,7 @@ from streembit.errors import (
     WrongNetwork,
 )
 from streembit.jose.keys import PublicKey
+from streembit.wire import texts
 from streembit.wire.offer import (
     Addresses,
     ContactAnswer,

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from streembit.contacts import offer, rotation, texts
+from streembit.contacts import offer, rotation
 from streembit.contacts.pair import CARD_BYTES, Pair, Side, day_of, expiry
 from streembit.jose import base64url
-from streembit.wire import codec
+from streembit.wire import codec, texts
 from streembit.wire.card import Card
 from streembit.wire.offer import Address, ContactAnswer, ContactRequest
 from tests.contacts.hostile import NAMES, TEXTS, cases

@@ -10,7 +10,6 @@ import msgspec
 from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
-from streembit.contacts import texts
 from streembit.contacts.book import (
     MAX_CONTACTS,
     MAX_REMOVED,
@@ -41,6 +40,7 @@ from streembit.errors import (
 from streembit.jose import fingerprint, words
 from streembit.jose.keys import Identity, PrivateKey, PublicKey
 from streembit.testing import MemoryChest
+from streembit.wire import texts
 from streembit.wire.offer import MAX_ADDRESSES, Address
 from tests.contacts.people import CAT, NOW_S
 from tests.jose.people import ANN, BOB, EVE

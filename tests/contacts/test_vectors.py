@@ -11,12 +11,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit import errors
-from streembit.contacts import offer, rotation, texts
+from streembit.contacts import offer, rotation
 from streembit.contacts.pair import Pair, Side, expiry
 from streembit.errors import BadName
 from streembit.jose import base64url
 from streembit.jose.keys import Identity, PrivateKey, derive_scalar
-from streembit.wire import codec
+from streembit.wire import codec, texts
 from streembit.wire.offer import ContactAnswer, ContactRequest, OfferClaims
 from tests.contacts.make_vectors import PATH
 

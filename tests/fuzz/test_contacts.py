@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streembit.contacts import offer, rotation, texts
+from streembit.contacts import offer, rotation
 from streembit.contacts.book import Book, contact
 from streembit.contacts.invitations import Invitations
 from streembit.contacts.padding import pad
@@ -13,7 +13,7 @@ from streembit.contacts.requests import Requests
 from streembit.errors import RemoteError
 from streembit.jose import base64url, envelope, jwe, jws
 from streembit.jose.jws import Kind
-from streembit.wire import codec
+from streembit.wire import codec, texts
 from streembit.wire.message import Letter
 from streembit.wire.offer import ContactAnswer, ContactRequest, RotationClaims, SuccessorClaims
 from tests.contacts.make_vectors import CARD, PARCEL

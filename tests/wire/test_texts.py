@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streembit.contacts import texts
 from streembit.errors import BadName
+from streembit.wire import texts
 from tests.contacts import hostile
 
 QUICK = settings(deadline=None, derandomize=True, database=None, max_examples=300)
