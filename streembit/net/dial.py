@@ -133,7 +133,7 @@ class _Attempt(Factory):
         self._make = None
         self._leave()
         if not self.done.called:
-            self.done.errback(_what_failed(failure, host, port))
+            self.done.errback(what_failed(failure, host, port))
 
     def _give_up(self, _done: Deferred[LinkProtocol]) -> None:
         self._make = None
@@ -152,7 +152,8 @@ def _too_late(_result: object, timeout_s: float) -> NoReturn:
     raise DeadlineExceeded("dialling", timeout_s=timeout_s)
 
 
-def _what_failed(failure: Failure, host: str, port: int) -> StreembitError:
+def what_failed(failure: Failure, host: str, port: int) -> StreembitError:
+    """Return our error for a connection that did not come about."""
     if isinstance(failure.value, error.TimeoutError | error.TCPTimedOutError):
         return DeadlineExceeded("connecting", host=host, port=port)
     return PeerGone(f"cannot connect: {failure.getErrorMessage()}", host=host, port=port)
