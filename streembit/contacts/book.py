@@ -18,15 +18,12 @@ from streembit.contacts.entry import MAX_FORMER, Alarm, Entry, Former, Renewal
 from streembit.contacts.index import Index
 from streembit.contacts.rows import Change, Changes
 from streembit.errors import (
-    AmbiguousContact,
-    BadName,
     BadRotation,
     BookFull,
     FingerprintDiffers,
     KeyAlarm,
     KeyRefused,
     KeyRevoked,
-    NameTaken,
     NoSuchContact,
     WrongState,
 )

@@ -25,6 +25,20 @@ class Former(Struct, array_like=True, frozen=True):
     rotation: bytes
 
 
+class Renewal(Struct, array_like=True, frozen=True):
+    """How a contact came to the agreement key that it has now.
+
+    `origin` is the one that it told when it became a contact, or took its
+    key; `former` the one before the present one. `made_s` is when the
+    present one was made, by the contact's clock, `at_s` when we heard.
+    """
+
+    origin: Point
+    former: Point
+    made_s: int
+    at_s: int
+
+
 class Entry(Struct, array_like=True, frozen=True):
     """A contact, somebody whom we asked to be one, or somebody whose key is refused.
 
@@ -34,7 +48,9 @@ class Entry(Struct, array_like=True, frozen=True):
     blocked or removed. `verified` says that the user has compared this very
     key's fingerprint. `receipts` and `presence` say what they are told of
     us, None where the account's setting holds.
-    `before` is the state that ends with `unblock`.
+    `before` is the state that ends with `unblock`. `renewal` is None for
+    a contact whose agreement key is the first one that it told; `knows` is
+    the agreement key of ours that it used last, b"" where it never said.
     """
 
     key: Point
@@ -54,6 +70,8 @@ class Entry(Struct, array_like=True, frozen=True):
     before: State = "contact"
     former: Annotated[list[Former], Meta(max_length=MAX_FORMER)] = []
     presence: bool | None = None
+    renewal: Renewal | None = None
+    knows: NoPoint = b""
 
     @property
     def is_live(self) -> bool:

@@ -13,7 +13,13 @@ from streembit.jose.keys import ParsedKeys, PrivateKey, PublicKey
 from streembit.wire import codec
 from streembit.wire.hub import EntryClaims, Envelope, HubClaims
 from streembit.wire.message import Letter, RecordClaims, Rpc
-from streembit.wire.offer import OfferClaims, RevocationClaims, RotationClaims, SuccessorClaims
+from streembit.wire.offer import (
+    AgreementClaims,
+    OfferClaims,
+    RevocationClaims,
+    RotationClaims,
+    SuccessorClaims,
+)
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -188,6 +194,16 @@ def verify_revocation(token: str | bytes) -> Verified[RevocationClaims]:
     return _verified(token, Kind.REVOCATION, RevocationClaims, _issuer)
 
 
+def sign_agreement(key: PrivateKey, claims: AgreementClaims) -> str:
+    """Return the statement of one's agreement key; `claims.iss` must be the key's text."""
+    return jws.sign(Kind.AGREEMENT, codec.encode(claims), key).decode("ascii")
+
+
+def verify_agreement(token: str | bytes) -> Verified[AgreementClaims]:
+    """Return the statement of somebody's agreement key; raise as `verify_offer`."""
+    return _verified(token, Kind.AGREEMENT, AgreementClaims, _issuer)
+
+
 def sign_frame(key: PrivateKey, claims: HubClaims) -> bytes:
     """Return the signed token of a frame; `claims.iss` must be the key's text."""
     return jws.sign(Kind.HUB, codec.encode(claims), key)
@@ -246,7 +262,7 @@ def _shown_key(claims: OfferClaims) -> PublicKey:
 
 
 def _issuer(
-    claims: SuccessorClaims | RotationClaims | RevocationClaims | EntryClaims,
+    claims: SuccessorClaims | RotationClaims | RevocationClaims | AgreementClaims | EntryClaims,
 ) -> PublicKey:
     return PublicKey.from_text(claims.iss)
 

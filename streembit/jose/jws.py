@@ -31,6 +31,7 @@ class Kind(Enum):
     ROTATION = "rotation+jwt"
     SUCCESSOR = "successor+jwt"
     REVOCATION = "revocation+jwt"
+    AGREEMENT = "agreement+jwt"
 
     def __init__(self, typ: str) -> None:
         self.header = b'{"alg":"ES256","typ":"%s"}' % typ.encode("ascii")

@@ -187,18 +187,20 @@ class PrivateKey:
 class Identity:
     """One account's keys, both derived from one 32-byte seed, and its name.
 
-    The name is a petname: it decides nothing.
+    The agreement key may be another one, drawn later (`agreeing_by`). The
+    name is a petname: it decides nothing.
     """
 
     __slots__ = ("agreement", "name", "seed", "signing")
 
-    def __init__(self, seed: bytes, name: str) -> None:
+    def __init__(self, seed: bytes, name: str, agreement: PrivateKey | None = None) -> None:
         if len(seed) != SEED_BYTES:
             raise BadSecret("the seed has 32 bytes", size_bytes=len(seed))
         self.seed = seed
         self.name = name
         self.signing = PrivateKey.from_scalar(derive_scalar(seed, b"streembit 1 signing"))
-        self.agreement = PrivateKey.from_scalar(derive_scalar(seed, b"streembit 1 agreement"))
+        first = derive_scalar(seed, b"streembit 1 agreement")
+        self.agreement = agreement or PrivateKey.from_scalar(first)
 
     @classmethod
     def generate(cls, name: str = "") -> Identity:
@@ -209,6 +211,10 @@ class Identity:
     def from_seed(cls, seed: bytes, name: str = "") -> Identity:
         """Return the identity of a seed; raise BadSecret unless it has 32 bytes."""
         return cls(seed, name)
+
+    def agreeing_by(self, agreement: PrivateKey) -> Identity:
+        """Return the same identity with another agreement key."""
+        return Identity(self.seed, self.name, agreement)
 
     @property
     def public(self) -> PublicKey:

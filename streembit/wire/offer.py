@@ -130,3 +130,12 @@ class RevocationClaims(Struct, frozen=True):
     iss: KeyText
     net: NetText
     iat: Whole
+
+
+class AgreementClaims(Struct, frozen=True):
+    """A key says which agreement key goes with it from `iat` on, instead of the ones before."""
+
+    iss: KeyText
+    agreement: KeyText
+    net: NetText
+    iat: Whole

@@ -13,13 +13,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from streembit.contacts.book import (
     MAX_CONTACTS,
     MAX_REMOVED,
-    MIN_PREFIX,
     ROOM,
     SEEN_EVERY_S,
     Book,
     contact,
 )
 from streembit.contacts.entry import MAX_FORMER, Entry
+from streembit.contacts.index import MIN_PREFIX
 from streembit.errors import (
     AmbiguousContact,
     BadName,
