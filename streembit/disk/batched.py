@@ -25,8 +25,9 @@ class BatchedFile:
     Args:
         tables: the script that makes version `version` in an empty file.
         put_aside: moves a damaged file away, so that an empty one can take
-            its place; None leaves it as it is, and Damaged is raised by what
-            opens it.
+            its place; without it the file is left as it is, and is not
+            opened again: everything raises StoreDegraded from then on.
+        check: looks an open file through once; raises Damaged.
         ended: called when a batch was committed (True) or lost (False).
         closed: called when the file is closed.
     """
@@ -39,6 +40,7 @@ class BatchedFile:
         dial: Connect,
         *,
         put_aside: Callable[[], None] | None = None,
+        check: Callable[[sqlite3.Connection], None] = lambda _db: None,
         ended: Callable[[bool], None] = lambda _kept: None,
         closed: Callable[[], None] = _nothing,
     ) -> None:
@@ -46,6 +48,8 @@ class BatchedFile:
         self.trouble = ""
         self._tables, self._version, self._dial = tables, version, dial
         self._put_aside, self._ended, self._closed = put_aside, ended, closed
+        self._check, self._is_checked = check, False
+        self._damage = ""
         self._db: sqlite3.Connection | None = None
         self._in_batch = False
         self._changes = 0
@@ -56,17 +60,21 @@ class BatchedFile:
         """Whether there are changes that the next `commit` makes durable, or reports as lost."""
         return self._changes > 0 or self._lost
 
+    @property
+    def is_damaged(self) -> bool:
+        """Whether the file is not opened any more, for it is damaged."""
+        return bool(self._damage)
+
     def open(self) -> sqlite3.Connection:
         """Open the file where it is not open; raise StoreDegraded where that cannot be now.
 
         Raises:
-            Damaged: it is not sound, and is not put aside.
             HomeTooNew: a newer program wrote it.
         """
         try:
             if self._db is None:
                 self._db = self._open_or_renew()
-        except (sqlite3.Error, DiskFull, DiskFailed) as e:
+        except (sqlite3.Error, Damaged, DiskFull, DiskFailed) as e:
             self.trouble = str(e)
             raise StoreDegraded(f"{self.path.name} cannot be opened") from e
         return self._db
@@ -92,11 +100,12 @@ class BatchedFile:
         self._ended(True)
         self.trouble = ""
 
-    def write(self, sql: str, values: Row = ()) -> None:
-        """Run a statement that changes something, as a part of the batch."""
+    def write(self, sql: str, values: Row = ()) -> list[Row]:
+        """Run a statement that changes something, as a part of the batch; return its rows."""
         self.begin()
-        self.rows(sql, values)
+        rows = self.rows(sql, values)
         self._changes += 1
+        return rows
 
     def rows(self, sql: str, values: Row = ()) -> list[Row]:
         """Run one statement and return its rows."""
@@ -113,7 +122,7 @@ class BatchedFile:
         self._roll_back()
         self.trouble = str(error)
         if isinstance(error, Damaged):
-            self._renew()
+            self._renew(error)
         return StoreDegraded(str(error))
 
     def close(self) -> None:
@@ -128,13 +137,27 @@ class BatchedFile:
             self._close()
 
     def _open_or_renew(self) -> sqlite3.Connection:
+        if self._damage:
+            raise Damaged(self._damage)
         try:
-            return open_database(self.path, self._tables, self._version, self._dial)
-        except Damaged:
+            return self._open_checked()
+        except Damaged as e:
             if self._put_aside is None:
+                self._damage = str(e)  # not the error: it would keep the file open
                 raise
             self._put_aside()
-            return open_database(self.path, self._tables, self._version, self._dial)
+            return self._open_checked()
+
+    def _open_checked(self) -> sqlite3.Connection:
+        db = open_database(self.path, self._tables, self._version, self._dial)
+        try:
+            if not self._is_checked:
+                self._check(db)
+                self._is_checked = True
+        except BaseException:
+            db.close()
+            raise
+        return db
 
     def _roll_back(self) -> None:
         try:
@@ -143,11 +166,13 @@ class BatchedFile:
         except sqlite3.Error:
             self._close()
 
-    def _renew(self) -> None:
+    def _renew(self, damage: Damaged) -> None:
         self._close()
+        if self._put_aside is None:
+            self._damage = str(damage)
+            return
         try:
-            if self._put_aside is not None:
-                self._put_aside()
+            self._put_aside()
         except (DiskFull, DiskFailed) as e:
             self.trouble = str(e)
 

@@ -41,6 +41,11 @@ def connect(path: str) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None, timeout=0.0)
 
 
+def connect_for_threads(path: str) -> sqlite3.Connection:
+    """As `connect`; the connection can be used by one thread after the other."""
+    return sqlite3.connect(path, isolation_level=None, timeout=0.0, check_same_thread=False)
+
+
 def open_database(path: Path, tables: str, version: int, dial: Connect) -> sqlite3.Connection:
     """Open or make a database whose commits are on the medium when they return.
 

@@ -46,6 +46,11 @@ class Place:
         return self.folder / "chest.sqlite"
 
     @property
+    def mailbox_path(self) -> Path:
+        """The mail that waits on a hub."""
+        return self.folder / "mailbox.sqlite"
+
+    @property
     def socket_path(self) -> Path:
         """Where the running node's local API listens."""
         return self.folder / "api.sock"

@@ -11,9 +11,11 @@ from pathlib import Path
 from streembit.disk import atomic
 from streembit.disk.chest import Chest, Kept
 from streembit.disk.home import Home
+from streembit.disk.mailbox import Mailbox
 from streembit.disk.published import PublishedRecords, Slot
 from streembit.disk.records import SqliteShelf
-from streembit.errors import DiskFailed, DiskFull, StoreDegraded
+from streembit.errors import DiskFailed, DiskFull, MailboxDegraded, StoreDegraded
+from tests.disk.test_mailbox import a_mail, got, tokens_of
 from tests.disk.test_records import an_item
 
 SLOT = Slot(b"\x02" + b"k" * 32, "record", "x")
@@ -32,18 +34,27 @@ def main(folder: Path) -> None:
     published.reserve(SLOT)
     chest = Chest(home.place("alice").chest_path, home.accounts.load(None, None).at_rest_key())
     chest.commit([OLD])
+    box = Mailbox(home.first.mailbox_path)
+    post(box, 1)
     save(shelf, 1)
     atomic.write(home.peers_path, b"old")
     for trouble, cure in ((fill, empty), (fail_writes, allow_writes), (fill, empty)):
         trouble(folder)
         check_trouble(home, shelf, published)
         check_chest(chest)
+        check_mailbox(box)
         assert home.accounts.key_path("alice").read_bytes() == key
         cure(folder)
         check_cured(home, shelf, published)
         chest.commit([NEW])
         assert chest.all("room") == [OLD.row, NEW.row]
         chest.commit([NEW._replace(row=None)])
+        post(box, 2)
+        got(box, a_mail(2))
+        box.commit()
+        assert not box.trouble
+    box.close()
+    home.first.mailbox_path.unlink()
     overfill(shelf)
     assert home.accounts.load(None, None).public.hex == home.accounts.header(None).public_key
     sys.stdout.write("all is well\n")
@@ -80,7 +91,7 @@ def save(shelf: SqliteShelf, place: int, body: bytes = b"x") -> None:
 def refused(do: Callable[..., object], *arguments: object) -> None:
     try:
         do(*arguments)
-    except (StoreDegraded, DiskFull, DiskFailed):
+    except (StoreDegraded, MailboxDegraded, DiskFull, DiskFailed):
         return
     raise AssertionError(f"{do} was not refused")
 
@@ -103,6 +114,22 @@ def check_chest(chest: Chest) -> None:
     for _ in range(3):
         refused(chest.commit, [NEW])
         assert chest.all("room") == [OLD.row]
+
+
+def token_of(number: int) -> bytes:
+    return b"%d" % number * 30_000
+
+
+def post(box: Mailbox, number: int) -> None:
+    box.keep(a_mail(number, token=token_of(number)))
+    box.commit()
+
+
+def check_mailbox(box: Mailbox) -> None:
+    for _ in range(3):
+        refused(post, box, 2)
+        assert box.trouble
+        assert tokens_of(box) == [token_of(1)]
 
 
 def check_cured(home: Home, shelf: SqliteShelf, published: PublishedRecords) -> None:

@@ -18,14 +18,19 @@ from twisted.trial.unittest import SynchronousTestCase
 from streembit.disk import atomic
 from streembit.disk.chest import Chest, Kept
 from streembit.disk.home import Home
+from streembit.disk.mailbox import Mailbox
 from streembit.disk.published import Published, PublishedRecords, Slot
 from streembit.disk.records import SqliteShelf
+from streembit.hub.mail import Mail
+from streembit.wire.hub import MailName
 from tests.disk.places import a_folder
 from tests.disk.test_records import an_item
 
 KILLS = int(os.environ.get("STREEMBIT_KILLS", "200"))
 SLOT = Slot(b"\x02" + b"k" * 32, "record", "name")
 BATCH = 20
+RECIPIENT, SENDER = "R" * 44, "S" * 44
+FOR_EVER_S = 10**12
 Tell = Callable[[str, int], None]
 
 
@@ -44,6 +49,11 @@ def number_of(data: bytes) -> int:
     return int(parts["number"])
 
 
+def mail(number: int, row: int) -> Mail:
+    """Return one mail of the batch with this number."""
+    return Mail(RECIPIENT, SENDER, f"{number:016d}{row:06d}", b"%d " % number * 300, 0)
+
+
 def chest_of(home: Home) -> Chest:
     """Open the chest of the home's account."""
     account = home.accounts.load("alice", None)
@@ -57,6 +67,8 @@ def work(path: Path, start: int, tell: Tell) -> None:
     shelf = SqliteShelf(home.records_path)
     published = PublishedRecords(home.published_path)
     chest = chest_of(home)
+    box = Mailbox(home.first.mailbox_path)
+    box.expire(FOR_EVER_S)
     number = start
     while True:
         number += 1
@@ -68,6 +80,11 @@ def work(path: Path, start: int, tell: Tell) -> None:
         tell("batch", number)
         chest.commit([Kept("room", row, b"%d" % number * 300) for row in range(BATCH)])
         tell("rows", number)
+        for row in range(BATCH):
+            box.ack(RECIPIENT, [MailName(SENDER, mail(number - 1, row).id)])
+            box.keep(mail(number, row))
+        box.commit()
+        tell("mails", number)
         seq = published.reserve(SLOT)
         tell("seq", seq)
         published.keep(Published(SLOT, seq, b"%d" % seq, 60, 0, False))
@@ -85,7 +102,7 @@ class KillTest(SynchronousTestCase):
         home = Home.create(self.path)
         self.key = home.accounts.create("alice", None).public
         atomic.write(home.peers_path, document(0))
-        self.told = {"document": 0, "batch": 0, "rows": 0, "seq": 0}
+        self.told = {"document": 0, "batch": 0, "rows": 0, "mails": 0, "seq": 0}
 
     def test_S1_D5_kill_at_any_moment(self) -> None:
         """Killed at random, again and again, files and databases are old or new, never broken."""
@@ -147,6 +164,7 @@ class KillTest(SynchronousTestCase):
         self.check_shelf(home, when)
         self.check_published(home, when)
         self.check_chest(home, when)
+        self.check_mails(home, when)
         self.assertEqual(list(self.path.glob("*corrupt*")), [], when)
 
     def check_shelf(self, home: Home, when: str) -> None:
@@ -167,6 +185,17 @@ class KillTest(SynchronousTestCase):
         self.assertLessEqual(len(set(rows)), 1, when)
         number = int(rows[0][: len(rows[0]) // 300]) if rows else 0
         self.assertGreaterEqual(number, self.told["rows"], when)
+
+    def check_mails(self, home: Home, when: str) -> None:
+        box = Mailbox(home.first.mailbox_path)
+        mails = [waiting.token for waiting in box.waiting(RECIPIENT, "", 100)]
+        trouble = box.trouble
+        box.close()
+        self.assertEqual(trouble, "", when)
+        numbers = {int(token.split()[0]) for token in mails} or {0}
+        expected = [mail(max(numbers), row).token for row in range(BATCH)]
+        self.assertIn(mails, ([], expected), when)
+        self.assertGreaterEqual(max(numbers), self.told["mails"], when)
 
     def check_published(self, home: Home, when: str) -> None:
         published = PublishedRecords(home.published_path)

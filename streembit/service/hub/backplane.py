@@ -93,7 +93,8 @@ class PostOffice(Protocol):
     def keep(self, mail: Mail) -> Deferred[None]:
         """Fire when the mail lies on the medium, and survives that the power fails.
 
-        One of a name that waits already is kept as it came first. `mailed` follows where the recipient is joined.
+        One of a name that waits already is kept as it came first. `mailed`
+        follows where the recipient is joined.
 
         Errbacks:
             MailboxFull, MailQuota, MailboxDegraded: it is not kept.
