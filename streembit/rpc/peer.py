@@ -28,53 +28,28 @@ from streembit.errors import (
     WrongIssuer,
     WrongNetwork,
 )
-from streembit.jose.envelope import ParsedRpc, Verified, parse_rpc, verify_rpc
+from streembit.jose.envelope import ParsedRpc, Verified, parse_rpc
 from streembit.jose.keys import PublicKey
 from streembit.link.handshake import Link
 from streembit.link.hello import Hello
+from streembit.rpc.matching import answer_to, fits
 from streembit.rpc.pending import MAX_PENDING, Pending, Waiting
+from streembit.rpc.scrutiny import Checks, Scrutiny
 from streembit.rpc.signer import Signer
 from streembit.wire.life import ASKS, SHOWN_EVERY_S, SHOWS, is_sign
 from streembit.wire.message import (
     Answer,
-    DialBack,
-    Dialled,
-    FindNode,
-    FindValue,
-    Hand,
-    Handed,
-    Knock,
-    Knocked,
-    Nodes,
     Ping,
-    Pong,
     Refused,
     Request,
     Rpc,
-    Show,
-    Shown,
-    Store,
-    Stored,
-    Value,
 )
 
 REQUEST_TIMEOUT_S: Final = (
     4.0  # a living peer answers in one round trip; look-ups hedge long before
 )
-MAX_BAD_SIGNATURES: Final = 3  # then the link ends and its address is discouraged
 MAX_SERVING: Final = MAX_PENDING  # answers in the making for one peer: as many as it waits for
 RTT_WEIGHT: Final = 0.125  # of a new sample, as in RFC 6298
-
-_ANSWERS: Final[dict[type[Request], type[Answer]]] = {
-    Ping: Pong,
-    FindNode: Nodes,
-    FindValue: Value,
-    Store: Stored,
-    DialBack: Dialled,
-    Hand: Handed,
-    Knock: Knocked,
-    Show: Shown,
-}
 
 _log = Logger()
 
@@ -92,14 +67,6 @@ class Carrier(Protocol):
     def guard(self, call: Callable[..., object], *args: object) -> object: ...
     def close(self, reason: StreembitError) -> None: ...
     def abort(self, reason: StreembitError) -> None: ...
-
-
-@dataclass(slots=True)
-class Checks:
-    """How many signatures a node has checked, and how many were bad."""
-
-    good: int = 0
-    bad: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +91,11 @@ class Peer:
     """Requests of both sides over one link: signed, verified, matched, bounded."""
 
     __slots__ = (
-        "_bad_signatures",
         "_carrier",
         "_id_text",
         "_pending",
         "_rules",
+        "_scrutiny",
         "_serving",
         "_shown_s",
         "_stalled",
@@ -148,7 +115,6 @@ class Peer:
         self._carrier = carrier
         self._rules = rules
         self._pending = Pending()
-        self._bad_signatures = 0
         self._id_text = ""
         self._serving = 0
         self._shown_s = -SHOWN_EVERY_S
@@ -156,6 +122,7 @@ class Peer:
         self.hello: Hello = link.peer
         self.initiator = link.initiator
         self.key: PublicKey = link.peer.public
+        self._scrutiny = Scrutiny(self.key, carrier.host, rules.checks, rules.refused)
         self.link_id: str = link.id_text
         self.node_id: int = _place_of(link.peer)
         self.rtt_s: float | None = None
@@ -195,7 +162,7 @@ class Peer:
         """Send a request that was signed for this link, perhaps among others; see `request`."""
         now_s = self._rules.clock.seconds()
         try:
-            waiting = self._pending.add(jti, _ANSWERS[type(body)], now_s, self._rules.timeout_s)
+            waiting = self._pending.add(jti, answer_to(body), now_s, self._rules.timeout_s)
         except TooManyRequests as error:
             return fail(error)
         if type(body) is not Ping:  # a sign of life is no use
@@ -278,7 +245,7 @@ class Peer:
             self._rules.refused(self._carrier.host, UnknownAnswer())
             self._pay(None)
             return
-        verified = self._verify(parsed)
+        verified = self._scrutiny.verify(parsed)
         if verified is None:
             return
         self._pending.take(parsed.rpc.re)
@@ -289,9 +256,7 @@ class Peer:
         body = verified.claims.body
         if isinstance(body, Refused):
             waiting.done.errback(RemoteRefusal(body.code, body.detail))
-        elif isinstance(body, waiting.expected) or (
-            waiting.expected is Value and isinstance(body, Nodes)
-        ):
+        elif fits(body, waiting.expected):
             waiting.done.callback(verified)
         else:
             error = BadMessage("an answer of another type than the request's")
@@ -305,31 +270,13 @@ class Peer:
         else:
             self.rtt_s += RTT_WEIGHT * (sample_s - self.rtt_s)
 
-    def _verify(self, parsed: ParsedRpc) -> Verified[Rpc] | None:
-        """Check the signature; count a bad one, and raise at the third."""
-        try:
-            verified = verify_rpc(parsed, self.key)
-        except BadSignature as error:
-            self._forged(error)
-            return None
-        self._rules.checks.good += 1
-        return verified
-
-    def _forged(self, error: BadSignature) -> None:
-        """Count a bad signature, of a message or of what it brings; raise at the third."""
-        self._rules.checks.bad += 1
-        self._bad_signatures += 1
-        if self._bad_signatures >= MAX_BAD_SIGNATURES:
-            raise error
-        self._rules.refused(self._carrier.host, error)
-
     # --- serving
     def _asked(self, parsed: ParsedRpc) -> None:
         if type(parsed.rpc.body) is not Ping:
             self.used_s = self.heard_s
         if not self._pay(parsed):
             return
-        verified = self._verify(parsed)
+        verified = self._scrutiny.verify(parsed)
         if verified is not None:
             self._serve(verified)
 
@@ -362,7 +309,7 @@ class Peer:
         try:
             answer = self._rules.serve(self, verified)
         except BadSignature as error:  # an honest peer passes on what it has verified
-            self._forged(error)
+            self._scrutiny.forged(error)
             answer = Refused(error.code, error.detail)
         except StreembitError as error:
             answer = self._refusal(error)

@@ -26,7 +26,8 @@ from streembit.jose.envelope import Verified
 from streembit.jose.keys import Identity, ParsedKeys, PublicKey
 from streembit.link.hello import Hello
 from streembit.net.tcp import LinkProtocol
-from streembit.rpc.peer import Checks, Peer, Rules
+from streembit.rpc.peer import Peer, Rules
+from streembit.rpc.scrutiny import Checks
 from streembit.rpc.signer import Signer
 from streembit.service.roster import Roster, RosterEvents
 from streembit.service.settings import NetworkSettings

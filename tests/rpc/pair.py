@@ -14,7 +14,8 @@ from streembit.jose.envelope import Verified
 from streembit.jose.keys import Identity
 from streembit.link.hello import Hello
 from streembit.net.tcp import LinkProtocol
-from streembit.rpc.peer import Checks, Peer, Rules
+from streembit.rpc.peer import Peer, Rules
+from streembit.rpc.scrutiny import Checks
 from streembit.rpc.signer import Signer
 from streembit.testing import MemoryClock, MemoryNetwork
 from streembit.wire.message import Answer, Ping, Pong, Rpc

@@ -14,8 +14,9 @@ from streembit.errors import (
     TooManyRequests,
 )
 from streembit.jose.envelope import seal_rpc
-from streembit.rpc.peer import MAX_BAD_SIGNATURES, MAX_SERVING
+from streembit.rpc.peer import MAX_SERVING
 from streembit.rpc.pending import MAX_PENDING
+from streembit.rpc.scrutiny import MAX_BAD_SIGNATURES
 from streembit.wire.life import ASKS, SHOWS
 from streembit.wire.message import Answer, FindNode, Nodes, Ping, Pong, Rpc
 from tests.rpc.pair import NETWORK, Pair

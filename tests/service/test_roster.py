@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import permutations, product
 from random import Random
 
 from twisted.internet.defer import Deferred
@@ -19,8 +19,10 @@ from streembit.errors import (
 from streembit.jose.envelope import Verified
 from streembit.jose.keys import Identity, PublicKey
 from streembit.link.hello import Hello
+from streembit.net.relayed import hub_host
 from streembit.net.tcp import LinkProtocol
-from streembit.rpc.peer import Checks, Peer, Rules
+from streembit.rpc.peer import Peer, Rules
+from streembit.rpc.scrutiny import Checks
 from streembit.rpc.signer import Signer
 from streembit.service.roster import DUPLICATE_GRACE_S, EXPIRY_TICK_S, Roster, Superseded
 from streembit.testing import MemoryNetwork
@@ -43,17 +45,20 @@ class Side:
         self.takes_frames = False
         self.links: list[LinkProtocol] = []  # that this side dialled, in order
         self._host = network.host(address)
+        self._relay = network.host(hub_host(identity.public))
         self._clock = network.clock
         signer = Signer(identity.signing, NETWORK, network.clock.seconds, 1)
         rules = Rules(signer, self._clock, Checks(), _pong, lambda _: 0.0, self.refused, TIMEOUT_S)
         self.roster = Roster(rules, identity.public, self)
-        self._host.listen(1, Factory.forProtocol(lambda: self._protocol(initiator=False)))
+        for host in (self._host, self._relay):
+            host.listen(1, Factory.forProtocol(lambda: self._protocol(initiator=False)))
 
-    def dial(self, other: Side) -> LinkProtocol:
-        """Begin to open one more link."""
+    def dial(self, other: Side, *, relayed: bool = False) -> LinkProtocol:
+        """Begin to open one more link, as if through a hub if it is `relayed`."""
         link = self._protocol(initiator=True)
         self.links.append(link)
-        self._host.connect(other.address, 1, Factory.forProtocol(lambda: link))
+        source, target = (self._relay, other._relay) if relayed else (self._host, other._host)
+        source.connect(target.address, 1, Factory.forProtocol(lambda: link))
         return link
 
     def kept(self, other: Side) -> str:
@@ -123,11 +128,12 @@ class RosterCase(SynchronousTestCase):
         """Let time go by."""
         self.memory.clock.advance(seconds)
 
-    def dialled(self, *diallers: Side) -> list[LinkProtocol]:
+    def dialled(self, *diallers: Side, relayed: bool = False) -> list[LinkProtocol]:
         """Open links one after another, each by the side named; all are open then."""
         links = []
         for side in diallers:
-            links.append(side.dial(self.large if side is self.small else self.small))
+            other = self.large if side is self.small else self.small
+            links.append(side.dial(other, relayed=relayed))
             self.run_for(0.1)
         return links
 
@@ -221,6 +227,37 @@ class TwoLinksTests(RosterCase):
         self.both_keep(newer)
 
 
+class RelayedLinkTests(RosterCase):
+    def test_a_direct_link_takes_over_from_a_relayed_one(self) -> None:
+        """Whoever dialled which, and whichever opened first."""
+        sides = (self.small, self.large)
+        for relays, dials, direct_first in product(sides, sides, (False, True)):
+            links: dict[bool, LinkProtocol] = {}
+            for relayed in (direct_first, not direct_first):
+                (links[relayed],) = self.dialled(relays if relayed else dials, relayed=relayed)
+            self.both_keep(links[False])
+            self.run_for(DUPLICATE_GRACE_S + 1)
+            self.assertFalse(links[True].is_open)
+            links[False].abort()
+            self.run_for()
+
+    def test_a_relayed_link_takes_over_from_a_direct_one_that_is_lost(self) -> None:
+        """As any spare: nobody is told of a loss."""
+        for relays, dials in product((self.small, self.large), repeat=2):
+            (relayed,) = self.dialled(relays, relayed=True)
+            (direct,) = self.dialled(dials)
+            direct.abort()
+            self.run_for(0.1)
+            self.both_keep(relayed)
+            self.assertNotIn("unlinked: peer-gone", self.small.told + self.large.told)
+            self.run_for(2 * DUPLICATE_GRACE_S)
+            self.assertTrue(relayed.is_open)
+            relayed.abort()
+            self.run_for()
+            self.small.told.clear()
+            self.large.told.clear()
+
+
 class LostLinkTests(RosterCase):
     def test_the_spare_link_takes_over_without_a_word(self) -> None:
         """Nobody is told of a loss, and the spare outlives its grace time."""
@@ -259,7 +296,8 @@ class LostLinkTests(RosterCase):
                 if opened and chance.random() < 0.5:
                     chance.choice(opened).abort()
                 elif len(opened) < 4:
-                    side.dial(self.large if side is self.small else self.small)
+                    other = self.large if side is self.small else self.small
+                    side.dial(other, relayed=chance.random() < 0.3)
                 self.run_for(chance.choice((0.0, 0.005, 0.03, 1.0)))
             self.run_for(0.2)
             kept = self.small.kept(self.large)
