@@ -18,6 +18,7 @@ from streembit.errors import (
     NoSuchTransfer,
     NotEnoughSpace,
     NotFound,
+    OutboxFull,
     TransferState,
 )
 from streembit.files.receiving import MAX_STRAY_BYTES
@@ -190,6 +191,55 @@ class WayTests(TransferCase):
             self.duo.run()
             self.assertEqual(self.states(), ("done", "done"), pauser)
             self.assertEqual(self.bob.files(), files)
+
+    def test_a_senders_pause_is_told_to_the_receiver(self) -> None:
+        """It waits, for as long as it takes, also after a death, and goes on when that is over."""
+        self.write(a=SIZE)
+        transfer = self.duo.begin(30)
+        self.alice.transfers.pause(transfer)
+        self.duo.run()
+        self.assertEqual((self.bob.row().state, self.bob.row().why), ("paused", "sender-paused"))
+        self.duo.kill(self.bob)
+        self.duo.connect()
+        self.duo.clock.pump([LOOK_EVERY_S] * 20)
+        self.duo.run()
+        self.assertEqual((self.bob.row().state, self.bob.row().why), ("paused", "sender-paused"))
+        self.alice.transfers.resume(transfer)
+        self.duo.run()
+        self.assertEqual(self.states(), ("done", "done"))
+        self.assertEqual(self.bob.row().why, "")
+
+    def test_a_pause_that_could_not_be_told_is_told_later(self) -> None:
+        """As all words about files are."""
+        self.write(a=SIZE)
+        transfer = self.duo.begin(30)
+        self.alice.mouth = self.refuse
+        self.alice.transfers.pause(transfer)
+        self.duo.run()
+        self.assertEqual(self.bob.row().state, "running")
+        self.alice.mouth = self.alice.say
+        self.duo.clock.pump([LOOK_EVERY_S])
+        self.duo.run()
+        self.assertEqual(self.bob.row().why, "sender-paused")
+
+    def test_the_pauses_of_both_ends_are_two(self) -> None:
+        """The end of one is not that of the other."""
+        self.write(a=SIZE)
+        transfer = self.duo.begin(30)
+        self.bob.transfers.pause(transfer)
+        self.alice.transfers.pause(transfer)
+        self.duo.run()
+        self.assertEqual(self.bob.row().why, "paused")
+        self.alice.transfers.resume(transfer)
+        self.duo.run()
+        self.assertEqual((self.bob.row().state, self.bob.row().why), ("paused", "paused"))
+        self.bob.transfers.resume(transfer)
+        self.duo.run()
+        self.assertEqual(self.states(), ("done", "done"))
+
+    def refuse(self, contact: str, word: object) -> None:
+        """Have no room for a word."""
+        raise OutboxFull
 
     def test_several_at_once(self) -> None:
         """In both directions; each arrives."""

@@ -44,6 +44,8 @@ from streembit.wire.transfer import (
 )
 
 PAUSED_BY_US: Final = "paused"  # the code of a pause that our user made
+PAUSED_THERE: Final = "sender-paused"  # of one that the sender has told
+_PAUSES: Final = frozenset({PAUSED_BY_US, PAUSED_THERE})  # that people made, and people end
 LOOK_EVERY_S: Final = 15.0  # for silent senders, and for disks that have room again
 SILENCE_S: Final = 60.0  # then what was asked for is asked for anew; twice as long each time
 MAX_SILENCES: Final = 6  # doublings: about an hour
@@ -200,7 +202,7 @@ class Transfers(Service):
         if transfer.sending is not None:
             self._traffic.drop(transfer)
             transfer.sending.pause()
-        self._roll.keep(transfer)
+        self._roll.keep(transfer, _goes_on(transfer, False))
         self._traffic.begin_some()
         return self._roll.row(transfer_id)
 
@@ -213,9 +215,7 @@ class Transfers(Service):
         if transfer.stand.state not in {State.ACCEPTED, State.RUNNING, State.PAUSED}:
             raise TransferState(state=transfer.stand.state.value)
         transfer.entry.waits = ""
-        self._roll.keep(transfer)
-        if transfer.sending is not None:
-            self._roll.mention(transfer.contact, FileVerdict(transfer.id, accepted=True))
+        self._roll.keep(transfer, _goes_on(transfer, True))
         self._traffic.begin_some()
         return self._roll.row(transfer_id)
 
@@ -277,6 +277,7 @@ class Transfers(Service):
         transfer = self._roll.all.get(arrival.receiving.offer.transfer)
         if transfer is None:
             return  # we are stopping; the next start finds the files in their places
+        transfer.entry.waits = ""
         transfer.entry.paths = [str(Path(transfer.entry.folder) / name) for name in names]
         self._roll.keep(transfer, arrival.receiving.completed())
         self._discard(transfer)
@@ -339,10 +340,19 @@ class Transfers(Service):
             self._roll.keep(transfer)
             if transfer.stand.is_final:
                 self._roll.forget_lists(transfer)
-        elif word.accepted and transfer.arrival is not None:
-            transfer.arrival.silences = 0  # the sender goes on after a pause of its own
-            transfer.arrival.pause()
-            self._traffic.begin_some()
+        elif transfer.arrival is not None and not transfer.stand.is_final:
+            self._sender_pauses(transfer, transfer.arrival, not word.accepted)
+
+    def _sender_pauses(self, transfer: Transfer, arrival: Arrival, pauses: bool) -> None:
+        """Wait with a sender that pauses; ask anew one that goes on, unless our user pauses."""
+        arrival.silences = 0
+        arrival.pause()
+        if pauses and transfer.entry.waits != PAUSED_BY_US:
+            transfer.entry.waits = PAUSED_THERE
+        elif not pauses and transfer.entry.waits == PAUSED_THERE:
+            transfer.entry.waits = ""
+        self._roll.keep(transfer)
+        self._traffic.begin_some()
 
     def _ended(self, transfer: Transfer, word: FileEnd) -> None:
         if transfer.stand.is_final:
@@ -427,7 +437,7 @@ class Transfers(Service):
                 if now_s - arrival.heard_s >= SILENCE_S * 2**arrival.silences:
                     arrival.silences = min(arrival.silences + 1, MAX_SILENCES)
                     arrival.pause()
-            elif transfer.entry.waits not in {"", PAUSED_BY_US} and not transfer.stand.is_final:
+            elif transfer.entry.waits not in {"", *_PAUSES} and not transfer.stand.is_final:
                 self._try_again(transfer)
         self._traffic.begin_some()
 
@@ -436,7 +446,7 @@ class Transfers(Service):
         left = transfer.offer.total_bytes - transfer.reached_bytes
 
         def seen(free: int) -> None:
-            if free > left and transfer.entry.waits != PAUSED_BY_US:
+            if free > left and transfer.entry.waits not in _PAUSES:
                 transfer.entry.waits = ""
                 self._traffic.begin_some()
 
@@ -468,6 +478,11 @@ class Transfers(Service):
             raise ChestDamaged("the list of a transfer") from e
         transfer.stand = transfer.sending.stand
         transfer.reading = Reading(sources)
+
+
+def _goes_on(transfer: Transfer, goes_on: bool) -> FileVerdict | None:
+    """Return the word that we send no more for now, or go on; None where we are the receiver."""
+    return None if transfer.sending is None else FileVerdict(transfer.id, goes_on)
 
 
 def _room_in(folder: Path) -> int:
