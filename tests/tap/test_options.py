@@ -58,7 +58,7 @@ class OptionsTests(OptionsCase):
             *("--listen", "tcp:1:interface=127.0.0.1", "--listen", "tcp6:2"),
             *("--seed", "a.example:3", "--seed", "[::1]:4"),
             *("--network", "plant-7", "--metrics", "tcp:9109:interface=127.0.0.1"),
-            *("--account", "bob", "--exempt", "127.0.0.0/8", "--client-only"),
+            *("--account", "bob", "--exempt", "127.0.0.0/8", "--client-only", "--map-port"),
             *("--id-scheme", "address", "--advertise", "a.example:1"),
         )
         expected = Config(
@@ -69,6 +69,7 @@ class OptionsTests(OptionsCase):
             account="bob",
             exempt=("127.0.0.0/8",),
             client_only=True,
+            map_port=True,
             id_scheme="address",
             advertise="a.example:1",
         )
