@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Coroutine
+from collections import deque
+from collections.abc import Coroutine, Iterable
 from typing import Any, Final, TypeVar
 
 from doubleratchet import (
@@ -32,12 +33,14 @@ from streembit.chat.steps import (
     to_message,
 )
 from streembit.errors import BadKey, BadParcel, ParcelRepeated, ParcelTooFarAhead
-from streembit.jose.keys import PrivateKey
+from streembit.jose.keys import POINT_BYTES, PrivateKey
 from streembit.wire.parcel import Message
 
 T = TypeVar("T")
 
-_VERSION: Final = 1
+ENDED_CHAINS: Final = 32  # of the contact's, known for repeats: as many turns of a conversation
+
+_VERSION: Final = 2  # the first one knew no chains that are over
 _NONE: Final = 2**32 - 1  # stands for a chain that is not there yet
 _MAX_COUNT: Final = 2**31  # of the messages in a chain: no chain comes near it
 _NO_KEY: Final = bytes(32)
@@ -52,10 +55,13 @@ class Ratchet:
     before what was sealed is sent and before what was opened is acknowledged.
     """
 
-    __slots__ = ("_double",)
+    __slots__ = ("_double", "_ended", "_heard")
 
-    def __init__(self, double: Double) -> None:
+    def __init__(self, double: Double, heard: bytes, ended: Iterable[bytes] = ()) -> None:
+        """`heard` is the point of the contact's chain, `ended` are those of chains before it."""
         self._double = double
+        self._heard = heard
+        self._ended = deque(ended, ENDED_CHAINS)
 
     @classmethod
     def begin(
@@ -78,7 +84,7 @@ class Ratchet:
                 associated_data=ad,
             )
         )
-        return cls(double), to_message(made)
+        return cls(double, theirs), to_message(made)
 
     @classmethod
     def answer(
@@ -100,7 +106,7 @@ class Ratchet:
             associated_data=ad,
         )
         double, plaintext = _opened(made)
-        return cls(double), plaintext
+        return cls(double, first.point), plaintext
 
     def seal(self, plaintext: bytes, ad: bytes) -> Message:
         """Return the next message."""
@@ -110,16 +116,30 @@ class Ratchet:
         """Return what a message says.
 
         Raises:
-            BadParcel: not a message of this session, or altered, or
-                opened before in a chain that is over since.
-            ParcelRepeated: it was opened before in this chain, or its key
-                is gone.
+            BadParcel: not a message of this session, or altered, or of a
+                chain that is long over.
+            ParcelRepeated: it was opened before, or its key is gone.
             ParcelTooFarAhead: more than MAX_STEP before it are missing.
         """
-        return _opened(self._double.decrypt_message(from_message(_checked(message)), ad))
+        wanted = from_message(_checked(message))
+        if message.point in self._ended and not self._misses(message):
+            raise ParcelRepeated
+        plaintext = _opened(self._double.decrypt_message(wanted, ad))
+        if message.point != self._heard and message.point not in self._ended:
+            self._ended.append(self._heard)
+            self._heard = message.point
+        return plaintext
+
+    def _misses(self, message: Message) -> bool:
+        """Tell whether a message of a chain that is over has not arrived."""
+        missing = self._double.model.skipped_message_keys
+        return (message.point, message.number) in {(key.ratchet_pub, key.index) for key in missing}
 
     def state(self) -> bytes:
-        """Return all that `load` needs, with secret keys: 180 bytes, and 69 a missing message."""
+        """Return all that `load` needs, with secret keys.
+
+        That is 180 bytes, 69 a missing message, and 33 a chain that is over.
+        """
         model = self._double.model
         turns = model.diffie_hellman_ratchet
         chains = turns.symmetric_key_ratchet
@@ -137,15 +157,19 @@ class Ratchet:
             len(skipped),
         )
         keys = [_SKIPPED.pack(key.ratchet_pub, key.index, key.message_key) for key in skipped]
-        return head + b"".join(keys)
+        return head + b"".join(keys) + b"".join(self._ended)
 
     @classmethod
     def load(cls, state: bytes) -> Ratchet:
         """Return the ratchet of a state; raise ValueError for anything else."""
-        if len(state) < _STATE.size or state[0] != _VERSION:
+        if len(state) < _STATE.size or not 1 <= state[0] <= _VERSION:
             raise ValueError("not the state of a ratchet")
-        _, own, theirs, root, root_key, *chains, previous, count = _STATE.unpack_from(state)
-        if len(state) != _STATE.size + count * _SKIPPED.size:
+        version, own, theirs, root, root_key, *chains, previous, count = _STATE.unpack_from(state)
+        end = _STATE.size + count * _SKIPPED.size
+        ended = [state[at : at + POINT_BYTES] for at in range(end, len(state), POINT_BYTES)]
+        rest = len(state) - end
+        most = 0 if version == 1 else ENDED_CHAINS * POINT_BYTES
+        if not 0 <= rest <= most or rest % POINT_BYTES:
             raise ValueError("not the whole state of a ratchet")
         symmetric = SymmetricKeyRatchetModel.model_construct(
             sending_chain=_chain(*chains[:2]),
@@ -159,9 +183,9 @@ class Ratchet:
             symmetric_key_ratchet=symmetric,
         )
         model = DoubleRatchetModel.model_construct(
-            diffie_hellman_ratchet=turns, skipped_message_keys=_skipped(state[_STATE.size :])
+            diffie_hellman_ratchet=turns, skipped_message_keys=_skipped(state[_STATE.size : end])
         )
-        return cls(Double.from_model(model, *_PARTS))
+        return cls(Double.from_model(model, *_PARTS), theirs, ended)
 
 
 def _packed(chain: KDFChainModel | None) -> tuple[int, bytes]:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streembit.chat.ratchet import Ratchet
+from streembit.chat.ratchet import ENDED_CHAINS, Ratchet
 from streembit.chat.steps import MAX_SKIPPED, MAX_STEP, Aead
 from streembit.errors import BadKey, BadParcel, ParcelRefused, ParcelRepeated, ParcelTooFarAhead
 from streembit.jose.keys import PrivateKey
@@ -120,6 +120,31 @@ class RefusalTests(SynchronousTestCase):
             bob.open(message, AD)
             self.assert_refused(ParcelRepeated, bob, message, AD)
 
+    def test_A2_a_message_of_a_chain_that_is_over(self) -> None:
+        """It is a repeat, also after a restart; one that was missing there opens, once."""
+        ann, bob = pair()
+        heard, missing = ann.seal(b"1", AD), ann.seal(b"2", AD)
+        bob.open(heard, AD)
+        for _ in range(ENDED_CHAINS):
+            ann.open(bob.seal(b"turn", AD), AD)
+            bob.open(ann.seal(b"turn", AD), AD)
+        bob = Ratchet.load(bob.state())
+        self.assert_refused(ParcelRepeated, bob, heard, AD)
+        self.assertEqual(bob.open(missing, AD), b"2")
+        self.assert_refused(ParcelRepeated, bob, missing, AD)
+        ann.open(bob.seal(b"turn", AD), AD)
+        bob.open(ann.seal(b"turn", AD), AD)
+        self.assert_refused(BadParcel, bob, heard, AD)  # too long ago to be known
+
+    def test_a_state_without_chains_that_are_over(self) -> None:
+        """As the first version kept it: it goes on, and knows none."""
+        ann, bob = pair()
+        first = b"\x01" + bob.state()[1:]
+        again = Ratchet.load(first)
+        self.assertEqual(again.open(ann.seal(b"text", AD), AD), b"text")
+        for wrong in (first + b"\0", b"\x03" + first[1:], first + bytes(33), bob.state() + b"\0"):
+            self.assertRaises(ValueError, Ratchet.load, wrong)
+
     def test_C6_a_gap_costs_at_most_256_keys(self) -> None:
         """One more missing message and it is refused, in the chain and in the one before."""
         ann, bob = pair()
@@ -177,7 +202,8 @@ class StateTests(SynchronousTestCase):
     def test_anything_else_is_refused(self) -> None:
         """A state that is cut, longer, or of another version."""
         state = pair()[0].state()
-        for bad in (b"", state[:-1], state + b"x", b"\x02" + state[1:]):
+        many = state + bytes(33 * (ENDED_CHAINS + 1))
+        for bad in (b"", state[:-1], state + b"x", b"\x03" + state[1:], b"\0" + state[1:], many):
             self.assertRaises(ValueError, Ratchet.load, bad)
 
     def test_a_key_used_twice_does_not_repeat_its_nonce(self) -> None:
