@@ -123,8 +123,24 @@ def written(allowlist: Allowlist) -> dict[str, Json]:
     """Return the document that `read` reads as this list."""
     document: dict[str, Json] = {"note": allowlist.note, "network": allowlist.network}
     document = {name: value for name, value in document.items() if value}
-    document["members"] = [_written(member) for member in allowlist.members.values()]
+    document["members"] = [written_member(member) for member in allowlist.members.values()]
     return document
+
+
+def written_member(member: Member) -> dict[str, Json]:
+    """Return the row of a document that `read` reads as this member."""
+    grant = member.grant
+    row: dict[str, Json] = {
+        "account": grant.account,
+        "public_key": member.key.hex,
+        "user_type": grant.user_type,
+        "permissions": list[Json](grant.listed()),
+    }
+    if grant.expires_s is not None:
+        row["expires"] = grant.expires_s
+    if member.note:
+        row["note"] = member.note
+    return row
 
 
 def _by_key(rows: list[Json]) -> dict[str, Member]:
@@ -232,21 +248,6 @@ def _note(fields: dict[str, Json], path: Path) -> str:
         return texts.check_note(note)
     except BadName as e:
         raise _fault(e.detail, (*path, "note")) from None
-
-
-def _written(member: Member) -> dict[str, Json]:
-    grant = member.grant
-    row: dict[str, Json] = {
-        "account": grant.account,
-        "public_key": member.key.hex,
-        "user_type": grant.user_type,
-        "permissions": list[Json](grant.listed()),
-    }
-    if grant.expires_s is not None:
-        row["expires"] = grant.expires_s
-    if member.note:
-        row["note"] = member.note
-    return row
 
 
 def _is_less(now: Grant, before: Grant) -> bool:
