@@ -109,6 +109,33 @@ class DirectoryFull(RemoteError):
     code = "directory-full"
 
 
+class BadEntry(RemoteError):
+    """The directory entry says what no entry may say."""
+
+    code = "bad-entry"
+
+
+class EntryExpired(RemoteError):
+    """The directory entry's time is over."""
+
+    code = "entry-expired"
+
+
+# --- presence and the table ---------------------------------------------------------------
+
+
+class PresenceFull(RemoteError):
+    """The hub remembers too many who watch or are shown already."""
+
+    code = "presence-full"
+
+
+class NotThere(RemoteError):
+    """Nothing lies at this place of the table."""
+
+    code = "not-there"
+
+
 # --- the allowlist ------------------------------------------------------------------------
 
 
