@@ -18,6 +18,7 @@ from tests.sources import ROOT, sources
 INSTALLED_AS = {"OpenSSL": "pyopenssl", "jwt": "pyjwt", "zope": "zope-interface"}
 # Installed with Klein, which cannot do without it and re-exports none of its errors.
 WITH_KLEIN = {"werkzeug"}
+EXTRAS = ("upnp",)  # what is imported only where it is wanted
 
 
 def setup() -> configparser.ConfigParser:
@@ -88,6 +89,8 @@ class RequirementsTests(SynchronousTestCase):
     def test_every_import_is_asked_for(self) -> None:
         """A fresh install has all that the package imports."""
         asked = requirements(setup()["options"]["install_requires"]).keys() | WITH_KLEIN
+        for extra in EXTRAS:
+            asked |= requirements(setup()["options.extras_require"][extra]).keys()
         own = {"streembit", "__future__", *sys.stdlib_module_names}
         missing = {
             f"{source.path}:{line} imports {name}"
