@@ -153,7 +153,7 @@ BOUNDS: Final = {
     "service.people.talks.Talks._talks": "MAX_CONTACTS",
     "service.people.talks.Talks._touched": "MAX_CONTACTS",
     "service.people.traffic.Traffic._companies": "our contacts",
-    "service.people.transfers.Transfers.paths": "the names that `Download.complete` returns",
+    "service.people.inbound.Inbound.paths": "the names that `Download.complete` returns",
     "service.people.watch.Watch._places": "MAX_PLACES",
     "service.probes.Probes._groups": "MAX_PROBES",
     "service.probes.Probes._under_way": "MAX_PROBES",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from streembit.errors import PeerGone, StreembitError
 from streembit.service.people.lane import Disk, at_once
@@ -54,6 +56,37 @@ class Wire:
         return payload
 
 
+@implementer(IReactorTime)
+class Life:
+    """A clock whose calls are gone when the process that asked for them is."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._calls: list[IDelayedCall] = []
+
+    def seconds(self) -> float:
+        return self._clock.seconds()
+
+    def callLater(  # noqa: N802 - Twisted's name
+        self,
+        delay: float,
+        callable: Callable[..., object],  # noqa: A002 - the interface's name
+        *args: object,
+        **kwargs: object,
+    ) -> IDelayedCall:
+        call: IDelayedCall = self._clock.callLater(delay, callable, *args, **kwargs)
+        self._calls.append(call)
+        return call
+
+    def getDelayedCalls(self) -> Sequence[IDelayedCall]:  # noqa: N802 - Twisted's name
+        return [call for call in self._calls if call.active()]
+
+    def end(self) -> None:
+        """Let nothing of it happen any more."""
+        for call in self.getDelayedCalls():
+            call.cancel()
+
+
 class Party:
     """An account that dies and comes back; its chest and folders outlive it."""
 
@@ -75,9 +108,10 @@ class Party:
 
     def start(self) -> None:
         """Come up, with what the chest has."""
+        self.life = Life(self.clock)
         self.transfers = Transfers(
             self.chest,
-            self.clock,
+            self.life,
             self.disk,
             self.downloads,
             self._say,
@@ -152,10 +186,7 @@ class Duo:
     def kill(self, party: Party) -> None:
         """Let an account die without a word; the link goes with it. It comes back at once."""
         party.wire = None
-        for call in list(self.clock.getDelayedCalls()):
-            owner = getattr(getattr(call, "func", None), "__self__", None)
-            if owner in (party.transfers, party.transfers._roll, party.transfers._traffic):
-                call.cancel()
+        party.life.end()
         other = self.other(party)
         if other.wire is not None:
             other.wire.is_open = False

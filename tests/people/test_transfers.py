@@ -25,8 +25,8 @@ from streembit.files.receiving import MAX_STRAY_BYTES
 from streembit.files.turns import MAX_OFFERS_WAITING, MAX_RUNNING
 from streembit.jose.base64url import decode as b64decode
 from streembit.jose.base64url import encode as b64
+from streembit.service.people.patience import LOOK_EVERY_S, SILENCE_S
 from streembit.service.people.roll import MAX_FINISHED, TELL_EVERY_S
-from streembit.service.people.transfers import LOOK_EVERY_S, SILENCE_S
 from streembit.wire.transfer import (
     CHUNK_BYTES,
     MAX_BLOCK_BYTES,

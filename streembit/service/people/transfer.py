@@ -15,6 +15,9 @@ from streembit.service.people.keeping import Entry
 from streembit.service.people_rows import TransferRow
 from streembit.wire.transfer import FileOffer
 
+PAUSED_BY_US: Final = "paused"  # the code of a pause that our user made
+PAUSED_THERE: Final = "sender-paused"  # of one that the sender has told
+PAUSES: Final = frozenset({PAUSED_BY_US, PAUSED_THERE})  # that people made, and people end
 RATE_OVER_S: Final = 1.0
 
 

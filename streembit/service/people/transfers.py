@@ -6,15 +6,15 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final, cast
+from typing import cast
 
 from msgspec.structs import replace
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from streembit.disk.downloads import Download, free_bytes, make_private
+from streembit.disk.downloads import free_bytes, make_private
 from streembit.disk.sources import Reading, pack_sources, read_sources, walk
 from streembit.errors import (
     ChestDamaged,
@@ -28,11 +28,13 @@ from streembit.files.sending import Sending
 from streembit.files.state import CANCELLED, DONE, Journal, State, kept_stand
 from streembit.files.turns import check_offers
 from streembit.service.people.arrival import Arrival
+from streembit.service.people.inbound import Inbound
 from streembit.service.people.keeping import Chest, Entry
 from streembit.service.people.lane import Disk, FileLink, Lane
+from streembit.service.people.patience import Patience
 from streembit.service.people.roll import Roll
 from streembit.service.people.traffic import Traffic
-from streembit.service.people.transfer import Transfer
+from streembit.service.people.transfer import PAUSED_BY_US, PAUSED_THERE, Transfer
 from streembit.service.people_rows import TransferRow
 from streembit.wire.transfer import (
     TRANSFER_BYTES,
@@ -42,13 +44,6 @@ from streembit.wire.transfer import (
     FileVerdict,
     pack_content,
 )
-
-PAUSED_BY_US: Final = "paused"  # the code of a pause that our user made
-PAUSED_THERE: Final = "sender-paused"  # of one that the sender has told
-_PAUSES: Final = frozenset({PAUSED_BY_US, PAUSED_THERE})  # that people made, and people end
-LOOK_EVERY_S: Final = 15.0  # for silent senders, and for disks that have room again
-SILENCE_S: Final = 60.0  # then what was asked for is asked for anew; twice as long each time
-MAX_SILENCES: Final = 6  # doublings: about an hour
 
 _log = Logger()
 
@@ -80,12 +75,11 @@ class Transfers(Service):
         link_of: Callable[[str], FileLink | None] = lambda _: None,
     ) -> None:
         self.downloads = downloads
-        self._clock = clock
         self._disk = disk
-        self._lane = Lane(disk, clock)
         self._roll = Roll(chest, clock, say, changed)
         self._traffic = Traffic(self._roll, clock, disk, link_of, self._end)
-        self._looking: IDelayedCall | None = None
+        self._inbound = Inbound(self._roll, self._traffic, Lane(disk, clock), self._end)
+        self._patience = Patience(self._roll, self._traffic, clock, disk)
 
     # --- the service
 
@@ -98,15 +92,14 @@ class Transfers(Service):
         for transfer in list(self._roll.all.values()):
             self._roll.say_again(transfer)
             if transfer.stand.is_final and transfer.entry.private:
-                self._discard(transfer)
-        self._look()
+                self._inbound.discard(transfer)
+        self._patience.look()
 
     def stopService(self) -> Deferred[object]:  # noqa: N802 - Twisted's name
         """Stop moving, and fire when the disk is left alone."""
         super().stopService()
         self._roll.is_open = False
-        if self._looking is not None and self._looking.active():
-            self._looking.cancel()
+        self._patience.close()
         self._traffic.close()
         waits: list[Deferred[None]] = []
         for transfer in self._roll.all.values():
@@ -159,7 +152,7 @@ class Transfers(Service):
         target = folder or self.downloads
         token = os.urandom(8).hex()
         free = await self._disk(partial(_room_in, target))
-        verdict = receiving.accept(free - self._promised(target))
+        verdict = receiving.accept(free - self._inbound.promised(target))
         try:
             private = await self._disk(partial(make_private, target, token))
         except StreembitError:
@@ -167,9 +160,9 @@ class Transfers(Service):
             raise
         transfer.entry.folder, transfer.entry.private = str(target), private
         if transfer.stand.is_final:  # the contact was quicker
-            self._discard(transfer)
+            self._inbound.discard(transfer)
             raise TransferState(state=transfer.stand.state.value)
-        transfer.arrival = self._arrival(transfer.entry, receiving)
+        self._inbound.prepare(transfer, receiving)
         self._roll.keep(transfer, verdict)
         self._traffic.begin_some()
         return self._roll.row(transfer_id)
@@ -261,56 +254,6 @@ class Transfers(Service):
         """See `Traffic.payload`."""
         self._traffic.payload(contact, link, payload)
 
-    # --- ArrivalEvents
-
-    def keep(self, arrival: Arrival) -> None:
-        """See `ArrivalEvents`."""
-        transfer = self._roll.all.get(arrival.receiving.offer.transfer)
-        manifest = arrival.receiving.manifest
-        if transfer is None or manifest is None:
-            return  # we are stopping: the list comes again
-        transfer.entry.journal = transfer.journal().pack()
-        self._roll.keeping.put_lists(transfer.id, transfer.entry, manifest.data, b"")
-
-    def completed(self, arrival: Arrival, names: list[str]) -> None:
-        """See `ArrivalEvents`."""
-        transfer = self._roll.all.get(arrival.receiving.offer.transfer)
-        if transfer is None:
-            return  # we are stopping; the next start finds the files in their places
-        transfer.entry.waits = ""
-        transfer.entry.paths = [str(Path(transfer.entry.folder) / name) for name in names]
-        self._roll.keep(transfer, arrival.receiving.completed())
-        self._discard(transfer)
-        self._traffic.begin_some()
-
-    def held_up(self, arrival: Arrival, error: StreembitError) -> None:
-        """See `ArrivalEvents`."""
-        transfer = self._roll.all.get(arrival.receiving.offer.transfer)
-        if transfer is None:
-            return
-        _log.warn("files cannot be received: {code}", code=error.code, transfer=transfer.id)
-        if transfer.stand.is_final:
-            return  # what is left of it is removed at the next start
-        transfer.entry.waits = error.code
-        try:
-            self._roll.keep(transfer)
-        except StreembitError:  # the chest is on that disk too; it is a pause all the same
-            self._roll.tell(transfer)
-        self._traffic.begin_some()
-
-    def failed(self, arrival: Arrival, error: StreembitError) -> None:
-        """See `ArrivalEvents`."""
-        transfer = self._roll.all.get(arrival.receiving.offer.transfer)
-        if transfer is not None:
-            self._end(transfer, error.code)
-
-    def discarded(self, arrival: Arrival) -> None:
-        """See `ArrivalEvents`."""
-        transfer = self._roll.all.get(arrival.receiving.offer.transfer)
-        if transfer is not None:
-            transfer.entry.private = ""
-            self._roll.forget_lists(transfer)
-
     # --- words
 
     def _offered_to_us(self, contact: str, offer: FileOffer) -> None:
@@ -387,14 +330,8 @@ class Transfers(Service):
             self._disk(transfer.reading.close)
             transfer.reading = None
         if transfer.arrival is not None:
-            self._discard(transfer)
+            self._inbound.discard(transfer)
         self._traffic.begin_some()
-
-    # --- receiving
-
-    def _arrival(self, entry: Entry, receiving: Receiving) -> Arrival:
-        download = Download(Path(entry.folder), entry.private)
-        return Arrival(receiving, download, self._lane, self)
 
     def _offered(self, transfer: Transfer) -> Receiving:
         """Return the receiving end of an offer that waits for our user."""
@@ -403,55 +340,6 @@ class Transfers(Service):
         receiving = Receiving(transfer.offer)
         receiving.stand = transfer.stand
         return receiving
-
-    def _promised(self, folder: Path) -> int:
-        """Return what transfers that are accepted will still take of the same folder's disk."""
-        return sum(
-            each.offer.total_bytes - each.reached_bytes
-            for each in self._roll.all.values()
-            if each.arrival is not None
-            and not each.stand.is_final
-            and each.entry.folder == str(folder)
-        )
-
-    def _discard(self, transfer: Transfer) -> None:
-        """Remove the private folder of a transfer that is over."""
-        arrival, entry = transfer.arrival, transfer.entry
-        transfer.arrival = None
-        if arrival is None:
-            arrival = self._arrival(entry, Receiving(transfer.offer))
-        arrival.discard()
-
-    # --- time
-
-    def _look(self) -> None:
-        """Ask anew where a sender is silent; go on where a disk has room again."""
-        self._looking = self._clock.callLater(LOOK_EVERY_S, self._look)
-        now_s = self._clock.seconds()
-        for transfer in list(self._roll.all.values()):
-            self._roll.say_again(transfer)
-            arrival = transfer.arrival
-            if arrival is None:
-                continue
-            if transfer.stand.state is State.RUNNING:
-                if now_s - arrival.heard_s >= SILENCE_S * 2**arrival.silences:
-                    arrival.silences = min(arrival.silences + 1, MAX_SILENCES)
-                    arrival.pause()
-            elif transfer.entry.waits not in {"", *_PAUSES} and not transfer.stand.is_final:
-                self._try_again(transfer)
-        self._traffic.begin_some()
-
-    def _try_again(self, transfer: Transfer) -> None:
-        """Take up a transfer for which the disk had no room, if it has some now."""
-        left = transfer.offer.total_bytes - transfer.reached_bytes
-
-        def seen(free: int) -> None:
-            if free > left and transfer.entry.waits not in _PAUSES:
-                transfer.entry.waits = ""
-                self._traffic.begin_some()
-
-        folder = Path(transfer.entry.folder)
-        self._disk(partial(free_bytes, folder)).addCallbacks(seen, lambda _: None)
 
     # --- keeping
 
@@ -468,7 +356,7 @@ class Transfers(Service):
         elif entry.private:
             receiving = Receiving.load(journal)
             transfer.stand = receiving.stand
-            transfer.arrival = self._arrival(entry, receiving)
+            self._inbound.prepare(transfer, receiving)
 
     def _load_sending(self, transfer: Transfer, journal: Journal) -> None:
         try:
