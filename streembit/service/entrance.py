@@ -61,11 +61,11 @@ class Entrance:
         self._random.shuffle(seeds)
         line = self._met() + self._remembered + seeds
         dials: list[Deferred[LinkProtocol]] = []
-        while line and len(self._network.roster) < AT_ONCE:
+        while line and len(list(self._network.members())) < AT_ONCE:
             dials += [self._dial(address) for address in line[:AT_ONCE]]
             line = line[AT_ONCE:]
             await self._a_moment(dials)
-        if not len(self._network.roster):
+        if not any(self._network.members()):
             await all_of(dials)
 
     async def visit(self) -> None:

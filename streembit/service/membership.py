@@ -115,6 +115,8 @@ class Membership(MultiService):
         """Take note of an open link: whom we dialled is met, who dialled us is dialled back."""
         hello = peer.hello
         now_s = self._network.now_s()
+        if self._network.is_apart(link.host):
+            return
         if hello.client_only or not hello.port:
             self._network.table.remove(peer.node_id)
             return
@@ -132,12 +134,12 @@ class Membership(MultiService):
 
     def unlinked(self, peer: Peer, reason: StreembitError) -> None:
         """Take note of a lost link: unless it was ended in order, the node may be gone."""
-        if isinstance(reason, Superseded):
+        if isinstance(reason, Superseded) or self._network.is_apart(peer.carrier.host):
             return
         node = self._network.table.get(peer.node_id)
         if node is not None and self.running and not _is_orderly(reason):
             self._lost(node, self._network.now_s() - peer.opened_s)
-        if not len(self._network.roster):
+        if not any(self._network.members()):
             self._round.next_in(self._backoff.next_s())
 
     def _lost(self, node: Node, lived_s: float) -> None:
@@ -215,9 +217,9 @@ class Membership(MultiService):
             self._trim()
 
     async def _join(self) -> None:
-        if not len(self._network.roster):
+        if not any(self._network.members()):
             await self._entrance.enter()
-        if len(self._network.roster):
+        if any(self._network.members()):
             self._backoff.reset()
             await self._settle()
         elif self._entrance.known:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, cast
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -25,6 +25,7 @@ from streembit.errors import (
 from streembit.jose.envelope import Verified
 from streembit.jose.keys import Identity, ParsedKeys, PublicKey
 from streembit.link.hello import Hello
+from streembit.net.relayed import is_hub_host
 from streembit.net.tcp import LinkProtocol
 from streembit.rpc.peer import Peer, Rules
 from streembit.rpc.scrutiny import Checks
@@ -99,14 +100,27 @@ class Network:
         """Return the clock's time, which is Unix time in a process."""
         return self.clock.seconds()
 
+    def is_apart(self, host: str) -> bool:
+        """Tell whether a link to this host has no part in the network.
+
+        So it is through a hub: who has no address there serves nobody, and what it says of others
+        cannot be checked against where it stands. In a private network it is a member like any.
+        """
+        return is_hub_host(host) and not self.settings.relayed_members
+
+    def members(self) -> Iterator[Peer]:
+        """Yield the conversations with nodes that have a part in the network."""
+        return (p for p in self.roster.conversations() if not self.is_apart(p.carrier.host))
+
     def hello(self, host: str, port: int) -> Hello:
         """Return what we say of ourselves to a peer that we see at this address."""
+        apart = self.is_apart(host)
         return Hello(
             self.identity.public,
             scheme=self.settings.scheme,
             name=self.identity.name if self.settings.scheme == "composite" else "",
-            port=self.port,
-            client_only=self.client_only,
+            port=0 if apart else self.port,
+            client_only=apart or self.client_only,
             agent=f"streembit/{__version__}",
             clock_s=int(self.now_s()),
             observed=show_address(host, port),
@@ -116,6 +130,8 @@ class Network:
     def linked(self, peer: Peer) -> None:
         """Take note of an open link: a peer that may store can be asked about places near it."""
         hello = peer.hello
+        if self.is_apart(peer.carrier.host):
+            return
         if hello.client_only or not hello.port or hello.scheme == "address":
             self.nearby.remove(peer.node_id)
             return
@@ -179,6 +195,8 @@ class Network:
 
     def _dial(self, contact: Contact) -> Deferred[Peer]:
         """Open a link to a contact, which has to hold its key."""
+        if self.is_apart(contact.host):
+            return fail(PeerGone("nodes of this network are not reached through hubs"))
         try:
             expect = self.keys.get(contact.key)
         except StreembitError as error:
@@ -203,7 +221,7 @@ class Network:
             if node.failures:  # one that is not in the table
                 node.answered(now_s, peer.rtt_s)
             body = verified.claims.body
-            if isinstance(body, Nodes):
+            if isinstance(body, Nodes) and not self.is_apart(peer.carrier.host):
                 self.candidates.suggest(body.nodes, now_s, peer.carrier.host)
 
     def unheard(self, node: Node, error: StreembitError) -> None:

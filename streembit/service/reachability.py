@@ -89,6 +89,8 @@ class Reachability:
 
     def linked(self, peer: Peer) -> None:
         """Take what a peer says of us, and of the time, when its link opens."""
+        if is_hub_host(peer.carrier.host):
+            return  # it sees the hub
         hello = peer.hello
         self.seen(peer, hello.observed)
         host, now_s = peer.carrier.host, self._network.now_s()
@@ -148,9 +150,11 @@ class Reachability:
             self.seen(peer, answer.observed)
 
     def _apart(self, peers: Iterable[Peer]) -> list[Peer]:
-        """Return the first few peers, no two of one group."""
+        """Return the first few peers who see us, no two of one group."""
         chosen: dict[str, Peer] = {}
         for peer in peers:
+            if is_hub_host(peer.carrier.host):
+                continue
             group = self._network.settings.grouping.group(peer.carrier.host)
             chosen.setdefault(group or peer.key.text, peer)
         return list(chosen.values())[:ASKED_AT_ONCE]

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streembit.errors import BadSignature, KeyRefused, PeerGone, StreembitError
 from streembit.jose.keys import PublicKey
+from streembit.net.relayed import is_hub_host
 from streembit.net.tcp import LinkProtocol
 from streembit.rpc.peer import Peer, Rules
 from streembit.wire.transfer import is_file_frame
@@ -50,8 +51,9 @@ class RosterEvents(Protocol):
 class Roster:
     """Keeps one conversation a peer, whoever dialled; it is the owner of all links.
 
-    Two sides that dial each other at once get two links.  Both then keep the same one: that of the
-    dialler with the smaller key, or of two by the same dialler the newer.  The other lives on for
+    Two sides that dial each other at once get two links.  Both then keep the same one: a direct one
+    rather than one through a hub, then that of the dialler with the smaller key, and of two by the
+    same dialler the newer.  The other lives on for
     a grace time, so that requests on it are answered and a link that died unnoticed is replaced.
     """
 
@@ -198,6 +200,8 @@ class Roster:
         return self._rules.clock
 
     def _takes_over(self, new: Peer, former: Peer) -> bool:
+        if is_hub_host(new.carrier.host) != is_hub_host(former.carrier.host):
+            return is_hub_host(former.carrier.host)
         if new.initiator == former.initiator:
             return True
         return new.initiator == (self._own.point < new.key.point)

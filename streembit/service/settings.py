@@ -25,11 +25,14 @@ class NetworkSettings:
         kept_links: links opened by us that are kept; beyond it the least used are closed.
         checks_per_peer_per_s, checks_per_node_per_s: signatures of requests that are verified; a
             peer above it is read more slowly.
+        relayed_members: whether nodes that are reached through a hub have a part in the network;
+            so it is in a private one, where all of them are.
     """
 
     network: str = PUBLIC_NETWORK
     role: str = "node"
     client_only: bool = False
+    relayed_members: bool = False
     scheme: Scheme = "key"
     advertise: str = ""  # "host:port", for the scheme "address"
     request_timeout_s: float = REQUEST_TIMEOUT_S

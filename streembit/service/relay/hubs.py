@@ -1,0 +1,210 @@
+"""All hubs of a node: those where it is to be found, and those that its contacts are at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IReactorTime
+
+from streembit.errors import BadKey, PeerGone, StreembitError, WrongIdentity
+from streembit.jose.keys import ParsedKeys, PrivateKey
+from streembit.net.carrier import beat
+from streembit.net.relayed import is_hub_host, read_hub_host
+from streembit.service.relay.hub import Hub
+from streembit.service.relay.seat import Mailed
+from streembit.service.relay.session import DialHub
+from streembit.service.upkeep import Upkeep, as_deferred
+from streembit.wire.hubtext import write
+from streembit.wire.offer import Address
+
+MAX_HUBS: Final = 64  # at once; contacts name four places each, and a home has a few hubs
+IDLE_S: Final = 60.0  # then a hub that is not ours is left
+LOOK_EVERY_S: Final = 5.0
+
+
+class HubUser(Protocol):
+    """Who uses what hubs bring besides links: the people of an account."""
+
+    def hub_joined(self, hub: Hub) -> None:
+        """We are joined to a hub."""
+
+    def hub_left(self, hub: Hub) -> None:
+        """We are not joined to a hub: not any more, or not at this try."""
+
+    def mailed(self, hub: Hub, mail: Mailed) -> None:
+        """A parcel has come by a hub's mailbox; `hub.ack` it once it is kept."""
+
+    def present(self, hub: Hub, here: list[str], away: list[str]) -> None:
+        """Keys that we watch at a hub came and went."""
+
+
+class NoUser:
+    """Nobody: mail waits at the hub."""
+
+    def hub_joined(self, hub: Hub) -> None:
+        """See `HubUser`."""
+
+    def hub_left(self, hub: Hub) -> None:
+        """See `HubUser`."""
+
+    def mailed(self, hub: Hub, mail: Mailed) -> None:
+        """See `HubUser`."""
+
+    def present(self, hub: Hub, here: list[str], away: list[str]) -> None:
+        """See `HubUser`."""
+
+
+class Hubs(MultiService):
+    """Joins the hubs of a node, and opens links through them.
+
+    Args:
+        network: of which the hubs have to be.
+        own: where we are always to be found, the best first.
+        dial: connects to a hub.
+        factory: makes the protocols of links that come to us through a hub.
+        refused: told of what was refused, of a hub or its members.
+
+    Attributes:
+        user: who takes mail and presence; may be set once, before the start.
+    """
+
+    def __init__(
+        self,
+        identity: PrivateKey,
+        network: str,
+        own: Sequence[Address],
+        dial: DialHub,
+        clock: IReactorTime,
+        random: Callable[[], float],
+        factory: Callable[[], IProtocolFactory],
+        refused: Callable[[str, StreembitError], None],
+    ) -> None:
+        super().__init__()
+        self.setName("hubs")
+        self.user: HubUser = NoUser()
+        self.refused = refused
+        self._identity, self._network = identity, network
+        self._dial, self._clock, self._random, self._factory = dial, clock, random, factory
+        self._keys = ParsedKeys()
+        self._hubs: dict[str, Hub] = {}  # by label; at most MAX_HUBS
+        for address in own:
+            self._add(address, own=True)
+        look = Upkeep("hubs", clock, LOOK_EVERY_S, self._look, random)
+        look.setServiceParent(self)
+
+    def all(self) -> list[Hub]:
+        """Return the hubs that are used now, ours first."""
+        return list(self._hubs.values())
+
+    @property
+    def own(self) -> list[Hub]:
+        """Those where we are to be found, the best first."""
+        return [hub for hub in self._hubs.values() if hub.own]
+
+    def addresses(self) -> list[Address]:
+        """Return where contacts find us: at the hubs of ours that let us in, or did until now."""
+        return [hub.address for hub in self.own if hub.session.joins]
+
+    def named(self, host: str) -> str:
+        """Return what the hub is called that a host is reached through; "" for a direct one."""
+        if not is_hub_host(host):
+            return ""
+        _, label = read_hub_host(host)
+        hub = self._find(label)
+        return hub.title if hub is not None else label
+
+    def at(self, address: Address) -> Hub:
+        """Return the hub at this address, joining it if we are not joined to it already.
+
+        Raises:
+            WrongIdentity: the hub there has another key.
+            PeerGone: we are at too many hubs, or stopping.
+        """
+        hub = self._known(address)
+        key = None if hub is None else hub.session.hub
+        if address.hub and key is not None and key.hex != address.hub:
+            raise WrongIdentity(expected=address.hub, found=key.hex)
+        if hub is None:
+            if not self.running or len(self._hubs) >= MAX_HUBS:
+                raise PeerGone("no more hubs are joined")
+            hub = self._add(address, own=False)
+        hub.used_s = self._clock.seconds()
+        return hub
+
+    def connect(self, host: str, port: int, factory: IProtocolFactory) -> Deferred[IProtocol]:
+        """Open a stream to a host of `net.relayed`: a `Connect`.
+
+        Errbacks:
+            PeerGone: we are at no such hub, or cannot join it.
+        """
+        try:
+            key, label = read_hub_host(host)
+        except BadKey as error:
+            return fail(error)
+        hub = self._find(label)
+        if hub is None:
+            return fail(PeerGone("not at this hub"))
+        return hub.connect(key, factory)
+
+    # --- HubEvents
+    def hub_joined(self, hub: Hub) -> None:
+        """Pass it on."""
+        self.user.hub_joined(hub)
+
+    def hub_left(self, hub: Hub) -> None:
+        """Pass it on."""
+        self.user.hub_left(hub)
+
+    def mailed(self, hub: Hub, mail: Mailed) -> None:
+        """Pass it on."""
+        self.user.mailed(hub, mail)
+
+    def present(self, hub: Hub, here: list[str], away: list[str]) -> None:
+        """Pass it on."""
+        self.user.present(hub, here, away)
+
+    # --- how
+    def _find(self, label: str) -> Hub | None:
+        """Return the hub of a label; of none it is the first of ours."""
+        return self._hubs.get(label) if label else next(iter(self.own), None)
+
+    def _known(self, address: Address) -> Hub | None:
+        """Return a hub that we use already: of this key, or at this place."""
+        for hub in self._hubs.values():
+            key = hub.session.hub
+            if (address.hub and key is not None and key.hex == address.hub) or (
+                hub.url == write(address)
+            ):
+                return hub
+        return None
+
+    def _add(self, address: Address, *, own: bool) -> Hub:
+        hub = Hub(
+            self._identity,
+            self._network,
+            address,
+            self._dial,
+            self._clock,
+            self._random,
+            self._keys,
+            self._factory,
+            self,
+            own=own,
+        )
+        self._hubs[hub.label] = hub
+        hub.setServiceParent(self)
+        return hub
+
+    async def _look(self) -> None:
+        """Ask silent hubs for a sign of life, and leave those that are of no use."""
+        now_s = self._clock.seconds()
+        beat([hub.seat.carrier for hub in self.all() if hub.seat is not None], now_s)
+        for hub in self.all():
+            if hub.own or hub.is_used:
+                continue
+            if now_s - hub.used_s >= IDLE_S:
+                del self._hubs[hub.label]
+                await as_deferred(hub.disownServiceParent())

@@ -1,0 +1,71 @@
+"""What a node tells of its hubs: immutable rows, as the local API shows them.
+
+Keys are 66 lower-case hexadecimal digits; times are whole Unix seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from streembit.wire.hub import Permission
+from streembit.wire.offer import UserType
+
+Count = Annotated[int, Meta(ge=0)]
+HubState = Literal["off", "joining", "joined", "waiting", "refused"]
+
+
+class HubRow(Struct, frozen=True):
+    """A hub that a node uses.
+
+    `own` says that contacts find us there; others are left again when they
+    are of no use. `key` is "" until the hub has shown it, `why` the code of
+    why we are not joined, `observed` our "host:port" as the hub sees it.
+    `links` go through it now; `findings` counts what the hub, or somebody
+    behind it, did that no honest one does.
+    """
+
+    url: str
+    name: str
+    key: str
+    state: HubState
+    own: bool
+    why: str
+    observed: str
+    links: Count
+    findings: Count
+    permissions: list[Permission]
+
+
+class FoundRow(Struct, frozen=True):
+    """Somebody who wants to be found at a hub; the entry's signature was checked.
+
+    `known_as` is what we call them, "" for a stranger; `alarm` says why to
+    be careful, "" for no reason.
+    """
+
+    name: str
+    public_key: str
+    fingerprint: str
+    user_type: UserType
+    hub: str
+    expires: Count
+    note: str = ""
+    known_as: str = ""
+    alarm: str = ""
+
+
+class Search(Struct, frozen=True):
+    """What was found; `more` says that there is more than is told, by a longer name."""
+
+    found: list[FoundRow]
+    more: bool
+
+
+class Entered(Struct, frozen=True):
+    """At which hubs we are to be found by name, and until when; `failed` tells why not, by hub."""
+
+    hubs: list[str]
+    expires: Count
+    failed: dict[str, str]
