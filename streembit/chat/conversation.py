@@ -32,36 +32,22 @@ newer than the newest we remember.
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Final
 
 from msgspec.structs import replace
 
 from streembit.chat.agreement import Contact
 from streembit.chat.events import BegunAnew, Event, Outgoing
-from streembit.chat.flight import BATCH
 from streembit.chat.hearing import Hearing
 from streembit.chat.history import Entry
-from streembit.chat.left import LIFE_S, MAX_LEFT
 from streembit.chat.parts import Chance, Parts
 from streembit.chat.rows import Change, Shelf
+from streembit.chat.speaking import Speaking
 from streembit.chat.taking import Taking
-from streembit.errors import (
-    BadParcel,
-    ContactFloods,
-    ParcelRefused,
-    ParcelRepeated,
-    ParcelTooFarAhead,
-    PieceOutOfPlace,
-    PrekeyGone,
-    TooLarge,
-    UnknownContent,
-    UnknownSession,
-)
+from streembit.errors import ContactFloods, ParcelRefused, TooLarge
 from streembit.jose.keys import Identity
 from streembit.wire.content import (
     MAX_SPOKEN_BYTES,
-    Content,
     Goodbye,
     Presence,
     Spoken,
@@ -73,14 +59,6 @@ IN_THE_NETWORK: Final = "in-the-network"
 NO_PREKEYS: Final = "no-prekeys"
 EXPIRED: Final = "expired"
 REMOVED: Final = "removed"
-
-# Codes of a receiver who cannot open what we say: a new session helps.
-_LOST: Final = frozenset(
-    kind.code for kind in (UnknownSession, PrekeyGone, ParcelTooFarAhead, BadParcel)
-)
-
-# Codes of one who opened it: another session helps nothing, and its receipt says what it has.
-_OPENED: Final = frozenset(kind.code for kind in (ParcelRepeated, UnknownContent, PieceOutOfPlace))
 
 
 class Conversation:
@@ -99,6 +77,7 @@ class Conversation:
         """
         self._parts = Parts(own, contact, shelf, chance, name)
         self._hearing = Hearing(self._parts)
+        self._speaking = Speaking(self._parts, self._hearing)
         self._voice, self._notices = self._parts.voice, self._parts.notices
         self._history, self._flight = self._parts.history, self._parts.flight
         self._outbox, self._inbox = self._parts.outbox, self._parts.inbox
@@ -174,40 +153,18 @@ class Conversation:
 
     def due(self, now_s: float) -> list[Outgoing]:
         """Return the parcels to hand over now, at most BATCH and the notices; call it again."""
-        if not self._flight.free(now_s) or not self._voice.can_speak:
-            return []
-        self._tell_why_anew(now_s)
-        out = [self._seal(notice, 0, now_s) for notice in self._notices.take()]
-        for number, message in self._flight.ready(now_s):
-            out.append(self._seal(self._outbox.piece(number, message), number, now_s))
-            self._flight.sent(number, now_s)
-        return out
+        return self._speaking.due(now_s)
 
     def handed(self, outgoing: Outgoing) -> list[Event]:
         """Note that a parcel was taken and kept by the contact, or lies in the network."""
-        if outgoing.place:
-            number = self._outbox.ending(outgoing.piece)
-            return self._parts.moved([number], "sent") if number is not None else []
-        if outgoing.piece:
-            return self._hearing.arrived(outgoing.stream, outgoing.piece)
-        self.left.take_back(self.left.notices())
-        return []
+        return self._speaking.handed(outgoing)
 
     def refused(self, outgoing: Outgoing, code: str, now_s: float) -> None:
         """Note that a parcel was not taken, and by which code.
 
         If the contact cannot open it, all goes out in a new session.
         """
-        if code in _OPENED:
-            return
-        if not outgoing.piece:
-            self._notices.owes_receipt = True
-        if code in _LOST and not self._voice.forget(outgoing.session):
-            return
-        if code == PrekeyGone.code:
-            self._voice.forget_bundle()
-        self._parts.because(code)
-        self._flight.refused(now_s, at_once=code in _LOST)
+        self._speaking.refused(outgoing, code, now_s)
 
     # --- what the contact says
 
@@ -251,19 +208,7 @@ class Conversation:
 
         There are some only while no way is live, and only of the last 72 hours.
         """
-        if self._flight.open or not self._voice.can_speak:
-            return []
-        self.left.take_back(self.left.of_others(self._voice.sessions.names))
-        self._tell_why_anew(now_s)
-        out = self._leave_notice(now_s)
-        lying = self.left.pieces()
-        for number, message in islice(self._outbox.window(MAX_LEFT), MAX_LEFT):
-            if len(out) >= BATCH or not self.left.room():
-                break
-            young = message is None or now_s - message.written_s < LIFE_S
-            if young and number not in lying:
-                out.append(self._leave(self._outbox.piece(number, message), number, now_s))
-        return out
+        return self._speaking.deposit(now_s)
 
     # --- keys
 
@@ -363,29 +308,6 @@ class Conversation:
     def page(self, before: int | None, limit: int) -> list[Entry]:
         """Return up to `limit` committed messages below a number (None: all), newest first."""
         return [self._explained(entry) for entry in self._history.page(before, limit)]
-
-    def _tell_why_anew(self, now_s: float) -> None:
-        """Say what the contact must know, if the next parcel begins a session for its sake."""
-        if self._voice.begins(now_s):
-            self._hearing.tell_prekeys(now_s)
-            self._notices.owes_receipt = True
-
-    def _seal(self, content: Content, piece: int, now_s: float) -> Outgoing:
-        sealed = self._voice.seal(content, now_s)
-        return Outgoing(sealed.parcel, sealed.session, piece, 0, self._outbox.stream)
-
-    def _leave(self, content: Content, piece: int, now_s: float) -> Outgoing:
-        sealed = self._voice.seal(content, now_s)
-        place = self.left.leave(sealed.parcel, sealed.session, piece, now_s)
-        return Outgoing(sealed.parcel, sealed.session, piece, place, self._outbox.stream)
-
-    def _leave_notice(self, now_s: float) -> list[Outgoing]:
-        """Leave a receipt in place of older ones, or our prekeys."""
-        notice = self._notices.take_lasting() if self.left.room() else None
-        if notice is None:
-            return []
-        self.left.take_back(self.left.notices())
-        return [self._leave(notice, 0, now_s)]
 
     def _explained(self, entry: Entry) -> Entry:
         if entry.number not in self._outbox:
