@@ -47,6 +47,8 @@ _PUT: Final = "INSERT INTO rows VALUES (?,?,?) ON CONFLICT DO UPDATE SET sealed=
 _DELETE: Final = "DELETE FROM rows WHERE room=? AND key=?"
 _GET: Final = "SELECT key, sealed FROM rows WHERE room=? AND key=?"
 _ALL: Final = "SELECT key, sealed FROM rows WHERE room=? ORDER BY key"
+_ROOMS: Final = "SELECT DISTINCT room FROM rows"
+_NAMED: Final = "SELECT key, sealed FROM rows WHERE room=? AND key>? ORDER BY key LIMIT ?"
 # SQLite sorts every number before every blob, b"" being the first of these.
 _PAGE: Final = "SELECT key, sealed FROM rows WHERE room=? AND key<? ORDER BY key DESC LIMIT ?"
 _ALL_NUMBERS: Final = b""
@@ -55,6 +57,8 @@ _HEAD_ROOM: Final = ""  # no other room has this name
 _HEAD_KEY: Final = b"head"
 _TALLY_ROOM: Final = "tally"
 _ERASED_BYTES: Final = 1 << 20  # written at once when a file is overwritten
+CHECK_PAGE: Final = 64  # rows in memory at a time: one has up to a megabyte
+MAX_CHECKED: Final = 50_000  # numbered rows, the newest of each room: a third of a second
 
 
 class Kept(NamedTuple):
@@ -150,6 +154,37 @@ class Chest:
         """
         self._tally.create(Count(self._name, self._head.commits))
         self._commit(changes, replace(self._head, inode=self._inode(), restored=False))
+
+    def check(self) -> None:
+        """Read the rows that a start needs; raise ChestDamaged if one does not open.
+
+        These are all that have a name, and of those with numbers the newest
+        ones, up to MAX_CHECKED in all.
+        """
+        left = MAX_CHECKED
+        for (room,) in self._sql(_ROOMS):
+            self._check_named(room)
+            left -= self._check_numbered(room, left)
+
+    def _check_named(self, room: bytes) -> None:
+        found: list[Row] = [(_ALL_NUMBERS, b"")]
+        while found:
+            found = self._sql(_NAMED, (room, found[-1][0], CHECK_PAGE))
+            self._open_all(room, found)
+
+    def _check_numbered(self, room: bytes, limit: int) -> int:
+        """Return how many there were, of at most `limit`."""
+        count, before = 0, _ALL_NUMBERS
+        while found := self._sql(_PAGE, (room, before, min(CHECK_PAGE, limit - count))):
+            self._open_all(room, found)
+            count, before = count + len(found), found[-1][0]
+        return count
+
+    def _open_all(self, room: bytes, found: Iterable[Row]) -> list[tuple[Key, bytes]]:
+        opened = self._at_rest.open_
+        return self._whole(
+            lambda: [(key, opened(Place(room, key), sealed)) for key, sealed in found]
+        )
 
     # --- locks -------------------------------------------------------------------------------
 
@@ -276,11 +311,7 @@ class Chest:
         return self._at_rest.place(room, key)
 
     def _read(self, room: str, sql: str, values: Row) -> list[tuple[Key, bytes]]:
-        there, found = self._at_rest.room(room), self._sql(sql, values)
-        opened = self._at_rest.open_
-        return self._whole(
-            lambda: [(key, opened(Place(there, key), sealed)) for key, sealed in found]
-        )
+        return self._open_all(self._at_rest.room(room), self._sql(sql, values))
 
     def _in_transaction(self, statements: list[tuple[str, Row]]) -> None:
         try:

@@ -158,6 +158,7 @@ class Grower:
         """Return what gives the node people; their chest is opened now, and refused if damaged."""
         chest = Chest(place.chest_path, identity.at_rest_key())
         held.callback(chest.close)
+        chest.check()
         pool = ThreadPool(0, DISK_THREADS, "disk")
         pool.start()
         held.callback(pool.stop)

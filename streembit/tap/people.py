@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorCore, IReactorTime
 from twisted.logger import Logger
 
 from streembit.errors import StreembitError
+from streembit.tap.stopped import fail
 
 if TYPE_CHECKING:
     from streembit.service.people.desk import PeopleDesk
@@ -63,4 +64,4 @@ class LatePeople(Service):
             self.desk()
         except StreembitError as error:
             _log.critical("the people cannot be there: {error}", error=str(error))
-            self._reactor.stop()
+            fail(self._reactor)

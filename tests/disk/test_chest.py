@@ -13,7 +13,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streembit.disk.chest import Chest, Kept, wipe
+from streembit.disk.chest import CHECK_PAGE, Chest, Kept, wipe
 from streembit.disk.files import SYSTEM
 from streembit.errors import (
     ChestDamaged,
@@ -376,6 +376,27 @@ class ChestTest(MemoryChestTest):
         self.assertRaises(ChestDamaged, chest.get, "a", 1)
         self.assertRaises(ChestDamaged, chest.all, "a")
         self.assertRaises(ChestDamaged, chest.page, "a", None, 99)
+
+    def test_S2_a_look_through_finds_every_altered_row(self) -> None:
+        """Of any room, by name or number; a sound chest passes."""
+        chest = self.at(self.path)
+        names = [Kept("book", b"%d" % n, b"somebody") for n in range(CHECK_PAGE + 3)]
+        numbers = [Kept("history", n, b"said") for n in range(CHECK_PAGE + 3)]
+        chest.commit([*names, *numbers])
+        chest.check()
+        chest.close()
+        for number in (*range(1, 2 * CHECK_PAGE, 37), 2 * len(names)):
+            with closing(sqlite3.connect(self.path)) as db, db:
+                where = "WHERE rowid=(SELECT rowid FROM rows ORDER BY rowid LIMIT 1 OFFSET ?)"
+                (sound,) = db.execute(f"SELECT sealed FROM rows {where}", (number,)).fetchone()
+                altered = bytes([sound[0] ^ 1]) + sound[1:]
+                db.execute(f"UPDATE rows SET sealed=? {where}", (altered, number))
+            chest = self.at(self.path)
+            self.assertRaises(ChestDamaged, chest.check)
+            chest.close()
+            with closing(sqlite3.connect(self.path)) as db, db:
+                db.execute(f"UPDATE rows SET sealed=? {where}", (sound, number))
+        self.at(self.path).check()
 
     # --- trouble -----------------------------------------------------------------------------
 

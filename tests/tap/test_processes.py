@@ -7,12 +7,17 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 from twisted.web.client import Agent, readBody
 
+from streembit.contacts.book import Book, contact
+from streembit.disk.chest import Chest
 from streembit.disk.home import Home
+from streembit.jose.keys import Identity
 from tests.tap.twistd import TWISTD, Process, TwistdCase, reactor
 
 LOOPBACK = "tcp:0:interface=127.0.0.1"
@@ -132,6 +137,36 @@ class RefusalTests(NodeCase):
         self.assertIn(str(key), line)
         self.assertIn("restore", line)
         self.assertEqual(key.read_bytes(), broken)
+
+    async def test_S2_a_chest_with_an_altered_row(self) -> None:
+        """The start is refused before anybody is told that the node is ready."""
+        home = self.with_contact()
+        with closing(sqlite3.connect(home / "chest.sqlite")) as db, db:
+            db.execute("UPDATE rows SET sealed=zeroblob(length(sealed)) WHERE length(sealed)>200")
+        line = await self.refused(self.node(home))
+        self.assertIn("(chest-damaged)", line)
+        self.assertIn("put a copy of chest.sqlite in its place", line)
+        self.assertEqual(self.manager.words, [])
+
+    async def test_S2_a_chest_with_a_row_that_makes_no_sense(self) -> None:
+        """Such a one is found when the people come: the process ends, and says that it failed."""
+        home = self.with_contact(b"no entry")
+        process = self.node(home)
+        self.assertEqual(await process.ended, 1, process.out + process.err)
+        self.assertIn(b"the people cannot be there", process.out)
+
+    def with_contact(self, row: bytes | None = None) -> Path:
+        """Return a home whose account has somebody in its book, as this row."""
+        home = self.account(None)
+        opened = Home.open(home)
+        identity = opened.accounts.load("alice", None)
+        known = Identity.from_seed(bytes(32)).public
+        book = Book()
+        book.add(contact(known, "Bob", 1_800_000_000))
+        chest = Chest(opened.settle("alice").chest_path, identity.at_rest_key())
+        chest.commit([("contacts", known.point, row)] if row else book.changes())
+        chest.close()
+        return home
 
     async def test_S2_a_key_file_that_is_gone(self) -> None:
         """A home that was in use does not become somebody else's, whatever the options allow."""
