@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IProtocolFactory, IReactorTime
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IReactorTime
 
 from streembit.dht.shelf import Shelf
 from streembit.dht.store import Store, StoreLimits
@@ -23,6 +23,7 @@ from streembit.net.events import LIMITS as LINK_LIMITS
 from streembit.net.events import LinkEvents, LinkLimits, LinkWatch, Traffic
 from streembit.net.gate import Gate, GateLimits
 from streembit.net.listen import LinkFactory
+from streembit.net.relayed import is_hub_host
 from streembit.net.tcp import LinkProtocol
 from streembit.net.upnp import Mapped
 from streembit.rpc.peer import Peer
@@ -41,12 +42,15 @@ from streembit.service.metrics import Metrics
 from streembit.service.network import Network
 from streembit.service.probes import PROBE_TIMEOUT_S, Probes, Silent
 from streembit.service.publishing import OwnRecords, Publishing
+from streembit.service.relay.hubs import Hubs
+from streembit.service.relay.session import over
 from streembit.service.reachability import Reachability
 from streembit.service.replication import Replication
 from streembit.service.settings import NetworkSettings
 from streembit.service.storeclock import StoreClock
 from streembit.service.upkeep import Upkeep, Work, as_deferred
 from streembit.wire.message import Answer, Rpc
+from streembit.wire.offer import Address as HubAddress
 
 HAND_OVER_EVERY_S: Final = 10.0  # newcomers of that time are served in one pass over the store
 EXPIRE_EVERY_S: Final = 60.0
@@ -64,6 +68,8 @@ class Node(MultiService):
         own: where our own records and their numbers lie.
         connect: opens streams: `net.dial.over_tcp`, or a `testing.MemoryHost`'s.
         seeds, remembered: where to begin; see `Membership`.
+        hubs: where others find us besides, the best first.
+        trust: whose certificates of hubs are believed; by default the system's.
         random: chance; nothing secret is drawn from it.
     """
 
@@ -79,6 +85,8 @@ class Node(MultiService):
         *,
         seeds: Sequence[Address] = (),
         remembered: Sequence[Address] = (),
+        hubs: Sequence[HubAddress] = (),
+        trust: Any = None,
         metrics: Metrics | None = None,
         gate_limits: GateLimits = GATE_LIMITS,
         link_limits: LinkLimits = LINK_LIMITS,
@@ -102,7 +110,18 @@ class Node(MultiService):
         self.port = 0  # where we listen; a router may lead to it from another one
         self.mapping: Mapping | None = None
         self.seeds = tuple(seeds)
-        dialler = Dialer(connect, self._outgoing, clock, self.gate)
+        self.hubs = Hubs(
+            identity.signing,
+            settings.network,
+            hubs,
+            over(connect, clock, self.traffic, trust),
+            clock,
+            random.random,
+            lambda: self.factory,
+            self.refused,
+        )
+        self._direct = connect
+        dialler = Dialer(self._connect, self._outgoing, clock, self.gate)
         self.prober = Dialer(connect, self._probing, clock, self.gate, PROBE_TIMEOUT_S)
         self.probes = Probes(self.prober, clock, settings.grouping)
         self.company: Company = Nobody()
@@ -145,6 +164,7 @@ class Node(MultiService):
             self._incoming, self.gate, clock, self.refused, self._is_member
         )
         self.membership.setServiceParent(self)
+        self.hubs.setServiceParent(self)
         self._chance = random.random
         self._jobs = self._upkeep(random.random)
         for job in self._jobs.values():
@@ -213,6 +233,11 @@ class Node(MultiService):
         self.membership.renew()
 
     # --- links
+    def _connect(self, host: str, port: int, factory: IProtocolFactory) -> Deferred[IProtocol]:
+        """Open a stream, through a hub to those whose host says so."""
+        connect = self.hubs.connect if is_hub_host(host) else self._direct
+        return connect(host, port, factory)
+
     def _incoming(self, watch: LinkWatch) -> LinkProtocol:
         return self._link(False, None, watch)
 

@@ -21,7 +21,6 @@ from streembit.jose.keys import ParsedKeys, PrivateKey, PublicKey
 from streembit.net.carrier import Carrier, CarrierEvents
 from streembit.net.dial import Connect
 from streembit.net.events import Traffic
-from streembit.net.hubdial import Unnamed, dial_hub, named
 from streembit.service.relay.rows import HubState
 from streembit.service.relay.seat import Seat, SeatEvents
 from streembit.wire.hubtext import LOOPBACK
@@ -49,6 +48,8 @@ def over(
     """
 
     def dial(address: Address, events: CarrierEvents) -> Deferred[Carrier]:
+        from streembit.net.hubdial import Unnamed, dial_hub, named  # a node without hubs needs none
+
         host, port = address.host, address.port
         if address.transport != "ws":
             tls = Unnamed(host) if address.hub else named(host, trust)
