@@ -341,6 +341,7 @@ def _prove(
 
 
 def _check_sizes(nonce: bytes, binding: bytes | None) -> None:
-    """Raise ValueError unless chance and binding have the sizes that they must have."""
-    if len(nonce) != NONCE_BYTES or len(binding or bytes(BINDING_BYTES)) != BINDING_BYTES:
+    """Raise ValueError for chance or a binding of another size than it must have."""
+    bound_bytes = BINDING_BYTES if binding is None else len(binding)
+    if len(nonce) != NONCE_BYTES or bound_bytes != BINDING_BYTES:
         raise ValueError("32 bytes of chance, and 32 of the TLS exporter or none")

@@ -12,7 +12,6 @@ from typing import Final
 
 from streembit.errors import (
     BadEntry,
-    BadKey,
     BadName,
     EntryExpired,
     WrongIssuer,

@@ -1,0 +1,1 @@
+"""A hub's rules: admission, sessions, streams, lists."""
