@@ -39,6 +39,7 @@ def check_import() -> None:
     where = Path(streembit.__file__).resolve()
     assert Path(sys.prefix).resolve() in where.parents, f"not the installed package: {where}"
     assert (where.parent / "py.typed").is_file()
+    assert (where.parent / "hub" / "allowlist.schema.json").is_file()
 
 
 def check_plugins() -> None:

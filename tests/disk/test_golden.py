@@ -17,13 +17,15 @@ from streembit.contacts.book import Book
 from streembit.contacts.invitations import Invitations
 from streembit.contacts.requests import Requests
 from streembit.dht.record import read
-from streembit.disk import config
+from streembit.disk import allowlist, config
 from streembit.disk.chest import Chest
 from streembit.disk.home import Home
+from streembit.disk.mailbox import Mailbox
 from streembit.disk.peers import PeersFile
 from streembit.disk.published import PublishedRecords, Slot
 from streembit.disk.records import SqliteShelf
 from streembit.errors import WrongPasscode
+from streembit.hub.mail import Mail
 from streembit.jose import words
 from streembit.jose.keys import Identity, ParsedKeys, PublicKey
 from streembit.service.people.lane import at_once
@@ -230,3 +232,44 @@ class GoldenPeopleTest(SynchronousTestCase):
                 kept = facts["transfers"][each.own.name]
                 paused = [[n, "paused" if s == "running" else s, why] for n, s, why in kept]
                 self.assertEqual((found, said), (paused, []))
+
+
+class GoldenHubTest(SynchronousTestCase):
+    """What a hub keeps: mail, the directory, the allowlist."""
+
+    def each(self) -> Iterator[Path]:
+        """Yield what the hub of each release kept, in a copy."""
+        releases = [name for name in RELEASES if (GOLDEN / name / "hub").exists()]
+        self.assertIn("0.1.0", releases)
+        for release in releases:
+            copy = a_folder(self) / "hub"
+            shutil.copytree(GOLDEN / release / "hub", copy)
+            for path in copy.iterdir():
+                path.chmod(0o600)
+            yield copy
+
+    def test_S6_mailboxes(self) -> None:
+        """Mail waits in its order, byte for byte; the entry is found; both can go on."""
+        for folder in self.each():
+            facts = json.loads((folder / "facts.json").read_text())
+            box = Mailbox(folder / "mailbox.sqlite")
+            self.addCleanup(box.close)
+            waiting = [each.token.hex() for each in box.waiting(facts["to"], "", 100)]
+            self.assertEqual((waiting, box.trouble), (facts["waiting"], ""))
+            entry = facts["entry"]
+            self.assertEqual(box.search(entry["name"][:2], facts["now"], 9), [entry["token"]])
+            sender = entry["key"]
+            self.assertTrue(box.keep(Mail(facts["to"], sender, "n" * 22, b"new", facts["now"])))
+            box.commit()
+            self.assertEqual(box.count(facts["to"]), len(waiting) + 1)
+
+    def test_S6_allowlists(self) -> None:
+        """Each member may what it might."""
+        for folder in self.each():
+            found = allowlist.load(folder / "allowlist.json")
+            grants = {each.grant.account: each.grant for each in found.members.values()}
+            self.assertEqual(found.network, "private.golden")
+            self.assertEqual(grants["anna"].permissions, {"relay", "mailbox", "admin"})
+            self.assertEqual(
+                (grants["otto"].user_type, grants["otto"].expires_s), ("device", 1_800_000_000)
+            )
