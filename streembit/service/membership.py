@@ -30,7 +30,7 @@ from streembit.service.errands import Errands
 from streembit.service.finder import Finder
 from streembit.service.network import Network
 from streembit.service.roster import Superseded
-from streembit.service.upkeep import Upkeep
+from streembit.service.upkeep import Upkeep, Work
 from streembit.wire.message import Ping
 
 RENEW_IN_S: Final = 1.0  # links that are closed in order are gone by then
@@ -81,34 +81,25 @@ class Membership(MultiService):
         self._keeps = keeps
         self._backoff = Backoff(random.random)
         settings = network.settings
-        chance = random.random
-        self._round = Upkeep(
-            "membership",
-            network.clock,
-            settings.membership_every_s,
-            self._keep,
-            chance,
-            jitter_s=settings.membership_every_s / 5,
-            first_s=0.0,
-        )
-        self._pulse = Upkeep(
-            "signs of life",
-            network.clock,
-            settings.keepalive_s / 4,
-            self._check_life,
-            chance,
-            jitter_s=settings.keepalive_s / 20,
-        )
-        self._visits = Upkeep(
-            "seeds",
-            network.clock,
-            settings.refresh_every_s,
-            self._entrance.visit,
-            chance,
-            jitter_s=settings.refresh_every_s / 10,
-        )
+        self._round = self._each(settings.membership_every_s, 5, "membership", self._keep, 0.0)
+        self._pulse = self._each(settings.keepalive_s / 4, 5, "signs of life", self._check_life)
+        self._visits = self._each(settings.refresh_every_s, 10, "seeds", self._entrance.visit)
         for upkeep in (self._round, self._pulse, self._visits):
             upkeep.setServiceParent(self)
+
+    def _each(
+        self, every_s: float, part: int, name: str, work: Work, first_s: float | None = None
+    ) -> Upkeep:
+        """Return work that is done every so often, give or take such a part of the time."""
+        return Upkeep(
+            name,
+            self._network.clock,
+            every_s,
+            work,
+            self._random.random,
+            jitter_s=every_s / part,
+            first_s=first_s,
+        )
 
     # --- links that come and go
     def linked(self, peer: Peer, link: LinkProtocol) -> None:

@@ -77,9 +77,8 @@ class DeadSeedsTests(SynchronousTestCase):
         crowd = [self.alone(f"10.0.{number}.1") for number in range(12)]
         self.town.run(3600)
         last = sorted(dials.rounds_s()[-1] for dials in crowd)
-        gaps = [later - earlier for earlier, later in pairwise(last)]
         self.assertGreater(last[-1] - last[0], 60)
-        self.assertGreater(min(gaps), 0.01)
+        self.assertGreater(len({int(tried_s) for tried_s in last}), len(crowd) // 2)
 
     def test_D8_when_a_seed_is_back_it_is_found(self) -> None:
         """After minutes of refusals the next try succeeds, and the waits are short again."""
