@@ -13,6 +13,9 @@ from streembit.wire.hub import MAX_FRAME_MEMBER, MAX_FRAME_STRANGER, SUBPROTOCOL
 
 SILENCE_S: Final = 30.0  # after which a sign of life is asked for
 DEAD_S: Final = 60.0  # and after which the connection is given up
+CLOSE_NORMAL: Final = 1000  # RFC 6455, section 7.4.1, as the next two
+CLOSE_AWAY: Final = 1001
+CLOSE_POLICY: Final = 1008
 CONTROLS: Final = Rate(per_s=10.0, burst=64.0)
 
 
@@ -126,8 +129,11 @@ class Carrier(Protocol):
         What it raises ends the connection, as with a frame. None for nothing.
         """
 
-    def close(self, reason: StreembitError | None = None) -> None:
-        """End in order, once what is queued has left, or after `close_s`; deliver no more."""
+    def close(self, reason: StreembitError | None = None, code: int = CLOSE_NORMAL) -> None:
+        """End in order, once what is queued has left, or after `close_s`; deliver no more.
+
+        `code` tells the peer why.
+        """
 
     def abort(self, reason: StreembitError | None = None) -> None:
         """End at once; what is queued is thrown away."""

@@ -29,7 +29,7 @@ from streembit.errors import (
 )
 from streembit.net.backlog import Backlog
 from streembit.net.budget import TokenBucket
-from streembit.net.carrier import LIMITS, CarrierEvents, CarrierLimits
+from streembit.net.carrier import CLOSE_NORMAL, LIMITS, CarrierEvents, CarrierLimits
 from streembit.net.deadline import Deadline
 from streembit.net.events import CallbackFailed, Traffic
 from streembit.net.outlet import outlet
@@ -38,9 +38,6 @@ from streembit.net.tuning import tell, tune
 
 EXPORTER_LABEL: Final = b"EXPORTER-Channel-Binding"  # RFC 9266
 EXPORTER_BYTES: Final = 32
-CLOSE_NORMAL: Final = 1000  # RFC 6455, section 7.4.1, as the next two
-CLOSE_AWAY: Final = 1001
-CLOSE_POLICY: Final = 1008
 
 _OPEN: Final = WebSocketProtocol.STATE_OPEN
 _CLOSING: Final = WebSocketProtocol.STATE_CLOSING
@@ -193,7 +190,7 @@ class WebSocketCarrier(Settings, WebSocketAdapterProtocol, WebSocketProtocol):  
         self._free = call
 
     def close(self, reason: StreembitError | None = None, code: int = CLOSE_NORMAL) -> None:
-        """See `Carrier`; `code` is told to the peer."""
+        """See `Carrier`."""
         was_open = self.can_send
         if not self._stop(reason or PeerGone("closed by us")):
             return

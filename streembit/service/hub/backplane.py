@@ -81,6 +81,9 @@ class Presence(Protocol):
         """Let these and nobody else know when this member is here; `changed` follows.
 
         It is forgotten when the key is released.
+
+        Errbacks:
+            PresenceFull: there are too many lists; what was shown before stays.
         """
 
     def visible(self, watcher: str, keys: Sequence[str]) -> Deferred[list[str]]:

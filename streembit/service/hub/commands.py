@@ -1,0 +1,145 @@
+"""What members ask of a hub itself: each command, and its one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, assert_never
+
+from twisted.internet.defer import Deferred
+
+from streembit.errors import BadMessage, NotReady
+from streembit.hub import directory
+from streembit.service.hub.backplane import Backplane
+from streembit.service.hub.session import Session
+from streembit.service.hub.settings import HubSettings
+from streembit.service.hub.watchers import Watchers
+from streembit.service.network import show_address
+from streembit.wire.hub import (
+    MAX_FOUND,
+    Ack,
+    Command,
+    DialBack,
+    Dialled,
+    Done,
+    Entries,
+    Found,
+    Get,
+    Join,
+    Observe,
+    Placed,
+    Publish,
+    Put,
+    Reply,
+    Search,
+    Seen,
+    Show,
+    Watch,
+    Withdraw,
+)
+from streembit.wire.message import ItemKind
+
+
+class Table(Protocol):
+    """The distributed table, as far as members use it through a hub."""
+
+    def put(self, item: str, kind: ItemKind) -> Deferred[int]:
+        """Fire with how many nodes keep what was verified and put.
+
+        Errbacks:
+            RemoteError: it is no record or blob that may be stored.
+            NotReady: the hub has nobody to give it to.
+        """
+
+    def get(self, place: str) -> Deferred[Found]:
+        """Fire with what lies at a place.
+
+        Errbacks:
+            NotThere: nothing does, as far as was found.
+            BadToken: it is no place.
+        """
+
+
+class Prober(Protocol):
+    """Connects to members that want to know whether they can be reached."""
+
+    def dial_back(self, session: Session, port: int) -> Deferred[Dialled]:
+        """Fire with whether the member is there, at its own address and this port."""
+
+
+class Commands:
+    """Serves commands whose signature was checked and that are permitted.
+
+    Args:
+        table: None where this hub is part of none.
+        prober: None where it connects to nobody.
+    """
+
+    def __init__(
+        self,
+        settings: HubSettings,
+        backplane: Backplane,
+        watchers: Watchers,
+        table: Table | None,
+        prober: Prober | None,
+        now_s: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._backplane = backplane
+        self._watchers = watchers
+        self.table = table
+        self.prober = prober
+        self._now_s = now_s
+
+    def answer(self, session: Session, body: Command) -> Reply | Deferred[Any]:
+        """Return the answer to a command, or a Deferred that fires with a Reply.
+
+        Raises:
+            StreembitError: it is refused; nothing has changed. The
+                Deferred errbacks likewise.
+        """
+        match body:
+            case Observe():
+                return Seen(show_address(session.carrier.host, session.carrier.port))
+            case Show(keys=keys):
+                return self._backplane.show(session.key, keys).addCallback(_done)
+            case Watch(keys=keys):
+                self._watchers.watch(session.key, keys)
+                return Done()
+            case Publish() | Withdraw() | Search():
+                return self._directory(session, body)
+            case Put(item=item, kind=kind):
+                return self._own_table().put(item, kind).addCallback(Placed)
+            case Get(place=place):
+                return self._own_table().get(place)
+            case DialBack(port=port):
+                if self.prober is None:
+                    raise NotReady("this hub connects to nobody")
+                return self.prober.dial_back(session, port)
+            case Join() | Ack():
+                raise BadMessage("not a command that is due here")
+            case other:
+                assert_never(other)
+
+    def _directory(self, session: Session, body: Publish | Withdraw | Search) -> Deferred[Reply]:
+        now_s, back = self._now_s(), self._backplane
+        match body:
+            case Publish(entry=entry):
+                network = self._settings.network
+                listing = directory.publish(entry, session.served.member, network, now_s)
+                return back.publish(listing).addCallback(_done)
+            case Withdraw():
+                return back.withdraw(session.key).addCallback(_done)
+            case Search(name=name):
+                found = back.search(directory.prefix(name), int(now_s), MAX_FOUND + 1)
+                return found.addCallback(
+                    lambda tokens: Entries(tokens[:MAX_FOUND], len(tokens) > MAX_FOUND)
+                )
+
+    def _own_table(self) -> Table:
+        if self.table is None:
+            raise NotReady("this hub is part of no table")
+        return self.table
+
+
+def _done(_result: object) -> Done:
+    return Done()

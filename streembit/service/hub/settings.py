@@ -1,0 +1,51 @@
+"""What a hub is set to, and the limits that it keeps to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from streembit.net.budget import Rate
+from streembit.wire.hub import Quota
+
+MAX_BUSY: Final = 64  # commands and mails of one session that wait for disk or network
+BAD_SIGNATURES: Final = 3  # the third of a session ends it
+CROWDED_BYTES: Final = 256 * 1024  # that wait for a member: a stream's window; a fourth of all
+
+# A core verifies some 10,000 signatures a second. A member that sends a file sends some 40
+# envelopes for each MiB.
+MEMBER_FRAMES: Final = Rate(per_s=2000.0, burst=4000.0)
+ALL_FRAMES: Final = Rate(per_s=20_000.0, burst=20_000.0)
+# Whoever connects costs three signatures and a check; half a core's worth of it for all.
+STRANGER_JOINS: Final = Rate(per_s=10.0, burst=20.0)
+ALL_JOINS: Final = Rate(per_s=1000.0, burst=1000.0)
+BOX: Final = Quota(messages=128, bytes=8 * 1024 * 1024, days=14)
+
+
+@dataclass(frozen=True, slots=True)
+class HubSettings:
+    """Immutable settings of one hub.
+
+    Attributes:
+        network: the network's id, which every frame names.
+        name: the hub's, for people to read.
+        private: whether only the members of a list are let in.
+        quota: what a mailbox holds, as members are told.
+        member_frames, all_frames: frames whose signatures are checked,
+            of one member and of all; who is above it is read more slowly.
+        address_joins, all_joins: the same for those who join.
+        slow_s: how long senders wait for a recipient that does not read
+            before it is dropped.
+        origins: pages whose scripts may connect.
+    """
+
+    network: str
+    name: str = ""
+    private: bool = False
+    quota: Quota = BOX
+    member_frames: Rate = MEMBER_FRAMES
+    all_frames: Rate = ALL_FRAMES
+    address_joins: Rate = STRANGER_JOINS
+    all_joins: Rate = ALL_JOINS
+    slow_s: float = 10.0
+    origins: frozenset[str] = field(default_factory=frozenset)
