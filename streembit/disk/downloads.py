@@ -119,11 +119,14 @@ class Download:
             self._calls.ftruncate(self._part(file), size_bytes)
 
     def finish(self, file: int) -> None:
-        """Put a whole part on the medium, and under its path; an empty file is made."""
+        """Put a whole part on the medium, and under its path; an empty file, or folder, is made."""
+        *folders, name = self._paths[file]
         with blamed_on_disk(self._path):
+            if not name:
+                self._place_of(tuple(folders))
+                return
             self._calls.fsync(self._part(file))
             self._let_go(file)
-            *folders, name = self._paths[file]
             self._open().rename(f"{file}{_PART}", self._place_of(tuple(folders)), name)
 
     def complete(self) -> list[str]:
@@ -186,8 +189,9 @@ class Download:
         for folders, files in places.items():
             with home.reach([_TREE, *folders]) as folder:
                 for file in files:
-                    status = folder.status(self._paths[file][-1])
-                    if status is not None and status.st_size == entries[file].size_bytes:
+                    name = self._paths[file][-1]
+                    status = folder.status(name) if name else None
+                    if not name or (status and status.st_size == entries[file].size_bytes):
                         found.add(file)
         return frozenset(found)
 

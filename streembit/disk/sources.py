@@ -28,7 +28,10 @@ _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Source(Struct, frozen=True, array_like=True):
-    """A file of ours as it was when it was offered; `path` is as the system has it."""
+    """A file of ours as it was when it was offered; `path` is as the system has it.
+
+    A folder has no bytes, and is never read.
+    """
 
     path: bytes
     device: int
@@ -46,7 +49,8 @@ class Source(Struct, frozen=True, array_like=True):
 class Found:
     """What lies below some paths.
 
-    `names` are the parts of each file's path for the receiver; `left_out`
+    `names` are the parts of each file's path for the receiver, and of each
+    folder without files, with an empty one behind them; `left_out`
     tells what is neither file nor folder, or cannot be read.
     """
 
@@ -64,8 +68,8 @@ def walk(paths: Sequence[Path]) -> Found:
     """Return the files at and below these paths, in order.
 
     A link that the user names is followed; one that is met on the way is
-    left out, as all that is neither file nor folder is. A folder without
-    files is not sent.
+    left out, as all that is neither file nor folder is. Of folders those
+    are named of which nothing else is sent.
 
     Raises:
         NotFound: nothing is there, or neither a file nor a folder.
@@ -196,7 +200,10 @@ def _add_named(found: Found, path: Path) -> None:
 def _below(
     found: Found, folder: bytes, parts: tuple[str, ...]
 ) -> Iterator[tuple[bytes, tuple[str, ...]]]:
-    """Yield the files below a folder, depth first, in the order of their names."""
+    """Yield the files below a folder, depth first, in the order of their names.
+
+    A folder without any is yielded itself, with an empty part behind its own.
+    """
     if len(parts) >= MAX_PATH_PARTS:
         raise TooLarge("folders within each other", size=len(parts), limit=MAX_PATH_PARTS)
     try:
@@ -205,14 +212,19 @@ def _below(
     except OSError as e:
         _leave_out(found, folder, e.strerror or str(e))
         return
+    bare = True
     for entry in names:
         inner = (*parts, _text(os.fsdecode(entry.name)))
         if entry.is_dir(follow_symlinks=False):
+            bare = False
             yield from _below(found, entry.path, inner)
         elif entry.is_file(follow_symlinks=False):
+            bare = False
             yield entry.path, inner
         else:
             _leave_out(found, entry.path, "neither a file nor a folder")
+    if bare:
+        yield folder, (*parts, "")
 
 
 def _add(found: Found, path: bytes, parts: tuple[str, ...]) -> None:
@@ -225,12 +237,15 @@ def _add(found: Found, path: bytes, parts: tuple[str, ...]) -> None:
         status = os.fstat(fd)
     finally:
         os.close(fd)
-    if not stat.S_ISREG(status.st_mode):
+    device, inode, size_bytes, changed_ns = _stamp(status)
+    if stat.S_ISDIR(status.st_mode) and not parts[-1]:
+        size_bytes = 0
+    elif not stat.S_ISREG(status.st_mode):
         _leave_out(found, path, "not a plain file any more")
         return
     if len(found.sources) >= MAX_FILES:
         raise TooLarge("files of one transfer", size=len(found.sources) + 1, limit=MAX_FILES)
-    found.sources.append(Source(path, *_stamp(status)))
+    found.sources.append(Source(path, device, inode, size_bytes, changed_ns))
     found.names.append(parts)
 
 

@@ -54,6 +54,8 @@ class Manifest:
 def make(files: Sequence[tuple[Sequence[str], int]]) -> Manifest:
     """Return the list of our files, each the parts of its path and its length.
 
+    A folder without files has an empty last part and no length.
+
     Raises:
         TooLarge: no file at all, or more, longer or deeper ones than one
             transfer takes; the detail says which.
@@ -62,7 +64,8 @@ def make(files: Sequence[tuple[Sequence[str], int]]) -> Manifest:
     entries = [FileEntry(list(path), size_bytes) for path, size_bytes in files]
     for entry in entries:
         _check_count("folders within each other", len(entry.path), MAX_PATH_PARTS)
-        for part in entry.path:
+        is_folder = entry.is_folder and _is_sound(entry)
+        for part in entry.path[:-1] if is_folder else entry.path:
             _check_count("characters of a name", len(part), MAX_PART_CHARS)
     manifest = Manifest(entries, codec.encode(entries))
     _check_count("bytes of the list of files", len(manifest.data), MAX_MANIFEST_BYTES)
@@ -86,6 +89,8 @@ def read(data: bytes, offer: FileOffer) -> Manifest:
         raise BadManifest(e.detail) from None
     if codec.encode(entries) != data:
         raise BadManifest("not in canonical form")
+    if not all(map(_is_sound, entries)):
+        raise BadManifest("a part of a path is empty")
     if len(entries) != offer.files:
         raise BadManifest("another number of files was offered", files=len(entries))
     manifest = Manifest(entries, data)
@@ -98,6 +103,14 @@ def top_name(manifest: Manifest) -> str:
     """Return what people may call the files: the first one's name or folder, and how many more."""
     tops = list(islice(dict.fromkeys(entry.path[0] for entry in manifest.entries), 2))
     return tops[0] if len(tops) == 1 else f"{tops[0][:200]} and more"
+
+
+def _is_sound(entry: FileEntry) -> bool:
+    """Tell whether no part is empty but the last one of a folder without files."""
+    path = entry.path
+    if entry.is_folder:
+        return len(path) > 1 and all(path[:-1]) and not entry.size_bytes
+    return all(path)
 
 
 def _check_count(what: str, size: int, limit: int) -> None:

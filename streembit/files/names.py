@@ -64,7 +64,9 @@ def safe_tree(paths: Iterable[Iterable[str]]) -> list[tuple[str, ...]]:
     """Return a safe path for each path, all different, also to disks that ignore case.
 
     Files of one folder stay in one folder; a name that is a file's and a
-    folder's becomes two. The same paths give the same result.
+    folder's becomes two. A folder without files, whose last part is empty,
+    keeps that part, and is the same folder if it is named again. The same
+    paths give the same result.
     """
     tree = _Tree()
     return [tree.place(tuple(path)) for path in paths]
@@ -83,6 +85,8 @@ class _Tree:
             if known is None:
                 known = self._folders[folder, part] = (*folder, self._new(folder, part))
             folder = known
+        if len(path) > 1 and not path[-1]:
+            return (*folder, "")
         return (*folder, self._new(folder, path[-1]))
 
     def _new(self, folder: tuple[str, ...], part: str) -> str:

@@ -66,13 +66,22 @@ FileContent = FileOffer | FileVerdict | FileEnd
 
 
 class FileEntry(Struct, frozen=True, array_like=True):
-    """One file of a list: the parts of its path, and its length."""
+    """One file of a list: the parts of its path, and its length.
+
+    A folder without files has a path that ends with an empty part, as if a
+    file of no name and no bytes lay in it.
+    """
 
     path: Annotated[
-        list[Annotated[str, Meta(min_length=1, max_length=MAX_PART_CHARS)]],
+        list[Annotated[str, Meta(max_length=MAX_PART_CHARS)]],
         Meta(min_length=1, max_length=MAX_PATH_PARTS),
     ]
     size_bytes: Whole
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder without files."""
+        return not self.path[-1]
 
 
 FileEntries = Annotated[list[FileEntry], Meta(min_length=1, max_length=MAX_FILES)]

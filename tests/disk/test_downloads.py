@@ -10,7 +10,7 @@ from typing import Final
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streembit.disk.downloads import SYNC_BYTES, Download, free_bytes, make_private
+from streembit.disk.downloads import PREFIX, SYNC_BYTES, Download, free_bytes, make_private
 from streembit.disk.folder import SYSTEM, Calls, Folder
 from streembit.errors import DiskFailed, DiskFull
 from streembit.wire.transfer import FileEntry
@@ -66,6 +66,25 @@ class DownloadTests(SynchronousTestCase):
         if isinstance(calls, FailingCalls):
             calls.at = 0
         download.close()
+
+    def test_folders_without_files_arrive(self) -> None:
+        """Also when the process died in between; only the owner may look."""
+        download = self.download()
+        entries = [FileEntry(["d", "e", ""], 0), FileEntry(["d", "a"], 1), FileEntry(["g", ""], 0)]
+        download.found(entries)
+        download.finish(0)
+        download.close()
+        again = Download(self.folder, PREFIX + "x")
+        held, whole = again.found(entries)
+        self.assertEqual((held, 0 in whole, 1 in whole), ({}, True, False))
+        again.write(1, 0, [b"x"])
+        again.finish(1)
+        again.finish(2)
+        self.assertEqual(again.complete(), ["d", "g"])
+        again.discard()
+        for name in ("d/e", "g"):
+            self.assertEqual(list((self.folder / name).iterdir()), [])
+            self.assertEqual((self.folder / name).stat().st_mode & 0o777, 0o700)
 
     def test_files_arrive(self) -> None:
         """With their folders; nothing is left beside them, and only the owner may look."""

@@ -41,9 +41,9 @@ class WalkTests(SynchronousTestCase):
         self.make("z", "d/b", "d/a", "d/e/c")
         (self.folder / "d" / "empty").mkdir()
         found = walk([self.folder / "z", self.folder / "d"])
-        self.assertEqual(self.names(found), ["z", "d/a", "d/b", "d/e/c"])
+        self.assertEqual(self.names(found), ["z", "d/a", "d/b", "d/e/c", "d/empty/"])
         self.assertEqual(found.left_out, [])
-        self.assertEqual([size for _, size in found.files], [1, 3, 3, 5])
+        self.assertEqual([size for _, size in found.files], [1, 3, 3, 5, 0])
         manifests.make(found.files)
 
     def test_L2_links_are_not_followed_out(self) -> None:
@@ -68,9 +68,19 @@ class WalkTests(SynchronousTestCase):
             with self.assertRaises(NotFound):
                 walk([path])
 
+    def test_folders_without_files(self) -> None:
+        """The innermost ones are sent, also one that the user names, or of which nothing can be."""
+        for name in ("d/e/f", "d/g", "pipes"):
+            (self.folder / name).mkdir(parents=True)
+        os.mkfifo(self.folder / "pipes" / "pipe")
+        found = walk([self.folder / "d", self.folder / "d" / "g", self.folder / "pipes"])
+        self.assertEqual(self.names(found), ["d/e/f/", "d/g/", "g/", "pipes/"])
+        self.assertEqual({size for _, size in found.files}, {0})
+        again = manifests.make(found.files)
+        manifests.read(again.data, again.offer(bytes(16), "d"))
+
     def test_nothing_to_send(self) -> None:
-        """A folder without files is not offered."""
-        (self.folder / "d" / "e").mkdir(parents=True)
+        """Nothing is not offered."""
         for paths in ([], [self.folder / "d"]):
             with self.assertRaises(NotFound):
                 walk(paths)

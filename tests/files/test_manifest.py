@@ -33,6 +33,10 @@ HOSTILE: tuple[bytes, ...] = (
     b'[["a",1]]',
     b"[[[],1]]",
     b'[[[""],1]]',
+    b'[[[""],0]]',
+    b'[[["a",""],1]]',
+    b'[[["","a"],0],[["b"],1]]',
+    b'[[["a","",""],0],[["b"],1]]',
     b'[[["a"],-1]]',
     b'[[["a"],1.0]]',
     b'[[["a"],1e3]]',
@@ -101,6 +105,13 @@ class ManifestTests(SynchronousTestCase):
         self.assertEqual(len(set(safe)), len(paths))
         folders = {path[:n] for path in safe for n in range(1, len(path))}
         self.assertEqual(folders & set(safe), set())
+
+    def test_a_folder_without_files(self) -> None:
+        """Its path ends with an empty part, and on the disk it is a folder still."""
+        manifest = manifests.make([(["a", "b", ""], 0), (["a", "b", "c"], 1), (["a", "x", ""], 0)])
+        again = manifests.read(manifest.data, manifest.offer(TRANSFER, "x"))
+        safe = safe_tree(entry.path for entry in again.entries)
+        self.assertEqual(safe, [("a", "b", ""), ("a", "b", "c"), ("a", "x", "")])
 
     def test_the_largest_list(self) -> None:
         """As many files as there may be come through."""

@@ -173,9 +173,15 @@ class TreeTests(SynchronousTestCase):
         """All different without regard to case, no file is a folder, and the same each time."""
         safe = safe_tree(paths)
         assert safe == safe_tree(paths)
+        bare = {path[:-1] for path in safe if not path[-1]}
+        assert all(
+            len(path) > 1 and not path[-1] for path, s in zip(paths, safe, strict=True) if not s[-1]
+        )
+        safe = [path for path in safe if path[-1]]
         folded = [tuple(fold(part) for part in path) for path in safe]
         assert len(set(folded)) == len(folded)
         folders = {path[:n] for path in folded for n in range(1, len(path))}
+        folders |= {tuple(fold(part) for part in path) for path in bare}
         assert not folders & set(folded)
         for path in safe:
             for part in path:

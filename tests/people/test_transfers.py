@@ -241,6 +241,23 @@ class WayTests(TransferCase):
         """Have no room for a word."""
         raise OutboxFull
 
+    def test_folders_without_files(self) -> None:
+        """They are there at the other end, whether files lie beside them or not."""
+        self.write(a=10)
+        (self.duo.source / "bare" / "inner").mkdir(parents=True)
+        (self.duo.source / "alone").mkdir()
+        self.duo.connect()
+        self.duo.accept(self.duo.offer())
+        self.duo.run()
+        self.duo.accept(self.duo.offer(self.duo.source / "alone"))
+        self.duo.run()
+        folders = [path for path in self.bob.downloads.rglob("*") if path.is_dir()]
+        found = {str(path.relative_to(self.bob.downloads)) for path in folders}
+        self.assertEqual(
+            found, {"source", "source/bare", "source/bare/inner", "source/alone", "alone"}
+        )
+        self.assertEqual([row.state for row in self.alice.transfers.rows()], ["done", "done"])
+
     def test_several_at_once(self) -> None:
         """In both directions; each arrives."""
         self.write(a=SIZE)
