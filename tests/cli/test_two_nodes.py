@@ -96,15 +96,21 @@ class TwoNodesTests(TwoNodesCase):
         """Everything that a user must see, on two machines as it were."""
         await self.start()
         await self.befriend()
+        await self.verify()
+        await self.exchange()
+        await self.move_files()
+        await self.part()
 
-        # The fingerprint that the other one reads out.
+    async def verify(self) -> None:
+        """Have ann compare the fingerprint that bob reads out."""
         own = await self.ask("bob", "account", "show")
         shown = await self.ask("ann", "contact", "verify", "bob", own["fingerprint"])
         self.assertTrue(shown["verified"])
         wrong = await self.run_as("bob", "contact", "verify", "Ann", own["fingerprint"])
         self.assertEqual((wrong.status, wrong.code), (1, "fingerprint-differs"))
 
-        # A text, delivered and read.
+    async def exchange(self) -> None:
+        """Have ann write to bob, who reads and answers: she sees both."""
         await self.ask("bob", "settings", "--read-receipts", "on")
         sent = await self.ask("ann", "message", "send", "bob", "See you at noon.")
         rows = ["message", "list", "Ann"]
@@ -119,7 +125,8 @@ class TwoNodesTests(TwoNodesCase):
         )
         self.assertEqual(told["messages"][0]["id"], sent["id"])
 
-        # A folder of files.
+    async def move_files(self) -> None:
+        """Have ann send bob a folder, which arrives as it is."""
         tree = self.folder / "holiday"
         (tree / "day 1").mkdir(parents=True)
         (tree / "day 1" / "a.jpg").write_bytes(bytes(range(256)) * 1000)
@@ -139,7 +146,8 @@ class TwoNodesTests(TwoNodesCase):
             (await self.until("ann", ["file", "list"], ended))["files"][0]["id"], offered["id"]
         )
 
-        # What is kept, and its end.
+    async def part(self) -> None:
+        """Have ann keep what was said, end the contact, and wipe her account."""
         history = self.folder / "history.jsonl"
         await self.ask("ann", "export", history)
         self.assertIn("See you at noon.", history.read_text())
