@@ -32,6 +32,7 @@ newer than the newest we remember.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -84,6 +85,10 @@ class Conversation:
         self.left = self._parts.left
         self.taking = Taking(self._parts.rows)
         self.receipts = False
+
+    def know(self, owns: Sequence[Identity], contacts: Sequence[Contact]) -> None:
+        """Take the agreement keys that are good now, those to begin with first; see `Sessions`."""
+        self._voice.sessions.know(owns, contacts)
 
     # --- what the user does
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Final, NamedTuple
 
 import msgspec
@@ -81,14 +81,21 @@ class Sessions:
     but for UnknownContent: that parcel is not opened again.
     """
 
-    __slots__ = ("_changed", "_contact", "_own", "_self", "_sessions")
+    __slots__ = ("_changed", "_contacts", "_owns", "_sessions")
 
     def __init__(self, own: Identity, contact: Contact, rows: Iterable[bytes] = ()) -> None:
-        self._own = own
-        self._self = Contact(own.public, own.agreement.public)
-        self._contact = contact
+        self._owns: Sequence[Identity] = (own,)
+        self._contacts: Sequence[Contact] = (contact,)
         self._changed: dict[bytes, None] = {}
         self._sessions = {each.name: each for each in sorted(map(_loaded, rows), key=_turn)}
+
+    def know(self, owns: Sequence[Identity], contacts: Sequence[Contact]) -> None:
+        """Take the agreement keys that are good now, with which sessions begin.
+
+        We begin them with the first of each; the contact may begin them with
+        any. Those that have begun go on with the keys that they began with.
+        """
+        self._owns, self._contacts = owns, contacts
 
     @property
     def can_speak(self) -> bool:
@@ -108,7 +115,7 @@ class Sessions:
         """
         taken = [each.initial.one_time_id for each in self._sessions.values() if each.initial]
         agreed, initial = agreement.initiate(
-            self._own, self._contact, bundle, PrivateKey.generate(), max(taken, default=0)
+            self._owns[0], self._contacts[0], bundle, PrivateKey.generate(), max(taken, default=0)
         )
         ratchet, message = Ratchet.begin(
             agreed.shared, bundle.signed_point, pad(pack(content)), agreed.ad
@@ -165,14 +172,24 @@ class Sessions:
         initial = parcel.initial
         if initial is None:
             raise UnknownSession
-        if agreement.session_of(initial, self._contact, self._self) != parcel.session:
-            raise BadParcel("its session's name")
+        own, contact = self._ends(parcel.session, initial)
         signed, one_time = prekeys.find(initial, parcel.session)
-        agreed = agreement.respond(self._own, self._contact, initial, signed, one_time)
+        agreed = agreement.respond(own, contact, initial, signed, one_time)
         ratchet, data = Ratchet.answer(agreed.shared, signed, parcel.message, agreed.ad)
         prekeys.use(initial, parcel.session)
         self._speak_on(_Session(agreed, ratchet, None))
         return _content(data)
+
+    def _ends(self, session: bytes, initial: Initial) -> tuple[Identity, Contact]:
+        """Return the keys with which a session of this name begins; raise BadParcel for none."""
+        for own, contact in self._pairs():
+            ours = Contact(own.public, own.agreement.public)
+            if agreement.session_of(initial, contact, ours) == session:
+                return own, contact
+        raise BadParcel("its session's name")
+
+    def _pairs(self) -> Iterator[tuple[Identity, Contact]]:
+        return ((own, contact) for own in self._owns for contact in self._contacts)
 
     def _speak_on(self, session: _Session) -> None:
         """Put a session last; the first goes when there are too many."""

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from streembit.contacts import rows
 from streembit.contacts.entry import MAX_FORMER, Alarm, Entry, Former, Renewal
 from streembit.contacts.index import Index
+from streembit.contacts.places import few
 from streembit.contacts.rows import Change, Changes
 from streembit.errors import (
     BadRotation,
@@ -30,7 +31,7 @@ from streembit.errors import (
 from streembit.jose import fingerprint
 from streembit.jose.keys import PublicKey
 from streembit.wire import texts
-from streembit.wire.offer import MAX_ADDRESSES, Address, UserType
+from streembit.wire.offer import Address, UserType
 
 ROOM: Final = "contacts"
 # Two records a contact, each stored at 20 nodes, once an hour: at 250 requests a second that takes
@@ -154,7 +155,7 @@ class Book:
             WrongState: blocked or removed.
         """
         entry = self._in_state(key, "asked", "contact")
-        where = addresses[:MAX_ADDRESSES] or entry.addresses
+        where = few(addresses) or entry.addresses
         renewal = entry.renewal if entry.agreement == agreement.point else None
         agreed = replace(entry, state="contact", agreement=agreement.point, renewal=renewal)
         return self._keep(replace(agreed, addresses=where))
@@ -212,8 +213,7 @@ class Book:
     def seen(self, key: PublicKey, now_s: int, address: Address | None = None) -> Entry:
         """Note that somebody was heard, at an address that was reached; the latest comes first."""
         entry = self.of(key)
-        others = [each for each in entry.addresses if each != address]
-        where = entry.addresses if address is None else [address, *others][:MAX_ADDRESSES]
+        where = entry.addresses if address is None else few([address, *entry.addresses])
         is_new = now_s - (entry.last_seen_s or 0) >= SEEN_EVERY_S
         if where == entry.addresses and not is_new:
             return entry
@@ -221,7 +221,7 @@ class Book:
 
     def set_addresses(self, key: PublicKey, addresses: list[Address]) -> Entry:
         """Take the addresses that they told themselves, the best first."""
-        entry, where = self.of(key), addresses[:MAX_ADDRESSES]
+        entry, where = self.of(key), few(addresses)
         return entry if where == entry.addresses else self._keep(replace(entry, addresses=where))
 
     def set_receipts(self, key: PublicKey, on: bool | None) -> Entry:
@@ -349,5 +349,5 @@ def contact(
         b"" if agreement is None else agreement.point,
         called,
         note,
-        list(addresses)[:MAX_ADDRESSES],
+        few(addresses),
     )

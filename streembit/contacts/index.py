@@ -10,7 +10,6 @@ from streembit.errors import AmbiguousContact, BadName, NameTaken, NoSuchContact
 from streembit.jose import fingerprint
 from streembit.jose.keys import PublicKey
 from streembit.wire import texts
-from streembit.wire import texts
 
 MIN_PREFIX: Final = 8  # hex digits of a key: two of 5,000 share their first 8 once in 700 books
 

@@ -67,7 +67,7 @@ def expiry(unix_s: float) -> int:
 class Pair:
     """One contact's places, keys and seals, as one side of the pair computes them."""
 
-    __slots__ = ("_agreement", "_keys", "_own", "_points", "_secret", "contact")
+    __slots__ = ("_agreement", "_keys", "_points", "_secret", "contact", "own")
 
     def __init__(self, own: Identity, contact: PublicKey, agreement: PublicKey) -> None:
         """Take our identity, and the contact's signing and agreement keys.
@@ -78,7 +78,7 @@ class Pair:
         if own.public == contact or own.agreement.public == agreement:
             raise BadKey("nobody is a contact of its own")
         self.contact = contact
-        self._own, self._agreement = own, agreement
+        self.own, self._agreement = own, agreement
         self._keys = ParsedKeys(2)
         self._points: dict[Side, bytes] = {"ours": own.public.point, "theirs": contact.point}
         info = b"streembit 1 pair" + b"".join(sorted(self._points.values()))
@@ -114,7 +114,7 @@ class Pair:
         """
         _check_waiting(card)
         body = pad(codec.encode(card), CARD_BYTES)
-        token = jwe.sign_then_seal(body, self._own, self.contact, self._agreement, typ=TYP)
+        token = jwe.sign_then_seal(body, self.own, self.contact, self._agreement, typ=TYP)
         return _sized(token)
 
     def open(self, value: bytes, network: str) -> Card:
@@ -126,7 +126,7 @@ class Pair:
             WrongIssuer: somebody else than the contact wrote it.
         """
         _check_size(value)
-        letter = jwe.open_then_verify(value, self._own, self._keys, typ=TYP)
+        letter = jwe.open_then_verify(value, self.own, self._keys, typ=TYP)
         if letter.key != self.contact:
             raise WrongIssuer("the card is another's")
         body = unpad(base64url.decode(letter.claims.val), CARD_BYTES)
@@ -151,7 +151,7 @@ class Pair:
             BadToken, BadHeader, DecryptFailed, BadMessage
         """
         _check_size(value)
-        return unpad(jwe.open_(value, self._own.agreement, typ=TYP), SIGNED_BYTES)
+        return unpad(jwe.open_(value, self.own.agreement, typ=TYP), SIGNED_BYTES)
 
     def __repr__(self) -> str:
         return f"<Pair with {self.contact.hex}>"

@@ -13,6 +13,7 @@ from streembit.disk.published import Published, Slot
 from streembit.errors import NoPeers, NotFound, SeqConflict, SeqTooLow
 from streembit.jose import base64url
 from streembit.jose.envelope import parse_record
+from streembit.jose.keys import PublicKey
 from streembit.service.deposit import Deposit
 from streembit.service.finder import Finder
 from streembit.service.network import Network
@@ -57,6 +58,11 @@ class Publishing:
         self._finder = finder
         self._deposit = deposit
         self._own = own
+        self._agreement: PublicKey | None = None
+
+    def agree_by(self, key: PublicKey) -> None:
+        """Tell this agreement key in our key records from their next renewal on."""
+        self._agreement = key
 
     # --- what users do
     async def put(self, kind: str, salt: str, value: bytes, ttl_s: int) -> tuple[Record, Outcome]:
@@ -121,8 +127,10 @@ class Publishing:
     async def _keep_alive_key(self, salt: str) -> None:
         slot = self._slot(KEY_KIND, salt)
         kept = self._own.get(slot)
-        if kept is None:
-            value = self._network.identity.agreement.public.point
+        agreement = self._agreement or self._network.identity.agreement.public
+        is_new = self._agreement is not None and kept is not None
+        if kept is None or (is_new and self.value(kept) != agreement.point):
+            value = agreement.point
             await self._publish(slot, self._writer(KEY_KIND, salt, value), KEY_TTL_S)
         else:
             await self._keep_alive(kept)

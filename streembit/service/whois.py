@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from streembit.dht import keyspace
-from streembit.dht.record import Record
-from streembit.errors import BadName, NotFound
+from streembit.dht.record import Record, agreement_key
+from streembit.errors import BadKey, BadMessage, BadName, NotFound
 from streembit.jose import fingerprint
 from streembit.jose.keys import PublicKey
 from streembit.service.finder import Finder
@@ -45,6 +45,18 @@ class Whois:
             if _fits(locator, record.key, name):
                 return record.key
         raise NotFound("no key record tells the key of this owner", owner=text)
+
+    async def agreement_of(self, key: PublicKey) -> PublicKey | None:
+        """Return the agreement key that the key record of this key tells; None without one."""
+        locator = keyspace.to_bytes(keyspace.node_id(key.point))
+        search = await self._finder.surely(keyspace.key_place(locator))
+        record = search.item
+        if not isinstance(record, Record) or record.key != key:
+            return None
+        try:
+            return agreement_key(record)
+        except (BadKey, BadMessage):
+            return None
 
     def _acquainted(self) -> Iterator[tuple[PublicKey, str]]:
         """Yield our own key and name, then those of the peers that we have links to."""

@@ -57,7 +57,7 @@ class RemovalTests(PeopleCase):
         """Today's and tomorrow's card, on every node that has them; nothing is left to do then."""
         self.town.result(self.ann.desk.remove_contact(self.bob.key))
         self.town.run(60)
-        place = self.bob.people.stranger(
+        place = self.bob.people.acquaintance.stranger(
             self.bob.people.circle.book.of(self.ann.node.identity.public)
         ).pair
         for day in (0, 1):

@@ -128,7 +128,7 @@ class TheftTests(SuccessionCase):
     def test_a_thief_who_writes_all_the_time_hides_no_revocation(self) -> None:
         """It is heard over a link by the old key too, by which nothing else is taken."""
         thief = self.robbed()
-        (former,) = thief.people.succession._former
+        ((former, _),) = thief.people.succession._former
         ann = self.village.again(self.ann)
         self.town.result(ann.desk.revoke_key(None))
         for _ in range(60):
@@ -340,13 +340,13 @@ class GoingOnTests(SuccessionCase):
         self.bob.say(ann, "still you?")
         self.village.until(lambda: ann.texts(self.bob)[-1:] == ["still you?"])
         self.assertEqual(ann.texts(self.bob)[:-1], [f"- {text}" for text in SAID])
-        (cards,) = ann.people.succession._former
+        ((cards, _),) = ann.people.succession._former
         self.village.until(lambda: cards.published > 0)
 
     def test_who_was_removed_is_told_nothing_by_former_keys_either(self) -> None:
         """No card says any more where we are."""
         ann = self.found_again(self.rotated(self.ann))
-        (cards,) = ann.people.succession._former
+        ((cards, _),) = ann.people.succession._former
         self.village.until(lambda: cards.published >= 2)
         self.town.result(ann.desk.remove_contact(self.bob.key))
         self.town.run(10)

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streembit.errors import LocalError, MappingRefused, NoRouter
 from streembit.net.upnp import LEASE_S, Mapped
 from streembit.service.mapping import AGAIN_S, RENEW_S, UNMAP_WITHIN_S, Mapping
-from streembit.service.people.people import address_of
+from streembit.service.people.showing import address_of
 from tests.service.town import PORT, Town
 
 T = TypeVar("T")

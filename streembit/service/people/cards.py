@@ -11,7 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from streembit.contacts.pair import day_of, days_to_publish, days_to_read
+from streembit.contacts.pair import Pair, day_of, days_to_publish, days_to_read
 from streembit.dht.put import Outcome
 from streembit.errors import ChestDamaged, RemoteError, StreembitError
 from streembit.jose import base64url
@@ -61,8 +61,11 @@ class Readers(Protocol):
     def rotation(self) -> str:
         """Return the statement that we have another key, "" without one."""
 
-    def stated(self, friend: Friend, statement: str) -> None:
-        """Take what a contact's card says of its key, however old the card is."""
+    def agreement(self) -> str:
+        """Return the statement of our agreement key, "" for the first one."""
+
+    def stated(self, friend: Friend, card: Card) -> None:
+        """Take what a contact's card says of its keys, however old the card is."""
 
     def read(self, friend: Friend, card: Card) -> None:
         """Take a contact's card that is newer than all before, or the same."""
@@ -100,7 +103,8 @@ class Cards:
         self._random = random
         self._friends: dict[PublicKey, Friend] = {}
         self._numbers: dict[PublicKey, Numbers] = {}
-        # Each contact's records of today and tomorrow (0, 1) have times of their own.
+        # Each contact's records of today and tomorrow have times of their own: 0 and 1 for the
+        # first pair, 2 and 3 for the second.
         self._times: Diary[tuple[PublicKey, int]] = Diary(network.clock, self._due)
         self._room, self._bare = room, bare
         self.published = 0
@@ -110,20 +114,21 @@ class Cards:
         """Publish for this contact from now on."""
         self._friends[friend.key] = friend
         self._numbers[friend.key] = self._load(friend.key)
-        for which in (0, 1):
+        for which in _records_of(friend):
             self._times.soon((friend.key, which), self._random() * START_WITHIN_S)
 
     def drop(self, key: PublicKey) -> None:
         """Publish for a contact no longer."""
-        self._friends.pop(key, None)
+        friend = self._friends.pop(key, None)
         self._numbers.pop(key, None)
-        for which in (0, 1):
+        for which in () if friend is None else _records_of(friend):
             self._times.strike((key, which))
 
     def changed(self, key: PublicKey | None = None) -> None:
         """Publish soon for one contact, or for all: something in the card has changed."""
         for one in [key] if key is not None else list(self._friends):
-            for which in (0, 1):
+            friend = self._friends.get(one)
+            for which in () if friend is None else _records_of(friend):
                 self._times.soon((one, which), self._between(*SOON_S))
 
     def close(self) -> None:
@@ -143,9 +148,10 @@ class Cards:
         """Delete our cards for a contact; return whether somebody keeps that in mind."""
         numbers = self._numbers.get(friend.key) or self._load(friend.key)
         done = True
-        for day in days_to_publish(self._network.now_s()):
+        days = days_to_publish(self._network.now_s())
+        for pair, day in ((pair, day) for pair in friend.pairs.ours for day in days):
             numbers.days[day] = numbers.days.get(day, 0) + 1
-            key, salt = friend.pair.record_key("ours", day), friend.pair.place_salt("ours", day)
+            key, salt = pair.record_key("ours", day), pair.place_salt("ours", day)
             outcome = await self._sealed.erase(key, salt, numbers.days[day])
             done = done and bool(outcome.receipts)
         return done
@@ -157,16 +163,17 @@ class Cards:
         return [self._row(key) for key in self._numbers]
 
     async def _publish(self, friend: Friend, which: int) -> None:
-        now_s = self._network.now_s()
-        day = days_to_publish(now_s)[which]
+        now_s, pair = self._network.now_s(), friend.pairs.ours[which // 2]
+        day = days_to_publish(now_s)[which % 2]
         numbers = self._numbers[friend.key]
         numbers.days = {d: seq for d, seq in numbers.days.items() if d >= day_of(now_s)}
         numbers.days[day] = numbers.days.get(day, 0) + 1
-        value = friend.pair.seal(await self.fresh(friend))
-        key, salt = friend.pair.record_key("ours", day), friend.pair.place_salt("ours", day)
-        outcome = await self._sealed.put(key, salt, value, numbers.days[day])
+        number = numbers.days[day]
+        value = pair.seal(await self.fresh(friend))
+        key, salt = pair.record_key("ours", day), pair.place_salt("ours", day)
+        outcome = await self._sealed.put(key, salt, value, number)
         if OUTDATED & outcome.refusals.keys():
-            await self._catch_up(friend, day)
+            await self._catch_up(friend, pair, day)
         self._published(friend, which, outcome)
 
     def _published(self, friend: Friend, which: int, outcome: Outcome) -> None:
@@ -179,9 +186,9 @@ class Cards:
         if friend.key in self._friends:
             self._times.soon((friend.key, which), wait_s)
 
-    async def _catch_up(self, friend: Friend, day: int) -> None:
+    async def _catch_up(self, friend: Friend, pair: Pair, day: int) -> None:
         """Find out whether the network has a newer card of ours, and what follows from it."""
-        key, salt = friend.pair.record_key("ours", day), friend.pair.place_salt("ours", day)
+        key, salt = pair.record_key("ours", day), pair.place_salt("ours", day)
         found = await self._sealed.find(key, salt, newest=True)
         numbers = self._numbers.get(friend.key)
         if found is None or numbers is None or found.seq < numbers.days.get(day, 0):
@@ -195,7 +202,7 @@ class Cards:
         friend = self._friends.get(key)
         if not self._readers.joined():
             self._times.soon(name, self._between(*JOINED_S))
-        elif friend is not None:
+        elif friend is not None and which in _records_of(friend):
             done = Deferred.fromCoroutine(self._publish(friend, which))
             done.addErrback(self._failed, name)
 
@@ -218,27 +225,32 @@ class Cards:
             first,
             last,
             self._readers.rotation(),
+            agreement=self._readers.agreement(),
+            yours=friend.agreement.text,
         )
 
     # --- theirs
-    async def look(self, friend: Friend) -> None:
-        """Read a contact's newest card on the network, if there is one.
+    async def look(self, friend: Friend, pairs: Sequence[Pair] = ()) -> bool:
+        """Read a contact's newest card, at its pairs' places or these; say whether one is there.
 
         Raises:
             StreembitError: we are stopping.
         """
-        for day in days_to_read(self._network.now_s()):
-            key, salt = friend.pair.record_key("theirs", day), friend.pair.place_salt("theirs", day)
+        days, there = days_to_read(self._network.now_s()), False
+        for pair, day in ((p, day) for p in pairs or friend.pairs.theirs for day in days):
+            key, salt = pair.record_key("theirs", day), pair.place_salt("theirs", day)
             found = await self._sealed.find(key, salt, newest=True)
             if found is None:
                 continue
+            there = True
             if found.tombstone:
                 self._readers.ended(friend)
-                return
+                break
             try:
-                self.take(friend, friend.pair.open(found.value, self._network.settings.network))
+                self.take(friend, pair.open(found.value, self._network.settings.network))
             except RemoteError as error:
                 _log.info("a card is of no use: {code}", code=error.code)
+        return there
 
     def take(self, friend: Friend, card: Card) -> None:
         """Take a card of a contact's, unless a newer one is known.
@@ -246,8 +258,8 @@ class Cards:
         Raises:
             WrongNetwork, BadPrekeys, BadToken
         """
-        if card.rotation:  # whoever has stolen the key could have counted further than its owner
-            self._readers.stated(friend, card.rotation)
+        if card.rotation or card.agreement:  # a thief could have counted further than the owner
+            self._readers.stated(friend, card)
         numbers = self._numbers.get(friend.key)
         if numbers is None or card.number < numbers.theirs:
             return
@@ -271,6 +283,11 @@ class Cards:
 
     def _between(self, least_s: float, most_s: float) -> float:
         return least_s + self._random() * (most_s - least_s)
+
+
+def _records_of(friend: Friend) -> range:
+    """Return the numbers of the records that say the same: for two days, of each pair."""
+    return range(2 * len(friend.pairs.ours))
 
 
 def prekeys_of(card: Card) -> bytes:

@@ -16,6 +16,7 @@ from streembit.contacts.offer import NONCE_BYTES, Offer
 from streembit.dht.keyspace import node_id
 from streembit.errors import DiskFailed, DiskFull, KeyRefused
 from streembit.jose.keys import PublicKey
+from streembit.net.relayed import is_hub_host
 from streembit.rpc.peer import Peer
 from streembit.service.finder import Search
 from streembit.service.people.friend import Friend, name_of
@@ -94,14 +95,19 @@ class Circle:
 
         search = await self._people.pace.run(nodes, urgent=True)
         for node in search.found.nodes if search.found is not None else ():
-            if node.contact.key == key.text and self.book.get(key) is not None:
-                self.book.set_addresses(key, [Address(node.contact.host, node.contact.port)])
+            entry = self.book.get(key)
+            if node.contact.key == key.text and entry is not None:
+                address = Address(node.contact.host, node.contact.port)
+                self.book.set_addresses(key, [address, *entry.addresses])
                 self.register.keep()
 
     def seen(self, peer: Peer) -> None:
-        """Note that a contact is there, and where it can be dialled."""
-        hello = peer.hello
-        address = Address(peer.carrier.host, hello.port) if hello.port else None
+        """Note that a contact is there, and where it can be dialled, or by which hub."""
+        host, port = peer.carrier.host, peer.hello.port
+        if is_hub_host(host):
+            address = self._people.node.hubs.address_of(host)
+        else:
+            address = Address(host, port) if port else None
         self.book.seen(peer.key, self._now(), address)
         self._keep_if_possible()
 
@@ -123,15 +129,17 @@ class Circle:
         """Make an offer; raise BadName, TooManyOffers, KeyRevoked."""
         self._people.succession.check_valid()
         node = self._people.node
-        place = next(iter(self._people.addresses()), None)
+        place = self._people.showing.best_address()
         made = offers.make(
-            node.identity,
+            self._people.renewals.newest,
             network=node.settings.network,
             now_unix_s=self._now(),
             life_s=life_s,
             nonce=os.urandom(NONCE_BYTES),
             host=place.host if place else "",
             port=place.port if place else 0,
+            transport=place.transport if place else "tcp",
+            hub=place.hub if place else "",
             once=once,
             note=note,
         )
@@ -256,6 +264,7 @@ class Circle:
         if self._renewed:
             return
         self._renewed = True
+        self._people.renewals.renew()  # the one that is kept here may be one before the newest
         for friend in self._people.friends.values():
             friend.talk.start_anew()
         self._people.talks.settle()

@@ -171,18 +171,16 @@ class Drops:
                 await friend.talk.fetched(place, parcel if success else None)
 
     async def _look(self, friend: Friend, place: int) -> bytes | None:
-        key, salt = (
-            friend.pair.parcel_key("theirs", place),
-            friend.pair.parcel_salt("theirs", place),
-        )
-        record = await self._sealed.find(key, salt, newest=False)
-        if record is None or record.tombstone:
-            return None
-        try:
-            return friend.pair.open_parcel(record.value)
-        except RemoteError as error:
-            _log.info("a parcel that was left does not open: {code}", code=error.code)
-            return None
+        for pair in friend.pairs.theirs:
+            key, salt = pair.parcel_key("theirs", place), pair.parcel_salt("theirs", place)
+            record = await self._sealed.find(key, salt, newest=False)
+            if record is None or record.tombstone:
+                continue
+            try:
+                return pair.open_parcel(record.value)
+            except RemoteError as error:
+                _log.info("a parcel that was left does not open: {code}", code=error.code)
+        return None
 
     def _fetched(self, friend: Friend) -> None:
         self._fetching.pop(friend.key, None)

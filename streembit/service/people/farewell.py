@@ -44,7 +44,7 @@ class Farewell:
         if self._people.network.now_s() - entry.ended_s >= LIFE_S:
             self._people.chest.commit([(ROOM, key.point, None)])
             return
-        self._leaving[key] = self._people.stranger(entry)
+        self._leaving[key] = self._people.acquaintance.stranger(entry)
         self._times.put(key, 0)
 
     def stop(self, key: PublicKey) -> None:

@@ -147,7 +147,7 @@ class Knocks:
             asked.id,
             node.identity.name,
             "human",
-            node.identity.agreement.public.text,
+            self._people.renewals.newest.agreement.public.text,
             self._people.addresses(),
             node.settings.network,
             self._now(),
@@ -160,7 +160,7 @@ class Knocks:
         return ContactAnswer(
             owed.re,
             owed.accepted,
-            node.identity.agreement.public.text,
+            self._people.renewals.newest.agreement.public.text,
             self._people.addresses(),
             node.settings.network,
             self._now(),
@@ -177,8 +177,9 @@ class Knocks:
         """
         if self._people.succession.is_void:
             raise KeyRefused("the key that was knocked at is void")
-        own = self._people.node.identity
-        if letter.agreement in (own.agreement.public.text, own.public.text):
+        owns = self._people.renewals.generations.owns
+        ours = {own.agreement.public.text for own in owns} | {owns[0].public.text}
+        if letter.agreement in ours:
             raise BadMessage("an agreement key that is the receiver's own")
         if isinstance(letter, ContactRequest):
             self._requested(peer, letter)

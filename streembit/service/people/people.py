@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final, cast
 
 from msgspec.structs import replace
 from twisted.application.service import MultiService
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.logger import Logger
-from twisted.python.failure import Failure
+from twisted.internet.defer import Deferred
 
-from streembit.chat.agreement import Contact
 from streembit.chat.conversation import Conversation
 from streembit.chat.events import Event, Outgoing
 from streembit.contacts.entry import Entry
-from streembit.contacts.pair import Pair
-from streembit.errors import BadToken, KeyRefused, RateLimited, StreembitError
+from streembit.contacts.generations import EVERY_S as RENEW_EVERY_S
+from streembit.errors import KeyRefused, RateLimited, StreembitError
 from streembit.jose import base64url
 from streembit.jose.keys import PublicKey
 from streembit.net.budget import Buckets, Rate
@@ -28,21 +24,24 @@ from streembit.rpc.peer import Peer
 from streembit.service.feed import Feed
 from streembit.service.node import Node
 from streembit.service.people import figures, standing
-from streembit.service.people.cards import Cards, prekeys_of
+from streembit.service.people.acquaintance import Acquaintance
+from streembit.service.people.cards import Cards
 from streembit.service.people.chest import Chest
 from streembit.service.people.circle import Circle
-from streembit.service.people.diary import Diary
 from streembit.service.people.discretion import Discretion, told
 from streembit.service.people.drops import Drops
 from streembit.service.people.farewell import Farewell
-from streembit.service.people.friend import Friend, name_of
+from streembit.service.people.friend import Friend
 from streembit.service.people.knocks import Knocks
 from streembit.service.people.lane import Disk
 from streembit.service.people.links import Links
 from streembit.service.people.news import News
 from streembit.service.people.pace import Pace
 from streembit.service.people.presence import Presences
+from streembit.service.people.reading import Reading
+from streembit.service.people.renewals import Renewals
 from streembit.service.people.sealed import Sealed
+from streembit.service.people.showing import Showing
 from streembit.service.people.shown import contact_row
 from streembit.service.people.succession import Succession
 from streembit.service.people.talks import Talk, Talks
@@ -51,18 +50,12 @@ from streembit.service.people.way import DirectWay
 from streembit.service.people_rows import ContactRow, PeopleStatus, TransferRow
 from streembit.service.upkeep import Upkeep, as_deferred
 from streembit.service.whois import Whois
-from streembit.wire.card import Card
 from streembit.wire.message import Answer, Hand, Handed, Knock, Knocked, Show, Shown
-from streembit.wire.offer import MAX_ADDRESSES, Address
+from streembit.wire.offer import Address
 
-PAIRS: Final = "pairs"  # the room of the keys that each conversation goes on under
 SHOWS: Final = Rate(per_s=0.5, burst=20.0)  # cards of one contact; honest ones come once an hour
 LETTERS: Final = Rate(per_s=0.05, burst=10.0)  # of one key; an honest one comes once a link
 EXPIRE_EVERY_S: Final = 3600.0
-SHOW_AGAIN_S: Final = (1.0, 4.0, 16.0, 60.0)  # a link can end with our card on its way
-MOVED_EVERY_S: Final = 5.0  # how soon contacts hear that our address has changed
-
-_log = Logger()
 
 
 class People(MultiService):
@@ -74,10 +67,17 @@ class People(MultiService):
         disk: does what waits for the disk.
         downloads: the folder for incoming files, unless the user says otherwise.
         random: chance; nothing secret is drawn from it.
+        renew_s: how long an agreement key is in use.
     """
 
     def __init__(
-        self, node: Node, chest: Chest, disk: Disk, downloads: Path, random: Random
+        self,
+        node: Node,
+        chest: Chest,
+        disk: Disk,
+        downloads: Path,
+        random: Random,
+        renew_s: float = RENEW_EVERY_S,
     ) -> None:
         super().__init__()
         self.setName("people")
@@ -88,13 +88,16 @@ class People(MultiService):
         self.pace = Pace(node.clock, lambda: node.network.requests)
         self.sealed = Sealed(node.network, node.finder, node.deposit, self.pace)
         self.talks = Talks(chest, node.clock, self)
-        self.links = Links(node.network, self, random.random)
-        self.cards = Cards(node.network, self.sealed, chest, self, random.random)
+        self.links = Links(node.network, node.hubs, self, random.random)
+        self.cards = Cards(node.network, self.sealed, chest, Reading(self), random.random)
         self.drops = Drops(node.network, self.sealed, random.random)
         self.feed = Feed(node.clock, random.getrandbits(32))
         self.presence = Presences(self)
         self.discretion = Discretion(self)
         self.farewell = Farewell(self)
+        self.acquaintance = Acquaintance(self)
+        self.renewals = Renewals(self, renew_s)
+        self.showing = Showing(self)
         self.circle = Circle(self)
         self.knocks = Knocks(self)
         self.succession = Succession(self)
@@ -110,11 +113,6 @@ class People(MultiService):
             self._file_link,
         )
         self.transfers.setServiceParent(self)
-        self._told_addresses: list[Address] = []
-        self._moved = Upkeep(
-            "addresses", node.clock, MOVED_EVERY_S, self._look_at_addresses, random.random
-        )
-        self._moved.setServiceParent(self)
         expiry = Upkeep(
             "requests",
             node.clock,
@@ -123,17 +121,16 @@ class People(MultiService):
             random.random,
             jitter_s=EXPIRE_EVERY_S / 10,
         )
-        expiry.setServiceParent(self)
+        for upkeep in (expiry, self.showing.upkeep(), self.renewals.upkeep()):
+            upkeep.setServiceParent(self)
         self._shows, self._letters = Buckets(SHOWS), Buckets(LETTERS)
-        self._shown_in_vain: dict[PublicKey, int] = {}
-        self._to_show = Diary(node.clock, self.show)
         figures.show(self, node.metrics)
         node.company = self
 
     # --- the service
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         """Take up all contacts; raise ChestDamaged where what is kept is not sound."""
-        self._told_addresses = self.addresses()
+        self.showing.start()
         self.circle.start()
         super().startService()
         self.news.catch_up()
@@ -150,7 +147,7 @@ class People(MultiService):
         self.farewell.close()
         self.succession.close()
         self.presence.close()
-        self._to_show.close()
+        self.showing.close()
         self.feed.stop()
         self.talks.close()
         return stopped
@@ -158,17 +155,15 @@ class People(MultiService):
     # --- contacts that come and go; the circle decides
     def befriend(self, entry: Entry) -> Friend:
         """Talk with a contact from now on."""
-        key, agreement = entry.public(), PublicKey.parse(entry.agreement)
+        key = entry.public()
         known = self.friends.get(key)
-        if known is not None and known.agreement == agreement:
+        if known is not None and self.acquaintance.is_same(known, entry):
+            self.renewals.refresh(known)
             self.circle.goes_on(known)
             return known
         self.unfriend(key)
         self.farewell.stop(key)
-        name = name_of(entry)
-        talk = self.talks.add(key, partial(self._conversation, name, key, agreement))
-        friend = self.friends[key] = self._friend_of(name, key, agreement, talk)
-        self._check_keys(friend)
+        friend = self.friends[key] = self.acquaintance.friend(entry)
         self.cards.add(friend)
         self.drops.add(friend)
         self.links.want(key)
@@ -186,20 +181,17 @@ class People(MultiService):
             self.talks.drop(key)
         return friend
 
-    def stranger(self, entry: Entry) -> Friend:
-        """Return somebody who is no contact any more, with what is left of the talk."""
-        key, agreement = entry.public(), PublicKey.parse(entry.agreement)
-        name = name_of(entry)
-        talk = Talk(self.talks, key, partial(self._conversation, name, key, agreement))
-        return self._friend_of(name, key, agreement, talk)
-
     def conversation(self, key: PublicKey) -> Conversation | None:
         """Return the conversation with somebody, also one that has ended; None if none began."""
         friend = self.friends.get(key)
         if friend is not None:
             return friend.talk.conversation
         entry = self.circle.book.get(key)
-        return self.stranger(entry).talk.conversation if entry and entry.agreement else None
+        return (
+            self.acquaintance.stranger(entry).talk.conversation
+            if entry and entry.agreement
+            else None
+        )
 
     def contact_row(self, entry: Entry) -> ContactRow:
         """Return the row of somebody in the book."""
@@ -224,9 +216,11 @@ class People(MultiService):
 
     def show(self, key: PublicKey) -> None:
         """Show a contact our newest card, if there is a link."""
-        friend = self.friends.get(key)
-        if friend is not None and friend.talk.is_open:
-            self._show(friend)
+        self.showing.show(key)
+
+    def show_all(self) -> None:
+        """Show all who have a link our newest card."""
+        self.showing.show_all()
 
     # --- Company
     def is_contact(self, key: PublicKey) -> bool:
@@ -253,7 +247,7 @@ class People(MultiService):
             friend.talk.closed(reason.code)
             self.presence.unlinked(friend.key)
             self.circle.left(friend.key)
-            self._shown_in_vain.pop(friend.key, None)
+            self.showing.unlinked(friend.key)
         self.links.lost(peer.key)
 
     def frame(self, peer: Peer, payload: bytes) -> bool:
@@ -281,7 +275,7 @@ class People(MultiService):
             raise KeyRefused("not a contact")
         self._charge(self._shows, peer)
         if friend is None:
-            self.succession.stated_by_former(peer.key, body.card.rotation)
+            self.succession.stated_by_former(peer.key, body.card)
             raise KeyRefused("a contact's former key")
         self.cards.take(friend, body.card)
         return Shown()
@@ -308,10 +302,10 @@ class People(MultiService):
     async def look(self, key: PublicKey) -> Sequence[Address]:
         """Read somebody's card, and return where it says that they are."""
         friend = self.friends.get(key)
-        if friend is not None:
-            await self.cards.look(friend)
-        else:
+        if friend is None:
             await self.circle.look(key)
+        elif not await self.cards.look(friend):
+            await self.renewals.seek(friend)
         return self.circle.addresses(key)
 
     def away(self, key: PublicKey, why: str) -> None:
@@ -320,47 +314,14 @@ class People(MultiService):
         if friend is not None:
             friend.talk.unreachable(why)
 
-    # --- Readers
+    # --- where we are
     def joined(self) -> bool:
         """Tell whether the node is in the network."""
         return self.node.membership.joined
 
     def addresses(self) -> list[Address]:
-        """Return where we are to be reached: as others see us, then as we know it ourselves."""
-        reachability = self.node.reachability
-        texts = [reachability.mapped, reachability.observed, *self.node.listening]
-        found = [each for text in texts if (each := address_of(text)) is not None]
-        return list(dict.fromkeys(found))[:MAX_ADDRESSES]
-
-    def rotation(self) -> str:
-        """Return the statement that we have another key."""
-        return self.succession.statement
-
-    def stated(self, friend: Friend, statement: str) -> None:
-        """Take what a contact says of its key."""
-        self.succession.read(friend.key, statement)
-
-    def read(self, friend: Friend, card: Card) -> None:
-        """Take what a contact's card says."""
-        self.circle.moved(friend, card.addresses)
-        bundle = prekeys_of(card)
-        if bundle:
-            friend.talk.learn(bundle).addErrback(_left_to_the_next)
-        friend.talk.conversation.taking.announced(card.first, card.last)
-        friend.talk.touch()
-        self.drops.fetch(friend.key)
-        if card.removed:
-            self.circle.ended(friend)
-        else:
-            self.circle.goes_on(friend)
-
-    def ended(self, friend: Friend) -> None:
-        """Note that a contact deleted its card for us."""
-        self.circle.ended(friend)
-
-    def outdated(self) -> None:
-        """Begin anew with everybody: our state is an older one than we have shown."""
-        self.circle.start_anew()
+        """Return where we are to be reached, the best first."""
+        return self.showing.addresses()
 
     # --- Carriers
     def leave(self, talk: Talk, outgoing: Outgoing) -> None:
@@ -410,80 +371,13 @@ class People(MultiService):
         """Go on with a contact over its first link, or move its files to one that took over."""
         self.circle.seen(peer)
         if not friend.talk.is_open:
-            self._show(friend)
+            self.showing.show_to(friend)
             friend.talk.opened(DirectWay(self.network, friend.key))
             self.presence.linked(friend.talk)
         if (used := self.network.roster.get(friend.key)) is not None:
             self.transfers.link_open(friend.name, _link(used))
 
-    def _friend_of(self, name: str, key: PublicKey, agreement: PublicKey, talk: Talk) -> Friend:
-        return Friend(name, key, agreement, Pair(self.node.identity, key, agreement), talk)
-
-    def _check_keys(self, friend: Friend) -> None:
-        """Begin new sessions where ours or the contact's identity is not the one it was."""
-        row = self.node.identity.public.point + friend.key.point + friend.agreement.point
-        known = self.chest.get(PAIRS, friend.name.encode())
-        if known == row:
-            return
-        if known is not None:
-            friend.talk.change_keys()
-        self.talks.settle((PAIRS, friend.name.encode(), row))
-
-    def _conversation(self, name: str, key: PublicKey, agreement: PublicKey) -> Conversation:
-        contact = Contact(key, agreement)
-        made = Conversation(self.node.identity, contact, self.chest, self.random, name)
-        self.discretion.instruct(made, key)
-        return made
-
-    def _show(self, friend: Friend) -> None:
-        """Show our newest card over the link; some more times if it is not taken."""
-        shown = Deferred.fromCoroutine(self._shown(friend))
-        shown.addCallback(self._taken, friend.key).addErrback(self._not_taken, friend.key)
-
-    def _taken(self, _shown: None, key: PublicKey) -> None:
-        self._shown_in_vain.pop(key, None)
-
-    def _not_taken(self, failure: Failure, key: PublicKey) -> None:
-        _left_to_the_next(failure)
-        tries = self._shown_in_vain.get(key, 0)
-        if tries < len(SHOW_AGAIN_S):
-            self._shown_in_vain[key] = tries + 1
-            self._to_show.put(key, SHOW_AGAIN_S[tries])
-
-    async def _shown(self, friend: Friend) -> None:
-        card = await self.cards.fresh(friend)
-        peer = self.network.roster.get(friend.key)
-        if peer is not None:
-            self.network.roster.expect_answer()
-            await peer.request(Show(card))
-
-    def _look_at_addresses(self) -> None:
-        """Tell all contacts when we are reached elsewhere than before."""
-        addresses = self.addresses()
-        if addresses == self._told_addresses:
-            return
-        self._told_addresses = addresses
-        self.cards.changed()
-        for friend in self.friends.values():
-            if friend.talk.is_open:
-                self._show(friend)
-
 
 def _link(peer: Peer) -> LinkProtocol:
     """Return the link of a conversation: in a node each has one."""
     return cast("LinkProtocol", peer.carrier)
-
-
-def address_of(text: str) -> Address | None:
-    """Return the address of "host:port"; None for one that nobody can dial."""
-    host, _, port = text.rpartition(":")
-    host = host.strip("[]")
-    if not port.isdigit() or host in ("", "0.0.0.0", "::"):
-        return None
-    return Address(host, int(port))
-
-
-def _left_to_the_next(failure: Failure) -> None:
-    """Leave a card that was not shown or not taken to the next one."""
-    if failure.check(StreembitError, CancelledError, BadToken) is None:
-        _log.failure("a card could not be shown or taken", failure)

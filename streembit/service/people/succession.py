@@ -13,6 +13,7 @@ from twisted.logger import Logger
 
 from streembit.contacts import rotation as rotations
 from streembit.contacts.entry import Entry
+from streembit.contacts.generations import Pairs
 from streembit.contacts.pair import Pair
 from streembit.contacts.rotation import Rotation
 from streembit.errors import (
@@ -23,6 +24,7 @@ from streembit.errors import (
     KeyRefused,
     KeyRevoked,
     NoSuchContact,
+    OutboxFull,
     StreembitError,
     WrongState,
 )
@@ -91,7 +93,11 @@ class Announcer:
         """See `cards.Readers`."""
         return self._statement
 
-    def stated(self, friend: Friend, statement: str) -> None:
+    def agreement(self) -> str:
+        """See `cards.Readers`; it is the key that goes with the new identity."""
+        return self._people.renewals.statement
+
+    def stated(self, friend: Friend, card: Card) -> None:
         """See `cards.Readers`; what they say to a former identity, `Watch` reads."""
 
     def read(self, friend: Friend, card: Card) -> None:
@@ -109,7 +115,7 @@ class Succession:
 
     def __init__(self, people: People) -> None:
         self._people = people
-        self._former: list[Cards] = []
+        self._former: list[tuple[Cards, tuple[Identity, ...]]] = []
         self._line = self._load()
         self._watch = Watch(people, self.read)
 
@@ -135,18 +141,21 @@ class Succession:
         self._people.chest.drop_other_locks(own.at_rest_key())
         now_s = self._people.network.now_s()
         steps = [step for step in self._line.steps if now_s - step.at_s < KEEP_S]
-        former = [Own(Identity.from_seed(step.seed, own.name), step.at_s) for step in steps]
-        for each, step in zip(former, steps, strict=True):
-            self._announce_as(each.identity, step.statement)
+        former: list[Own] = []
+        for step in steps:
+            identity = Identity.from_seed(step.seed, own.name)
+            owns = self._people.renewals.of_former(identity)
+            former += [Own(each, step.at_s) for each in owns]
+            self._announce_as(owns, step.statement)
         self._watch.start(former)
 
     def close(self) -> None:
         """Publish and read nothing more."""
         self._watch.close()
-        for cards in self._former:
+        for cards, _ in self._former:
             cards.close()
 
-    def _announce_as(self, former: Identity, statement: str) -> None:
+    def _announce_as(self, owns: tuple[Identity, ...], statement: str) -> None:
         people = self._people
         cards = Cards(
             people.network,
@@ -154,17 +163,22 @@ class Succession:
             people.chest,
             Announcer(people, statement),
             people.random.random,
-            room=f"{FORMER_ROOM} {former.public.hex}",
+            room=f"{FORMER_ROOM} {owns[0].public.hex}",
             bare=True,
         )
-        self._former.append(cards)
+        self._former.append((cards, owns))
         for friend in people.friends.values():
-            pair = Pair(former, friend.key, friend.agreement)
-            cards.add(Friend(friend.name, friend.key, friend.agreement, pair, friend.talk))
+            cards.add(_as_known_to(owns, friend))
+
+    def refresh(self, friend: Friend) -> None:
+        """Tell a contact of our former keys where it looks for it now."""
+        for cards, owns in self._former:
+            cards.drop(friend.key)
+            cards.add(_as_known_to(owns, friend))
 
     def silence(self, contact: PublicKey) -> None:
         """Publish nothing more under former keys for somebody who was removed or blocked."""
-        for cards in self._former:
+        for cards, _ in self._former:
             cards.drop(contact)
 
     # --- ours
@@ -259,14 +273,25 @@ class Succession:
 
     def _tell(self, statement: str) -> str:
         """Put the statement into all outboxes, and on all links; return the id of the message."""
+        name = self.say(statement)
+        self._people.show_all()  # who follows a thief by now takes no parcel of ours
+        self._people.talks.settle()
+        self._people.cards.changed()
+        return name
+
+    def say(self, statement: str) -> str:
+        """Put a statement about our keys into all outboxes; return the id of the message.
+
+        Contacts whose outbox is full find it in our card.
+        """
         people = self._people
         body, name = base64url.encode(statement.encode()), base64url.encode(os.urandom(ID_BYTES))
         for friend in people.friends.values():
-            said = friend.talk.write(Rotated(name, int(people.network.now_s()), body))
+            try:
+                said = friend.talk.write(Rotated(name, int(people.network.now_s()), body))
+            except OutboxFull:
+                continue
             said.addErrback(lambda failure: failure.trap(StreembitError))
-            people.show(friend.key)  # who follows a thief by now takes no parcel of ours
-        people.talks.settle()
-        people.cards.changed()
         return name
 
     def _knows(self, friend: Friend, said: str) -> bool:
@@ -288,11 +313,11 @@ class Succession:
             return
         self.read(friend.key, token)
 
-    def stated_by_former(self, key: PublicKey, token: str) -> None:
+    def stated_by_former(self, key: PublicKey, card: Card) -> None:
         """Take what somebody says who has a contact's former key: its owner, or a thief."""
         entry = self._people.circle.book.successor(key)
-        if entry is not None and token:
-            self.read(entry.public(), token)
+        if entry is not None and card.rotation:
+            self.read(entry.public(), card.rotation)
 
     def read(self, contact: PublicKey, token: str) -> None:
         """Take a statement about a key that a contact has or had; where it came does not matter.
@@ -305,11 +330,21 @@ class Succession:
             try:
                 rotation = rotations.read(token, network, now_s)
             except BadHeader:
-                self._revoked(contact, rotations.read_revocation(token, network, now_s))
+                self._revoked_or_renewed(contact, token)
             else:
                 self._followed(contact, rotation)
         except StreembitError as error:
             _log.info("a change of key does not hold: {code}", code=error.code)
+
+    def _revoked_or_renewed(self, contact: PublicKey, token: str) -> None:
+        people = self._people
+        now_s, network = people.network.now_s(), people.node.settings.network
+        try:
+            key = rotations.read_revocation(token, network, now_s)
+        except BadHeader:
+            people.renewals.read(token)
+        else:
+            self._revoked(contact, key)
 
     def _followed(self, contact: PublicKey, rotation: Rotation) -> None:
         people, book = self._people, self._people.circle.book
@@ -331,8 +366,9 @@ class Succession:
 
     def _check_not_ours(self, rotation: Rotation) -> None:
         """Raise BadRotation where a contact goes on with a key of ours: nobody is its own."""
-        own = self._people.node.identity
-        if {rotation.new, rotation.agreement} & {own.public, own.agreement.public}:
+        owns = self._people.renewals.generations.owns
+        ours = {own.agreement.public for own in owns} | {owns[0].public}
+        if {rotation.new, rotation.agreement} & ours:
             raise BadRotation("the new key is our own", key=rotation.new.hex)
 
     def _disputed(self, before: Entry, alarm: KeyAlarm) -> None:
@@ -374,3 +410,9 @@ class Succession:
     def _keep(self, line: Line) -> None:
         self._people.chest.commit([(ROOM, _KEY, msgspec.msgpack.encode(line))])
         self._line = line
+
+
+def _as_known_to(owns: tuple[Identity, ...], friend: Friend) -> Friend:
+    """Return a contact as it was to an identity that we had."""
+    pairs = tuple(Pair(own, friend.key, friend.agreement) for own in owns)
+    return Friend(friend.name, friend.key, friend.agreement, Pairs(pairs, pairs), friend.talk)

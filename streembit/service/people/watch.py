@@ -76,7 +76,8 @@ class Watch:
 
     def start(self, former: Sequence[Own]) -> None:
         """Read what contacts' former keys and our own former ones can find; forget the oldest."""
-        self._owns = (Own(self._people.node.identity, None), *former)
+        owns = self._people.renewals.generations.owns
+        self._owns = (*(Own(own, None) for own in owns), *former)
         kept = self._load()
         old = [each for each in kept if not self._is_of_use(each)]
         if old:
@@ -108,7 +109,7 @@ class Watch:
             pair = Pair(own.identity, key, agreement)
         except BadKey:  # who once had our key is no contact by it
             return
-        name = own.identity.public.point, key
+        name = own.identity.agreement.public.point, key
         self._places[name] = _Place(pair, own, at_s)
         self._times.put(name, self._people.random.random() * START_WITHIN_S)
         if len(self._places) > MAX_PLACES:
@@ -156,6 +157,8 @@ class Watch:
             entry = self._entry(name)
             if card.rotation and entry is not None:
                 self._said(entry.public(), card.rotation)
+            if card.agreement:
+                people.renewals.read(card.agreement)
 
     # --- rows
     def _load(self) -> list[Followed]:
