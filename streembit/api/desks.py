@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from streembit.service.facade import NodeFacade
+from streembit.service.hub.facade import HubFacade
 from streembit.service.people_facade import PeopleFacade
 
 
@@ -52,3 +53,15 @@ class Settled:
         """See `Desks`."""
         assert self.late_people is not None
         return self.late_people()
+
+
+@dataclass(frozen=True)
+class HubDesk:
+    """The desk of a hub, where nobody else is asked."""
+
+    a_hub: HubFacade
+    refuse: Callable[[str], object]
+
+    async def hub(self) -> HubFacade:
+        """Return who answers for the hub."""
+        return self.a_hub

@@ -16,11 +16,11 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from streembit import errors
 from streembit.api import openapi
-from streembit.api.desks import Desks, Settled
+from streembit.api.desks import Desks, HubDesk, Settled
 from streembit.api.guard import IDLE_S, Guarded, QuietSite, written
 from streembit.api.lines import Lines
 from streembit.api.operation import Ask, Operation
-from streembit.api.operations import OF_NODE, OF_PEOPLE
+from streembit.api.operations import OF_HUB, OF_NODE, OF_PEOPLE
 from streembit.errors import BadRequest, Internal, StreembitError
 from streembit.service.facade import NodeFacade, Readiness
 from streembit.service.people_facade import PeopleFacade
@@ -28,11 +28,12 @@ from streembit.wire import codec
 
 Refuse = Callable[[str], object]
 Find = Callable[[], Awaitable[Any]]
+Served = list[tuple[Operation[Any], Find]]
 JSON: Final = b"application/json"
 
 
 class Api:
-    """Serves whoever is at the node's desk, and at that of its people where it has some.
+    """Serves whoever is at the desk of a hub, or of a node and its people where it has some.
 
     An error raised on purpose is answered with its code. Any other is a
     defect: it is logged with its trace, counted through `refuse`, answered
@@ -42,17 +43,14 @@ class Api:
 
     _log = Logger()
 
-    def __init__(self, desks: Desks) -> None:
+    def __init__(self, desks: Desks | HubDesk) -> None:
         self._refuse = desks.refuse
-        self.resource = Guarded(self._routes(desks).resource())
+        self.resource = Guarded(self._routes(_served(desks)).resource())
 
-    def _routes(self, desks: Desks) -> Klein:
+    def _routes(self, served: Served) -> Klein:
         app = Klein()
         app.url_map.strict_slashes = False
         app.url_map.merge_slashes = False
-        served: list[tuple[Operation[Any], Find]] = [(each, desks.node) for each in OF_NODE]
-        if desks.has_people:
-            served += [(each, desks.people) for each in OF_PEOPLE]
         document = openapi.document(tuple(operation for operation, _ in served))
         app.route("/openapi.json", methods=["GET"])(_answering(document))
         for operation, find in served:
@@ -106,7 +104,7 @@ def make_site(
     return site_of(Settled(node, refuse, late_people), clock)
 
 
-def site_of(desks: Desks, clock: IReactorTime) -> QuietSite:
+def site_of(desks: Desks | HubDesk, clock: IReactorTime) -> QuietSite:
     """Return the factory of HTTP connections that serves the API of whoever is at the desks."""
     return QuietSite(
         Api(desks).resource,
@@ -114,6 +112,16 @@ def site_of(desks: Desks, clock: IReactorTime) -> QuietSite:
         reactor=clock,
         parsePOSTFormSubmission=False,
     )
+
+
+def _served(desks: Desks | HubDesk) -> Served:
+    """Return each operation that is offered, and who is asked."""
+    if isinstance(desks, HubDesk):
+        return [(each, desks.hub) for each in OF_HUB]
+    served: Served = [(each, desks.node) for each in OF_NODE]
+    if desks.has_people:
+        served += [(each, desks.people) for each in OF_PEOPLE]
+    return served
 
 
 def _rule(operation: Operation[Any]) -> str:

@@ -1,12 +1,13 @@
-"""All that the local API offers, as one table: of the node, and of the people of its account."""
+"""All that the local API offers, as tables: of a node, of the people of its account, of a hub."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from streembit.api import account, contacts, files, messages, network
+from streembit.api import account, contacts, files, hub, messages, network
 from streembit.api.operation import Operation
 from streembit.service.facade import NodeFacade
+from streembit.service.hub.facade import HubFacade
 from streembit.service.people_facade import PeopleFacade
 
 OF_NODE: Final[tuple[Operation[NodeFacade], ...]] = network.OPERATIONS
@@ -17,3 +18,4 @@ OF_PEOPLE: Final[tuple[Operation[PeopleFacade], ...]] = (
     *account.OPERATIONS,
 )
 OPERATIONS: Final[tuple[Operation[Any], ...]] = (*OF_NODE, *OF_PEOPLE)
+OF_HUB: Final[tuple[Operation[HubFacade], ...]] = hub.OPERATIONS

@@ -17,7 +17,7 @@ from twisted.internet.interfaces import (
 )
 
 from streembit.api import unixpath
-from streembit.api.desks import Desks
+from streembit.api.desks import Desks, HubDesk
 from streembit.api.late import LateFactory
 from streembit.errors import ListenFailed
 
@@ -35,7 +35,7 @@ class ApiService(Service):
 
     name = "api"
 
-    def __init__(self, reactor: ApiReactor, path: Path, desks: Desks) -> None:
+    def __init__(self, reactor: ApiReactor, path: Path, desks: Desks | HubDesk) -> None:
         self._reactor = reactor
         self._path = path
         self._factory = LateFactory(lambda: _site(desks, reactor))
@@ -71,7 +71,7 @@ class ApiService(Service):
             os.umask(before)
 
 
-def _site(desks: Desks, clock: IReactorTime) -> IProtocolFactory:
+def _site(desks: Desks | HubDesk, clock: IReactorTime) -> IProtocolFactory:
     from streembit.api.http import site_of
 
     return site_of(desks, clock)

@@ -8,6 +8,7 @@ from typing import Final, Literal, Protocol
 from msgspec import Struct, field
 
 from streembit.errors import BadName
+from streembit.service.hub.rows import HubStatus
 from streembit.service.people_rows import PeopleStatus
 
 MAX_VALUE_BYTES: Final = 8 * 1024  # as the protocol bounds a record (docs/protocol/records.md)
@@ -79,6 +80,7 @@ class Status(Struct, frozen=True):
     signed_checked: int
     store: StoreHealth
     people: PeopleStatus | None = None
+    hub: HubStatus | None = None
     mapped: str = ""
 
 

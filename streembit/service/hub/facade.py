@@ -1,113 +1,11 @@
-"""What a running hub answers to its operator: one Protocol and its immutable answers.
-
-Keys are 66 lower-case hexadecimal digits, times whole Unix seconds of this
-machine's clock; `_s` ends a length of time in seconds.
-"""
+"""What the operator of a running hub may ask of it."""
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, Protocol
-
-from msgspec import Meta, Struct
+from typing import Protocol
 
 from streembit.service.facade import Readiness, Status
-from streembit.wire.hub import Permission, Permissions
-from streembit.wire.offer import HexKey, NameText, NoteText, UserType
-from streembit.wire.terms import Whole
-
-MAX_MEMBER_CHARS: Final = 128  # of how a member is named: a key has 66, a fingerprint 95
-
-Count = Annotated[int, Meta(ge=0)]
-
-
-class HubStatus(Struct, frozen=True):
-    """What `streembit status` shows of a hub beside what every node has.
-
-    `members` counts those of the allowlist, None where every key may join;
-    `generation` counts the allowlists used since the start, from 1, and is 0
-    without one; `allowlist` is "" or why the file on the disk is not the one
-    in use. `sessions` are those of this process, `joined` the keys that are
-    joined to all processes of the hub, of which `processes` are alive.
-    `accelerated` says that WebSocket frames are unmasked by native code;
-    `security` is what the hub's own port speaks.
-    """
-
-    private: bool
-    members: Count | None
-    generation: Count
-    allowlist: str
-    sessions: Count
-    joined: Count
-    processes: Count
-    backplane: Literal["local", "redis"]
-    mails: Count
-    mail_bytes: Count
-    mailbox: str
-    security: Literal["tls", "plain", "proxy"]
-    accelerated: bool
-    pin: str
-
-
-class MemberRow(Struct, frozen=True):
-    """A member of the allowlist; `expires` 0 is never."""
-
-    public_key: HexKey
-    account: str
-    user_type: UserType
-    permissions: list[Permission]
-    expires: Count
-    note: str
-    joined: bool
-
-
-class NewMember(Struct, frozen=True, forbid_unknown_fields=True):
-    """Whom to add to the allowlist."""
-
-    public_key: HexKey
-    account: NameText
-    user_type: UserType = "human"
-    permissions: Permissions = ["relay", "mailbox", "dht", "directory"]
-    expires: Whole = 0
-    note: NoteText = ""
-
-
-class Reloaded(Struct, frozen=True):
-    """The allowlist that is in use now; `added` and `removed` are keys.
-
-    `closed` counts the sessions of this process that were ended by it.
-    """
-
-    generation: Count
-    members: Count
-    added: list[str]
-    removed: list[str]
-    closed: Count
-
-
-class SessionRow(Struct, frozen=True):
-    """A joined member's session with this process.
-
-    `session` is its name in the protocol; `observed` the member's
-    "host:port" as we see it; `frames_in`, `frames_out` count what it sent
-    and was sent; `queued_bytes` wait for it to read.
-    """
-
-    public_key: HexKey
-    account: str
-    session: str
-    observed: str
-    agent: str
-    since: Count
-    idle_s: float
-    frames_in: Count
-    frames_out: Count
-    queued_bytes: Count
-
-
-class Kicked(Struct, frozen=True):
-    """How many sessions were ended, on all processes that heard of it."""
-
-    sessions: Count
+from streembit.service.hub.rows import Kicked, MemberRow, NewMember, Reloaded, SessionRow
 
 
 class HubFacade(Protocol):
