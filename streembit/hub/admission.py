@@ -61,7 +61,6 @@ class HubAdmission:
         key: the hub's own.
         network: the hub's network.
         nonce: 32 bytes of chance, for this connection only.
-        session: 16 bytes of chance, which name the session.
         binding: the TLS exporter of the connection (32 bytes), None
             where there is no TLS or a proxy ends it.
     """
@@ -72,7 +71,6 @@ class HubAdmission:
         network: str,
         *,
         nonce: bytes,
-        session: bytes,
         binding: bytes | None,
         versions: tuple[int, int] = VERSIONS,
     ) -> None:
@@ -80,7 +78,6 @@ class HubAdmission:
         self._key = key
         self._network = network
         self._nonce = base64url.encode(nonce)
-        self._session = base64url.encode(session)
         self._binding = "" if binding is None else base64url.encode(binding)
         self._versions = versions
         self._claimed = ""  # the key that the Join names: the refusal's audience
@@ -132,9 +129,10 @@ class HubAdmission:
             waiting: mails that come now.
             name: the hub's, for people to read.
         """
+        session = session_name(applicant.digest)
         body = Welcome(
             base64url.encode(applicant.digest),
-            self._session,
+            session,
             observed,
             applicant.grant.listed(),
             quota,
@@ -143,7 +141,7 @@ class HubAdmission:
         )
         token = self._sign(applicant.key.text, 2, 1, body)
         served = ServedSession(
-            self._key, applicant.key, self._network, self._session, applicant.join.started_ms
+            self._key, applicant.key, self._network, session, applicant.join.started_ms
         )
         return token, served
 
@@ -235,7 +233,7 @@ class MemberAdmission:
         self._keys = keys
         self._versions = versions
         self._hub: PublicKey | None = None
-        self._digest = ""  # of our Join
+        self._digest = b""  # of our Join
 
     def join(self, token: bytes) -> bytes:
         """Return the answer to the hub's first frame.
@@ -269,7 +267,7 @@ class MemberAdmission:
         self._hub, self._network = verified.key, verified.claims.net
         claims = HubClaims(self._key.public.text, self._hub.text, self._network, 1, body, 1)
         signed = envelope.sign_frame(self._key, claims)
-        self._digest = base64url.encode(sha256(signed.rpartition(b".")[0]).digest())
+        self._digest = sha256(signed.rpartition(b".")[0]).digest()
         return signed
 
     def finish(self, token: bytes) -> Joined:
@@ -289,13 +287,12 @@ class MemberAdmission:
         match verified.claims.body:
             case Refused(code=code):
                 raise NotAdmitted(reason=code)
-            case Welcome() as welcome if welcome.join == self._digest:
+            case Welcome() as welcome:
+                self._check_welcome(welcome)
                 session = MemberSession(
                     self._key, hub, network, welcome.session, self._started_ms, self._keys
                 )
                 return Joined(session, welcome, network)
-            case Welcome():
-                raise WrongAudience("the welcome is for another join")
             case _:
                 raise BadMessage("neither welcome nor refusal")
 
@@ -314,6 +311,12 @@ class MemberAdmission:
         key = hub or PublicKey.from_text(claims.iss)
         return envelope.verify_frame(parsed, key)
 
+    def _check_welcome(self, welcome: Welcome) -> None:
+        if welcome.join != base64url.encode(self._digest):
+            raise WrongAudience("the welcome is for another join")
+        if welcome.session != session_name(self._digest):
+            raise BadMessage("a session has another name")
+
     def _version(self, challenge: Challenge) -> int:
         """Return the highest version that both sides speak."""
         low, high = self._versions
@@ -321,6 +324,14 @@ class MemberAdmission:
         if version < max(low, challenge.low):
             raise VersionMismatch(ours=self._versions, theirs=(challenge.low, challenge.high))
         return version
+
+
+def session_name(digest: bytes) -> str:
+    """Return the name of the session that a Join opens, by the SHA-256 of its signed part.
+
+    Nobody chooses it, so that a frame of one hub's session is never one of another's.
+    """
+    return base64url.encode(digest[:SESSION_BYTES])
 
 
 def _prove(

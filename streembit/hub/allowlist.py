@@ -128,6 +128,7 @@ def written(allowlist: Allowlist) -> dict[str, Json]:
 
 
 def written_member(member: Member) -> dict[str, Json]:
+    """Return the row of a member in the document."""
     """Return the row of a document that `read` reads as this member."""
     grant = member.grant
     row: dict[str, Json] = {

@@ -118,6 +118,7 @@ class MemberSession:
     __slots__ = (
         "_heard",
         "_keys",
+        "_max_recipients",
         "_network",
         "_own",
         "_said",
@@ -135,6 +136,8 @@ class MemberSession:
         name: str,
         started_ms: int,
         keys: ParsedKeys | None = None,
+        *,
+        max_recipients: int = MAX_RECIPIENTS,
     ) -> None:
         self.hub = hub
         self.name = name
@@ -144,7 +147,8 @@ class MemberSession:
         self._keys = ParsedKeys() if keys is None else keys
         self._said = 1  # the Join
         self._heard = 2  # Challenge and Welcome
-        self._seqs: dict[str, int] = {}  # of live envelopes, by recipient; at most MAX_RECIPIENTS
+        self._max_recipients = max_recipients
+        self._seqs: dict[str, int] = {}  # of live envelopes, by recipient
 
     def command(self, body: Command) -> tuple[int, bytes]:
         """Return the number and the frame of a command; its answer names the number."""
@@ -158,11 +162,11 @@ class MemberSession:
 
         Raises:
             TooLarge: longer than MAX_CARGO_BYTES.
-            SessionUsedUp: it has counted for MAX_RECIPIENTS already.
+            SessionUsedUp: it has counted for so many recipients already.
         """
         seq = self._seqs.get(to.text, 0) + 1
-        if seq == 1 and len(self._seqs) >= MAX_RECIPIENTS:
-            raise SessionUsedUp(limit=MAX_RECIPIENTS)
+        if seq == 1 and len(self._seqs) >= self._max_recipients:
+            raise SessionUsedUp(limit=self._max_recipients)
         sealed = self._sealed(to, cargo, seq, "")
         self._seqs[to.text] = seq
         return sealed

@@ -43,7 +43,6 @@ class Door:
             self.hub_key,
             self.network,
             nonce=bytes([self.number]) * 32,
-            session=bytes([self.number]) * 16,
             binding=self.binding,
         )
         self.member = MemberAdmission(

@@ -104,7 +104,6 @@ class OpenTests(SynchronousTestCase):
                 HUB.signing,
                 NETWORK,
                 nonce=bytes(32),
-                session=bytes(16),
                 binding=None,
                 versions=theirs,
             )
@@ -392,12 +391,17 @@ class PinTests(SynchronousTestCase):
         """There is nothing that it could answer."""
         self.assertRaises(BadMessage, self.member().finish, Door().welcomed()[0])
 
-    def test_the_welcome_quotes_the_signed_part_of_the_join(self) -> None:
-        """As docs/protocol/hub.md has it, counted by hand."""
+    def test_the_join_names_the_session(self) -> None:
+        """A hub that could choose its name would choose that of a session with another hub."""
         door = Door()
         join = door.joined()
-        welcome = claims_of(door.welcomed()[0]).body
-        assert isinstance(welcome, Welcome)
         digest = sha256(join.rpartition(b".")[0]).digest()
         applicant = door.hub.judge(join, everybody, NOW_S)
         self.assertEqual(applicant.digest, digest)
+        token, served = door.hub.welcome(applicant, observed="", quota=QUOTA, waiting=0)
+        self.assertEqual(served.name, base64url.encode(digest[:16]))
+        for changes in ({"session": "A" * 22}, {"join": "A" * 43}):
+            self.assertRaises(
+                RemoteError, door.member.finish, with_body(token, HUB.signing, **changes)
+            )
+        self.assertEqual(door.member.finish(token).session.name, served.name)

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from streembit.errors import BadFrame, RemoteError, StreembitError
-from streembit.hub.admission import NONCE_BYTES, SESSION_BYTES, Applicant, HubAdmission
+from streembit.hub.admission import NONCE_BYTES, Applicant, HubAdmission
 from streembit.net.budget import Budgets
 from streembit.net.carrier import CLOSE_POLICY, Carrier
 
@@ -40,7 +40,6 @@ class Lobby:
             self._hub.identity.signing,
             settings.network,
             nonce=self._draw(NONCE_BYTES),
-            session=self._draw(SESSION_BYTES),
             binding=exporter or None,
         )
         carrier.events = Stranger(self, carrier, admission)
