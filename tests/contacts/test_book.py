@@ -278,6 +278,17 @@ class StateTests(BookTest):
         self.assertIsNotNone(self.book.get(key_of(3)))
         self.assert_kept()
 
+    def test_one_hub_is_kept_among_the_addresses(self) -> None:
+        """Places that worked since do not take the last way that works behind a NAT."""
+        hub, other = (Address(f"hub{n}.example.org", 443, "wss") for n in (1, 2))
+        places = [Address("192.0.2.7", port) for port in range(1, 6)]
+        self.book.set_addresses(ANN.public, [*places, hub, other])
+        self.assertEqual(self.book.of(ANN.public).addresses, [*places[:3], hub])
+        self.book.seen(ANN.public, NOW_S, places[4])
+        self.assertEqual(self.book.of(ANN.public).addresses, [places[4], *places[:2], hub])
+        self.book.set_addresses(ANN.public, [other, *places])
+        self.assertEqual(self.book.of(ANN.public).addresses, [other, *places[:3]])
+
     def test_addresses_are_bounded_the_latest_first(self) -> None:
         """Where somebody was reached last is tried first."""
         places = [Address(f"192.0.2.{n}", 1) for n in range(9)]

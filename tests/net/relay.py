@@ -65,6 +65,8 @@ class RelayedEnd:
                 self._transport().ended()
             case Broken(_, error):
                 self._transport().broken(error)
+            case None:
+                pass
 
     def next_cargo(self) -> bytes | None:
         """Return what is to be carried next."""

@@ -116,6 +116,15 @@ class Hubs(MultiService):
         hub = self._find(label)
         return hub.title if hub is not None else label
 
+    def address_of(self, host: str) -> Address | None:
+        """Return where the hub is that a host is reached through; None for a direct one."""
+        hub = self._find(read_hub_host(host)[1]) if is_hub_host(host) else None
+        return None if hub is None else hub.address
+
+    def is_at(self, address: Address) -> bool:
+        """Tell whether we use the hub at this address already."""
+        return self._known(address) is not None
+
     def at(self, address: Address) -> Hub:
         """Return the hub at this address, joining it if we are not joined to it already.
 
