@@ -1,0 +1,1 @@
+"""The hub as a service, over the in-memory network."""
