@@ -40,6 +40,8 @@ def _facts(answer: Status) -> Iterator[tuple[str, object]]:
     yield "observed", f"{answer.observed or 'not yet'}, {_reach(answer)}"
     if answer.mapped:
         yield "mapped", answer.mapped
+    if answer.lan:
+        yield "lan", answer.lan
     yield "readiness", _readiness(answer.readiness)
     yield "peers", f"{answer.peers:,} in the table, {show.count(answer.links, 'link')}"
     yield "records", f"{show.count(answer.records, 'record')}, {show.count(answer.bytes, 'byte')}"

@@ -53,7 +53,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     each `HOST:PORT` or `KEY@HOST:PORT` (`parse_seed`). network: its name;
     nodes of other networks are refused. account: "" is the home's default.
     client_only: take part without storing for others. map_port: have the
-    router lead to us (UPnP). metrics: endpoint of
+    router lead to us (UPnP). lan: be announced in the local network, and
+    look who else is (multicast DNS). metrics: endpoint of
     the figures, "" for none. exempt: networks (CIDR) whose addresses are
     neither counted nor grouped, for tests on one machine. id_scheme: what
     the node id is made of; "address" is for entries of a seed list, which
@@ -67,6 +68,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     account: Annotated[str, Meta(pattern=r"^([a-z0-9_][a-z0-9._-]{0,63})?\Z")] = ""
     client_only: bool = False
     map_port: bool = False
+    lan: bool = False
     metrics: str = ""
     exempt: Annotated[tuple[str, ...], Meta(max_length=MAX_EXEMPT)] = ()
     id_scheme: Literal["key", "address", "composite"] = "key"

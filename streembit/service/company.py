@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
@@ -21,6 +22,9 @@ class Company(Protocol):
 
     def is_refused(self, key: PublicKey) -> bool:
         """Tell whether no link to the holder of a key may stay open."""
+
+    def contact_with(self, test: Callable[[PublicKey], bool]) -> PublicKey | None:
+        """Return the contact whose key passes a test, None where none does."""
 
     def linked(self, peer: Peer) -> None:
         """A link to this peer is open, the first or another one."""
@@ -66,6 +70,10 @@ class Nobody:
     def is_refused(self, key: PublicKey) -> bool:
         """See `Company`."""
         return False
+
+    def contact_with(self, test: Callable[[PublicKey], bool]) -> PublicKey | None:
+        """See `Company`."""
+        return None
 
     def linked(self, peer: Peer) -> None:
         """See `Company`."""

@@ -84,6 +84,7 @@ class Desk:
             signed_checked=network.checks.good,
             store=StoreHealth(*node.deposit.health()),
             people=node.company.standing(),
+            lan="" if node.lan is None else node.lan.detail,
             mapped="" if node.mapping is None else node.mapping.detail,
         )
 

@@ -55,7 +55,8 @@ class Status(Struct, frozen=True):
     that at least three peers agree on, None before; `signed_checked` counts
     signatures verified since the start; `people` is None where the node is
     nobody's; `mapped` says where a router leads to us, or why none does, ""
-    where none was asked.
+    where none was asked; `lan` says who is seen in the local network, "" where
+    nobody looks.
     """
 
     version: str
@@ -82,6 +83,7 @@ class Status(Struct, frozen=True):
     people: PeopleStatus | None = None
     hub: HubStatus | None = None
     mapped: str = ""
+    lan: str = ""
 
 
 class Check(Struct, frozen=True):

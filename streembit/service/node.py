@@ -34,6 +34,7 @@ from streembit.service.company import Company, Nobody
 from streembit.service.deposit import Deposit
 from streembit.service.errands import Errands
 from streembit.service.finder import Finder
+from streembit.service.lan import Lan
 from streembit.service.limits import in_force
 from streembit.service.log import SETTLE_EVERY_S, Refusals
 from streembit.service.mapping import Mapping
@@ -109,6 +110,7 @@ class Node(MultiService):
         self.listening: list[str] = []
         self.port = 0  # where we listen; a router may lead to it from another one
         self.mapping: Mapping | None = None
+        self.lan: Lan | None = None
         self.seeds = tuple(seeds)
         self.hubs = Hubs(
             identity.signing,

@@ -122,6 +122,10 @@ class Grower:
             aside = Aside(peers.moved_aside, shelf.moved_aside, own.moved_aside)
             node = self._node(identity, config, settings, shelf, own, memory)
             self._map(config, node)
+            if config.lan:
+                from streembit.tap.lan import announce
+
+                announce(node, self.reactor)
             people = None
             if self.role == "node":
                 key_file = AccountKeyFile(self.home.accounts, identity.name, ending, account.go_on)

@@ -18,7 +18,7 @@ DEFAULT_HOME: Final = "~/.streembit"
 
 # Options that are the configuration's members of the same meaning.
 _PARAMETERS: Final = ("network", "metrics", "id-scheme", "advertise")
-_FLAGS: Final = ("client-only", "map-port")
+_FLAGS: Final = ("client-only", "map-port", "lan")
 _LISTS: Final = {"seed": "seeds", "exempt": "exempt"}
 
 
@@ -40,6 +40,7 @@ class RoleOptions(usage.Options):
         ["no-passcode", None, "Use a key file without a passcode; one is made if there is none."],
         ["create", None, "Make the home and the account where they are missing."],
         ["map-port", None, "Have the router lead to us, by UPnP."],
+        ["lan", None, "Be announced in the local network, and find others there."],
     ]
 
     def __init__(self) -> None:

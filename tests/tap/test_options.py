@@ -58,7 +58,8 @@ class OptionsTests(OptionsCase):
             *("--listen", "tcp:1:interface=127.0.0.1", "--listen", "tcp6:2"),
             *("--seed", "a.example:3", "--seed", "[::1]:4"),
             *("--network", "plant-7", "--metrics", "tcp:9109:interface=127.0.0.1"),
-            *("--account", "bob", "--exempt", "127.0.0.0/8", "--client-only", "--map-port"),
+            *("--account", "bob", "--exempt", "127.0.0.0/8", "--client-only"),
+            *("--map-port", "--lan"),
             *("--id-scheme", "address", "--advertise", "a.example:1"),
         )
         expected = Config(
@@ -70,6 +71,7 @@ class OptionsTests(OptionsCase):
             exempt=("127.0.0.0/8",),
             client_only=True,
             map_port=True,
+            lan=True,
             id_scheme="address",
             advertise="a.example:1",
         )

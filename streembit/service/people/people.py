@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Final, cast
@@ -230,6 +230,10 @@ class People(MultiService):
     def is_refused(self, key: PublicKey) -> bool:
         """Tell whether nothing is taken from a key."""
         return self.circle.is_refused(key)
+
+    def contact_with(self, test: Callable[[PublicKey], bool]) -> PublicKey | None:
+        """Return the contact whose key passes a test."""
+        return next(filter(test, self.friends), None)
 
     def linked(self, peer: Peer) -> None:
         """Go on with somebody over a link."""

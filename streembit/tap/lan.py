@@ -1,0 +1,50 @@
+"""A node in the local network: who announces it, and who dials those that are announced."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import partial
+from random import Random
+from typing import Any
+
+from streembit.jose.keys import PublicKey
+from streembit.net.mdns import Mdns, own_hosts
+from streembit.service.lan import Lan
+from streembit.service.neighbours import Neighbours
+from streembit.service.node import Node
+
+ANY_HOST = ("", "0.0.0.0", "::")
+
+
+def announce(node: Node, reactor: Any) -> None:
+    """Have a node live in the local network as long as it runs."""
+    chance = Random().random
+
+    def contact(test: Any) -> PublicKey | None:
+        return node.company.contact_with(test)
+
+    neighbours = Neighbours(node.network, node.errands, contact, chance)
+    node.lan = Lan(
+        partial(Mdns, reactor),
+        node.identity.public,
+        node.settings.network,
+        "node",
+        lambda: (hosts(node.listening[:1]), node.port),
+        reactor,
+        chance,
+        os.urandom,
+        neighbours.met,
+    )
+    neighbours.live_in(node.lan)
+    for service in (neighbours, node.lan):
+        service.setServiceParent(node)
+
+
+def hosts(listening: Sequence[str]) -> list[str]:
+    """Return at which hosts a port is reached: its own, or all of the machine."""
+    found: list[str] = []
+    for text in listening:
+        host = text.rpartition(":")[0].strip("[]")
+        found += own_hosts() if host in ANY_HOST else [host]
+    return found

@@ -1,0 +1,78 @@
+"""Nodes of a local network that leads nowhere else: they find each other by multicast DNS."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from functools import partial
+from typing import Final
+
+from demo.members import Member
+from streembit.jose.keys import PublicKey
+from tests.rig import eavesdrop
+from tests.rig.netns import Box, Field, need
+from tests.rig.procnet import ProcessCase, reactor
+
+PORT: Final = 8905
+OPTIONS: Final = ("--no-passcode", "--listen", f"tcp:{PORT}", "--exempt", "192.168.0.0/16", "--lan")
+NAMES: Final = ("ann.of.the.north", "bob.of.the.south")  # not to be heard by chance
+WITHIN_S: Final = 20.0
+END_WITHIN_S: Final = 5.0
+
+
+class LanTests(ProcessCase):
+    """Two nodes without any seed, and somebody who listens."""
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        need()
+        super().setUp()
+        self.field = Field()
+        self.addCleanup(self.field.end)
+        *self.hosts, self.listener = self.field.lan(3)
+        self.heard = self.net.folder / "heard"
+        self.eavesdrop()
+        await self.until(self.heard.exists, WITHIN_S, "somebody who listens")
+
+    def eavesdrop(self) -> None:
+        """Have the third host write down what it hears."""
+        command = [sys.executable, eavesdrop.__file__, self.listener.address, str(self.heard)]
+        ear = subprocess.Popen([*self.listener.within, *command])
+        self.addCleanup(ear.wait)
+        self.addCleanup(ear.kill)
+
+    async def start(self, name: str, host: Box) -> Member:
+        """Start a node that knows of nobody."""
+        return await self.net.start(name, options=OPTIONS, within=host.within)
+
+    async def sees(self, node: Member, count: int) -> bool:
+        """Say whether a node sees so many others in the local network."""
+        return (await node.api.status()).lan.startswith(f"{count} seen")
+
+    async def knows(self, node: Member, other: Member) -> bool:
+        """Say whether a node has another one in its table."""
+        return other.public_key in {row.public_key for row in await node.api.peer.list()}
+
+    async def test_two_nodes_that_know_of_nobody(self) -> None:
+        """They meet; who leaves is seen no more, within the five seconds of an end."""
+        ann, bob = [
+            await self.start(name, host) for name, host in zip(NAMES, self.hosts, strict=True)
+        ]
+        for node, other in ((ann, bob), (bob, ann)):
+            await self.until(partial(self.sees, node, 1), WITHIN_S)
+            await self.until(partial(self.knows, node, other), WITHIN_S)
+        self.check_heard(ann, bob)
+        bob.signal(signal.SIGTERM)
+        await bob.ended.addTimeout(END_WITHIN_S, reactor)
+        await self.until(partial(self.sees, ann, 0), WITHIN_S)
+
+    def check_heard(self, *nodes: Member) -> None:
+        """Assert that no name and no key was in the air, and that something was."""
+        air = self.heard.read_bytes()
+        self.assertIn(b"_streembit", air)
+        for node in nodes:
+            key = PublicKey.from_hex(node.public_key)
+            for secret in (key.point, key.hex.encode(), key.text.encode(), node.name.encode()):
+                self.assertNotIn(secret, air)
+        self.assertNotIn(socket.gethostname().encode(), air)
