@@ -171,9 +171,10 @@ def keys_of(entry: Entry, now_s: float) -> tuple[PublicKey, ...]:
 def pairs(owns: Sequence[Identity], entry: Entry, now_s: float) -> Pairs:
     """Return the pairs with a contact; raise BadKey where it has a key of ours."""
     key, agreements = entry.public(), keys_of(entry, now_s)
-    writers = dict.fromkeys((spoken(owns, entry.knows), owns[0]))
+    known = spoken(owns, entry.knows)
+    newer = owns[: owns.index(known)]  # the contact may have heard of any
     return Pairs(
-        tuple(Pair(own, key, agreements[0]) for own in writers),
+        tuple(Pair(own, key, agreements[0]) for own in (known, *newer)),
         tuple(Pair(own, key, agreement) for own in owns for agreement in agreements),
     )
 
