@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -79,7 +80,9 @@ class FakePeople:
     """Bob is a contact, Carl asks to be one. Every call raises `broken` once it is set."""
 
     def __init__(self, clock: IReactorTime) -> None:
-        self.feed = Feed(clock, 0xFEED)
+        self._clock = clock
+        self._starts = itertools.count(0xFEED)
+        self.start_again()
         self.offers: dict[str, OfferRow] = {}
         self.book = {BOB_KEY: contact("Bob", BOB_KEY)}
         self.asking = {
@@ -96,6 +99,10 @@ class FakePeople:
         self.passcodes: list[str | None] = []
         self.unreadable = 0  # the number of a message that an export stumbles upon
         self.broken: BaseException | None = None
+
+    def start_again(self) -> None:
+        """Tell of nothing that happened before, as a node that was started again."""
+        self.feed = Feed(self._clock, next(self._starts))
 
     # --- offers
     async def create_offer(self, life_s: int, once: bool, note: str) -> OfferMade:

@@ -47,9 +47,7 @@ class ClientCase(TestCase):
     def started(self) -> ApiService:
         """Start the node's API."""
         path = self.home / SOCKET_NAME
-        service = ApiService(
-            clock, path, Settled(FakeNode(), lambda _: None, lambda: self.people)
-        )
+        service = ApiService(clock, path, Settled(FakeNode(), lambda _: None, lambda: self.people))
         service.startService()
         self.addCleanup(service.stopService)
         self.addCleanup(self.people.feed.stop)
@@ -59,9 +57,7 @@ class ClientCase(TestCase):
         """Stop the node, and start it with the same history."""
         self.people.feed.stop()
         await self.service.stopService()
-        history, self.people = self.people.history, FakePeople(clock)
-        self.people.history = history
-        self.people.feed = type(self.people.feed)(clock, 0xBEEF)
+        self.people.start_again()
         self.service = self.started()
 
     async def until(self, done: Callable[[], object]) -> None:

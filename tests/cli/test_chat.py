@@ -133,7 +133,7 @@ class PipeTests(ChatCase):
         await self.said(process, "waiting for it")
         self.people.hear("two")
         self.start_node()
-        self.people.feed = type(self.people.feed)(self.clock, 0xBEEF)
+        self.people.start_again()
         await self.said(process, "Bob: two")
         self.people.hear("three")
         self.assertIn("Bob: three", await self.said(process, "  Bob: "))
