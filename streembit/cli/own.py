@@ -100,7 +100,8 @@ def wipe(settings: Settings, yes: bool) -> None:
 
     Contacts, messages, records and the downloads in the home go with it. A
     running node destroys its own and ends. What lies outside of the home
-    stays: backups of the key, and other folders for downloads.
+    stays, but for files that were on their way: backups of the key, and
+    what arrived in other folders.
     """
     from streembit.errors import NodeNotRunning
 

@@ -12,11 +12,11 @@ from typing import Final
 
 from streembit.disk.atomic import blamed_on_disk
 from streembit.disk.folder import SYSTEM, Calls, Folder
+from streembit.disk.noted import PREFIX, note
 from streembit.errors import DiskFailed
 from streembit.files.names import safe_tree
 from streembit.wire.transfer import Data, FileEntry
 
-PREFIX: Final = ".streembit-"  # of the private folder: hidden, and its owner is known
 MAX_OPEN_PARTS: Final = 16  # as many as a transfer asks for at a time
 SYNC_BYTES: Final = 64 * 1024 * 1024  # what a power cut may cost; the end is no long wait
 
@@ -32,15 +32,20 @@ def free_bytes(folder: Path, calls: Calls = SYSTEM) -> int:
         return opened.free_bytes()
 
 
-def make_private(folder: Path, token: str, calls: Calls = SYSTEM) -> str:
+def make_private(
+    folder: Path, token: str, calls: Calls = SYSTEM, *, notes: Path | None = None
+) -> str:
     """Make a private folder in the download folder, and return its name.
 
-    The download folder is made where there is none.
+    The download folder is made where there is none. With `notes` it is
+    found again there by whoever wipes the account.
 
     Raises:
         DiskFull, DiskFailed
         FileExistsError: somebody was there before.
     """
+    if notes is not None:
+        note(notes, folder.absolute() / (PREFIX + token))
     with blamed_on_disk(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with Folder.at(folder, calls) as opened:

@@ -12,6 +12,7 @@ from streembit.disk.accounts import KEY, check_name
 from streembit.disk.atomic import blamed_on_disk, sync_folder
 from streembit.disk.files import SYSTEM, Files, exists
 from streembit.disk.home import Home, Place
+from streembit.disk.noted import NOTES, remove_noted
 from streembit.errors import NoSuchAccount
 
 _ZEROS: Final = bytes(4096)  # a key file has some 600 bytes
@@ -23,10 +24,11 @@ def wipe_account(home: Home, name: str, files: Files = SYSTEM) -> None:
     """Destroy an account and all its stores; the caller holds the home's lock.
 
     Every copy of its key file in the home is overwritten before anything
-    is removed, then its chest. The download folder in the home goes too.
-    Other accounts, the configuration, and what lies outside of the home
-    (backups, other folders for downloads) stay. After an error or a crash
-    it can be called again.
+    is removed, then its chest and the copies of that. The download folder in
+    the home goes too, and files that were on their way to other folders.
+    Other accounts, the configuration, and what else lies outside of the home
+    (backups, files that arrived in other folders) stay. After an error or a
+    crash it can be called again.
 
     Raises:
         NoSuchAccount: it has neither key nor stores.
@@ -40,8 +42,12 @@ def wipe_account(home: Home, name: str, files: Files = SYSTEM) -> None:
         copies = list(_folders_with_copies(home.path, folder, files))
         for copied in copies:
             _overwrite_keys(copied, files)
-        chest.wipe(place.chest_path, files)
-        _remove_stores(place, files)
+        for store in (place.folder, *_copies_of(place.folder, home.path, files)):
+            chest.wipe(Place(store).chest_path, files)
+        remove_noted(place.folder / NOTES, files)
+        _remove_stores(place.folder, files)
+        for store in _copies_of(place.folder, home.path, files):
+            _remove_stores(store, files)
         for copied in reversed(copies):
             _remove_folder(copied, files)
 
@@ -49,10 +55,14 @@ def wipe_account(home: Home, name: str, files: Files = SYSTEM) -> None:
 def _folders_with_copies(home: Path, folder: Path, files: Files) -> Iterator[Path]:
     """Yield the account's folder, then those in copies from before a migration."""
     yield folder
+    yield from _copies_of(folder, home, files)
+
+
+def _copies_of(folder: Path, home: Path, files: Files) -> list[Path]:
+    """Return what a folder of the home is in copies from before a migration."""
     within = folder.relative_to(home)
-    for name in files.names(home):
-        if name.startswith("backup-schema-") and exists(home / name / within, files):
-            yield home / name / within
+    copies = [home / name for name in files.names(home) if name.startswith("backup-schema-")]
+    return [copy / within for copy in copies if exists(copy / within, files)]
 
 
 def _overwrite_keys(folder: Path, files: Files) -> None:
@@ -73,12 +83,12 @@ def _overwrite(path: Path, files: Files) -> None:
         files.close(fd)
 
 
-def _remove_stores(place: Place, files: Files) -> None:
+def _remove_stores(folder: Path, files: Files) -> None:
     """Remove the stores, with what SQLite and repairs left beside them."""
-    for name in files.names(place.folder):
+    for name in files.names(folder):
         if name.lstrip(".").startswith(_STORES):
-            _remove(place.folder / name, files)
-    sync_folder(place.folder, files)
+            _remove(folder / name, files)
+    sync_folder(folder, files)
 
 
 def _remove_folder(folder: Path, files: Files) -> None:

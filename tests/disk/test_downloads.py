@@ -10,8 +10,9 @@ from typing import Final
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streembit.disk.downloads import PREFIX, SYNC_BYTES, Download, free_bytes, make_private
+from streembit.disk.downloads import SYNC_BYTES, Download, free_bytes, make_private
 from streembit.disk.folder import SYSTEM, Calls, Folder
+from streembit.disk.noted import PREFIX
 from streembit.errors import DiskFailed, DiskFull
 from streembit.wire.transfer import FileEntry
 from tests.disk.failing import FailingCalls, failing

@@ -8,9 +8,12 @@ from tempfile import TemporaryDirectory
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from streembit.disk import schema
 from streembit.disk.chest import Chest, Kept
-from streembit.disk.files import SystemFiles
+from streembit.disk.downloads import make_private
+from streembit.disk.files import SYSTEM, SystemFiles
 from streembit.disk.home import Home
+from streembit.disk.noted import NOTES
 from streembit.disk.published import PublishedRecords
 from streembit.disk.wiping import wipe_account
 from streembit.errors import BadName, DiskFailed, NoSuchAccount
@@ -89,6 +92,53 @@ class WipingTests(SynchronousTestCase):
         self.assertIn("open key.json.previous", overwritten)
         self.assertIn("open chest.sqlite", overwritten)
         self.assertFalse(copy.exists())
+
+    def test_chests_of_copies_are_overwritten_and_removed(self) -> None:
+        """Of the account whose end it is, whichever has the home itself, and of no other."""
+        schema.backup(self.home.path, 1, SYSTEM)
+        copies = self.home.path / "backup-schema-1"
+        within = {
+            name: self.home.place(name).chest_path.relative_to(self.home.path)
+            for name in ("ann", "bob")
+        }
+        for doomed, other in (("bob", "ann"), ("ann", "")):
+            files = Watching()
+            wipe_account(self.home, doomed, files)
+            self.assertEqual(files.done.count("open chest.sqlite"), 2)
+            self.assertEqual(
+                [path.name for path in (copies / within[doomed]).parent.glob("chest*")], []
+            )
+            if other:
+                self.assertTrue((copies / within[other]).exists())
+        left = {path.name for path in self.home.path.rglob("*") if path.is_file()}
+        self.assertLessEqual(left, {"home.json", "lock", ".lock", ".first", ".default"})
+
+    def test_files_on_their_way_to_other_folders_go_too(self) -> None:
+        """What arrived there stays; links in their places lead nowhere."""
+        folder, precious = self.home.path.parent / "films", self.home.path.parent / "precious"
+        precious.mkdir()
+        (precious / "file").write_bytes(b"kept")
+        notes = self.home.place("bob").folder / NOTES
+        private = make_private(folder, "x", notes=notes)
+        (folder / private / "0.part").write_bytes(b"half a film")
+        (folder / "whole").write_bytes(b"a film")
+        linked = make_private(folder, "y", notes=notes)
+        (folder / linked).rmdir()
+        (folder / linked).symlink_to(precious)
+        gone = make_private(self.home.path.parent / "stick", "z", notes=notes)
+        (self.home.path.parent / "stick" / gone).rmdir()
+        (notes / "w").write_bytes(bytes(precious))
+        wipe_account(self.home, "bob")
+        self.assertEqual([path.name for path in folder.iterdir()], ["whole"])
+        self.assertEqual((precious / "file").read_bytes(), b"kept")
+        self.assertFalse(notes.exists())
+
+    def test_notes_of_folders_that_are_gone_are_forgotten(self) -> None:
+        """So they do not grow with each transfer."""
+        folder, notes = self.home.path.parent / "films", self.home.path / NOTES
+        for n in range(5):
+            (folder / make_private(folder, f"{n}", notes=notes)).rmdir()
+        self.assertEqual(len(list(notes.iterdir())), 1)
 
     def test_S2_a_crash_at_every_step_is_made_up_for(self) -> None:
         """Called again it comes to the same end; the key is void from the first step on."""

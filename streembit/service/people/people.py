@@ -15,6 +15,7 @@ from streembit.chat.conversation import Conversation
 from streembit.chat.events import Event, Outgoing
 from streembit.contacts.entry import Entry
 from streembit.contacts.generations import EVERY_S as RENEW_EVERY_S
+from streembit.disk.noted import NOTES
 from streembit.errors import KeyRefused, RateLimited, StreembitError
 from streembit.jose import base64url
 from streembit.jose.keys import PublicKey
@@ -111,6 +112,7 @@ class People(MultiService):
             self.news.say_of_files,
             self.news.transferred,
             self._file_link,
+            downloads.with_name(NOTES),
         )
         self.transfers.setServiceParent(self)
         expiry = Upkeep(

@@ -62,6 +62,7 @@ class Transfers(Service):
         say: sends a word to a contact; a StreembitError that it raises means: not now.
         changed: told of a transfer whose state changed, or that came on.
         link_of: returns the link to a contact, where one may have taken over from another.
+        notes: where folders with files on their way are noted, for the account's end.
     """
 
     def __init__(
@@ -73,8 +74,10 @@ class Transfers(Service):
         say: Callable[[str, FileContent], object],
         changed: Callable[[TransferRow], object],
         link_of: Callable[[str], FileLink | None] = lambda _: None,
+        notes: Path | None = None,
     ) -> None:
         self.downloads = downloads
+        self._notes = notes
         self._disk = disk
         self._roll = Roll(chest, clock, say, changed)
         self._traffic = Traffic(self._roll, clock, disk, link_of, self._end)
@@ -154,7 +157,7 @@ class Transfers(Service):
         free = await self._disk(partial(_room_in, target))
         verdict = receiving.accept(free - self._inbound.promised(target))
         try:
-            private = await self._disk(partial(make_private, target, token))
+            private = await self._disk(partial(make_private, target, token, notes=self._notes))
         except StreembitError:
             transfer.stand.state = State.OFFERED
             raise
