@@ -66,3 +66,16 @@ def _connect(path: str, trouble: Trouble) -> sqlite3.Connection:
     made = sqlite3.connect(path, isolation_level=None, timeout=0.0, factory=Connection)
     trouble.opened.append(made)
     return made
+
+
+class FailsOnce(Trouble):
+    """Only the n-th statement fails, reads included."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.at = at
+
+    def before(self, sql: str) -> None:
+        self.code = sqlite3.SQLITE_IOERR if self.statements + 1 == self.at else None
+        self.reads_too = not sql.startswith(("PRAGMA", "ROLLBACK"))
+        super().before(sql)

@@ -33,7 +33,7 @@ from streembit.errors import (
 )
 from streembit.hub.mail import Listing, Mail
 from streembit.wire.hub import MailName
-from tests.disk.dying import Trouble
+from tests.disk.dying import FailsOnce, Trouble
 from tests.disk.faultfiles import PowerCut
 from tests.disk.places import a_folder
 
@@ -581,16 +581,3 @@ def work(path: Path, dial: Connect, told: set[bytes], doing: set[bytes]) -> None
         box.commit()
         told.clear()
         told.update(held)
-
-
-class FailsOnce(Trouble):
-    """Only the n-th statement fails, reads included."""
-
-    def __init__(self, at: int) -> None:
-        super().__init__()
-        self.at = at
-
-    def before(self, sql: str) -> None:
-        self.code = sqlite3.SQLITE_IOERR if self.statements + 1 == self.at else None
-        self.reads_too = not sql.startswith(("PRAGMA", "ROLLBACK"))
-        super().before(sql)

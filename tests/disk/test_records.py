@@ -18,7 +18,7 @@ from streembit.dht.shelf import ItemKind, Shelf, StoredItem, Usage
 from streembit.disk.database import Connect, connect
 from streembit.disk.records import SqliteShelf
 from streembit.errors import HomeTooNew, StoreDegraded
-from tests.disk.dying import Trouble
+from tests.disk.dying import FailsOnce, Trouble
 from tests.disk.places import a_folder
 
 T = TypeVar("T")
@@ -403,16 +403,3 @@ def patiently(read: Callable[[], T]) -> T:
         return read()
     except StoreDegraded:
         return read()
-
-
-class FailsOnce(Trouble):
-    """Only the n-th statement fails, reads included."""
-
-    def __init__(self, at: int) -> None:
-        super().__init__()
-        self.at = at
-
-    def before(self, sql: str) -> None:
-        self.code = sqlite3.SQLITE_IOERR if self.statements + 1 == self.at else None
-        self.reads_too = not sql.startswith(("PRAGMA", "ROLLBACK"))
-        super().before(sql)
