@@ -16,6 +16,7 @@ from streembit.cli.chat import chat
 from streembit.cli.command import Group, Settings
 from streembit.cli.contact import contact
 from streembit.cli.file import file
+from streembit.cli.hub import hub
 from streembit.cli.key import key
 from streembit.cli.message import message
 from streembit.cli.node import doctor, status
@@ -55,7 +56,7 @@ def streembit(context: click.Context, home: Path, account: str | None, json: boo
 
 
 _PEOPLE = (offer, contact, chat, message, file, key, settings, export, wipe)
-for command in (account, status, doctor, record, peer, *_PEOPLE):
+for command in (account, status, doctor, record, peer, hub, *_PEOPLE):
     streembit.add_command(command)
 
 

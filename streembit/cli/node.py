@@ -13,6 +13,7 @@ from streembit.cli.command import Command, Settings, pass_settings
 if TYPE_CHECKING:
     from streembit.api.network import Checks
     from streembit.service.facade import Readiness, Status
+    from streembit.service.hub.rows import HubStatus
     from streembit.service.people_rows import PeopleStatus
 
 
@@ -47,6 +48,8 @@ def _facts(answer: Status) -> Iterator[tuple[str, object]]:
     yield "records", f"{show.count(answer.records, 'record')}, {show.count(answer.bytes, 'byte')}"
     if answer.people is not None:
         yield from _people(answer.people)
+    if answer.hub is not None:
+        yield from _hub(answer.hub)
     yield "store", "accepts writes" if answer.store.ok else f"DEGRADED: {answer.store.detail}"
     yield "clock", _clock(answer.clock_skew_s)
     yield "checked", show.count(answer.signed_checked, "signature")
@@ -63,6 +66,25 @@ def _people(people: PeopleStatus) -> Iterator[tuple[str, object]]:
     yield "transfers", f"{people.transfers:,} running, {people.transfers_offered:,} offered"
     age_s = people.cards_age_s
     yield "cards", "none published yet" if age_s is None else f"published {show.span(age_s)} ago"
+
+
+def _hub(hub: HubStatus) -> Iterator[tuple[str, object]]:
+    sessions = show.count(hub.sessions, "session")
+    there = f"{sessions} here, {hub.joined:,} joined (processes: {hub.processes:,})"
+    yield "hub", f"{_members(hub)}; {there}"
+    if hub.allowlist:
+        yield "allowlist", f"NOT the file on the disk: {hub.allowlist}"
+    mails = f"{show.count(hub.mails, 'mail')}, {show.count(hub.mail_bytes, 'byte')}"
+    yield "mailbox", f"DEGRADED: {hub.mailbox}" if hub.mailbox else mails
+    frames = "accelerated" if hub.accelerated else "NOT accelerated"
+    yield "websocket", f"{hub.security}, {frames}; backplane {hub.backplane}"
+    yield "pin", hub.pin
+
+
+def _members(hub: HubStatus) -> str:
+    if hub.members is None:
+        return "public"
+    return f"private: {show.count(hub.members, 'member')}, list {hub.generation}"
 
 
 def _listed(

@@ -19,12 +19,14 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from streembit.api import openapi
 from streembit.api.answers import status_of_code
-from streembit.api.http import make_site
+from streembit.api.desks import HubDesk
+from streembit.api.http import make_site, site_of
 from streembit.api.network import VALUE_PATTERN
-from streembit.api.operations import OF_NODE, OPERATIONS
+from streembit.api.operations import OF_HUB, OF_NODE, OPERATIONS
 from streembit.errors import by_code
 from streembit.service.desk import Desk
 from tests.api.fake import FakeNode
+from tests.api.hub import FakeHub
 from tests.api.people import FakePeople
 from tests.api.village import Village
 from tests.people.village import Village as PeopleVillage
@@ -39,7 +41,7 @@ CANARY_WITHIN_S = 300.0
 # contact.
 CONFIG = """
 [[operations]]
-include-path-regex = "/owners/|/ping|/contacts|/requests|offers|/files|/wipe"
+include-path-regex = "/owners/|/ping|/contacts|/requests|offers|/files|/wipe|/hub/"
 checks.positive_data_acceptance.expected-statuses = ["200", "400", "404", "409"]
 
 # A body may be wrong and too long.
@@ -127,14 +129,24 @@ class PeopleSchemathesisTests(SchemathesisCase):
         await self.assert_kept(self.serve(site), 1, "--include-operation-id", "send_files")
 
 
+class HubSchemathesisTests(SchemathesisCase):
+    async def test_the_api_of_a_hub_keeps_to_its_document(self) -> None:
+        """The same for members and sessions, over a real allowlist."""
+        hub = FakeHub(self.folder / "allowlist.json")
+        clock: Any = reactor
+        site = site_of(HubDesk(hub, self.defects.append), clock)
+        await self.assert_kept(self.serve(site), len(OF_HUB))
+
+
 class DocumentTests(SynchronousTestCase):
     def test_the_document_is_openapi(self) -> None:
         """The standard's own schema accepts it."""
         validate(openapi.as_object())
+        validate(openapi.as_object(OF_HUB))
 
     def test_every_error_code_is_one_that_exists(self) -> None:
         """What an operation says it refuses with is declared, with a status of its own."""
-        for operation in OPERATIONS:
+        for operation in (*OPERATIONS, *OF_HUB):
             for code in operation.errors:
                 self.assertIsNotNone(by_code(code), code)
                 self.assertNotEqual(status_of_code(code), 500, code)
@@ -166,7 +178,7 @@ class ManualTests(SynchronousTestCase):
 
     def test_every_operation_is_in_the_manual(self) -> None:
         """Each method and path has its row."""
-        for operation in OPERATIONS:
+        for operation in (*OPERATIONS, *OF_HUB):
             path = operation.path.replace("node_id", "node-id")
             path = re.sub(r"\{([^}]+)\}", lambda found: found[1].upper(), path)
             self.assertIn(f"| `{operation.method} {path}` |", self.manual)
