@@ -86,7 +86,7 @@ class Town:
         self.memory = MemoryNetwork(seed=seed, latency_s=(0.001, 0.01))
         self.nodes: list[Node] = []
         self._test = test
-        self._folder: Path = a_folder(test)
+        self.folder: Path = a_folder(test)
         self._owns: dict[int, PublishedRecords] = {}
         self._shelves: dict[int, Shelf] = {}
         self._numbers: dict[Node, int] = {}
@@ -195,7 +195,7 @@ class Town:
 
     def _own(self, number: int) -> PublishedRecords:
         if number not in self._owns:
-            path = self._folder / f"{number}.sqlite"
+            path = self.folder / f"{number}.sqlite"
             self._owns[number] = PublishedRecords(path, unix_s=self.memory.clock.seconds)
         return self._owns[number]
 

@@ -1,0 +1,175 @@
+"""People who meet through hubs: linked, moved to direct links and back, with nothing lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from streembit.errors import PeerGone
+from streembit.net.relayed import is_hub_host
+from tests.people.village import Person, Village
+from tests.service.hubs import TownHub
+from tests.service.town import PORT
+
+
+class HubCase(SynchronousTestCase):
+    """A village with a hub; `hidden` people are behind a NAT: nobody can connect to them."""
+
+    def setUp(self) -> None:
+        self.village = Village(self)
+        self.town = self.village.town
+        self.hub = TownHub(self.town)
+        self.addCleanup(self.hub.end)
+
+    def hidden(self, *hubs: TownHub, **more: Any) -> Person:
+        """Add a person whom nobody can connect to."""
+        addresses = [hub.address for hub in hubs or (self.hub,)]
+        person = self.village.person(listen=False, hubs=addresses, **more)
+        self.village.until(lambda: all(hub.seat for hub in person.node.hubs.own))
+        return person
+
+    def hide(self, person: Person) -> None:
+        """Put somebody behind a NAT: all that is open is reset, and nobody connects any more."""
+        self.town.host(person.node).ports.pop(PORT, None)
+        for peer in person.node.network.roster.conversations():
+            if not is_hub_host(peer.carrier.host):
+                peer.abort(PeerGone("reset"))
+
+    def show(self, person: Person) -> None:
+        """Let everybody connect to somebody."""
+        self.town.host(person.node).listen(PORT, person.node.factory)
+
+    def via(self, one: Person, other: Person) -> str:
+        """Return how one is linked to the other: "direct", "hub", or "" for not at all."""
+        peer = one.node.network.roster.get(other.node.identity.public)
+        if peer is None:
+            return ""
+        return "hub" if is_hub_host(peer.carrier.host) else "direct"
+
+    def delivered(self, one: Person, other: Person) -> bool:
+        """Tell whether all that one said to the other has arrived."""
+        return all(row.state in ("delivered", "read") for row in one.mine(other))
+
+    def are(self, how: str, one: Person, other: Person) -> bool:
+        """Tell whether both are linked to each other in this way."""
+        return self.via(one, other) == how == self.via(other, one)
+
+
+class MeetingTests(HubCase):
+    def test_two_who_cannot_be_reached_meet_through_a_hub(self) -> None:
+        """By an offer that names the hub, and nothing else."""
+        ann, bob = self.hidden(), self.hidden()
+        made = self.town.result(ann.desk.create_offer(3600, True, ""))
+        (shown,) = self.town.result(bob.desk.show_offers(made.text))
+        self.assertEqual((shown.transport, shown.host), ("ws", self.hub.address.host))
+        self.town.result(bob.desk.add_contact(made.text, "", ""))
+        self.village.until(lambda: self.village.are_contacts(ann, bob), 20)
+        self.assertTrue(self.are("hub", ann, bob))
+        ann.say(bob, "hello")
+        bob.say(ann, "hello yourself")
+        self.village.until(lambda: ann.texts(bob) == ["- hello", "hello yourself"])
+        self.village.until(lambda: ann.mine(bob)[0].state == "delivered", 5)
+
+    def test_each_at_another_hub(self) -> None:
+        """Who looks for somebody joins their hub, and leaves it when it is of no use."""
+        other = TownHub(self.town, host="127.0.0.2", number=201)
+        self.addCleanup(other.end)
+        ann, bob = self.hidden(), self.hidden(other)
+        self.village.acquaint(ann, bob)
+        self.assertTrue(self.are("hub", ann, bob))
+        self.assertEqual(len(self.hub.members()) + len(other.members()), 3)
+        bob.node.stopService()
+        self.village.until(lambda: not other.members(), 900)
+        self.assertEqual(self.hub.members(), {ann.key})
+
+    def test_a_link_through_a_hub_has_no_part_in_the_network(self) -> None:
+        """Neither the table nor the candidates know of it, and it says nothing of our address."""
+        ann, bob = self.hidden(), self.hidden()
+        self.village.acquaint(ann, bob)
+        self.town.run(300)
+        self.assertTrue(self.are("hub", ann, bob))
+        for one, other in ((ann, bob), (bob, ann)):
+            network = one.node.network
+            self.assertFalse([node for node in network.table if is_hub_host(node.contact.host)])
+            self.assertIsNone(network.table.get(other.node.network.id))
+            self.assertNotEqual(one.node.reachability.verdict, "reachable")
+            self.assertNotIn("hub", one.node.reachability.observed)
+
+    def test_a_hub_that_comes_back(self) -> None:
+        """All are joined again, and what was said meanwhile arrives once."""
+        ann, bob = self.hidden(), self.hidden()
+        self.village.acquaint(ann, bob)
+        self.hub.kill()
+        self.village.until(lambda: not self.via(ann, bob), 30)
+        ann.say(bob, "while it was gone")
+        self.hub.start()
+        self.village.until(lambda: self.are("hub", ann, bob), 60)
+        self.village.until(lambda: self.village.persons and bob.texts(ann) == ["while it was gone"])
+        self.town.run(60)
+        self.assertEqual(bob.texts(ann), ["while it was gone"])
+
+
+class MovingTests(HubCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.ann, self.bob = self.hidden(), self.hidden()
+        self.village.acquaint(self.ann, self.bob)
+
+    def test_files_while_the_link_moves(self) -> None:
+        """A transfer goes on over whichever link there is, and comes out whole."""
+        source = self.village.folder / "film"
+        data = Random(1).randbytes(24 * 1024 * 1024)
+        source.write_bytes(data)
+        row = self.town.result(self.ann.desk.send_files(self.bob.key, [str(source)]))
+        self.village.until(lambda: bool(self.bob.people.transfers.rows()))
+        (offered,) = self.bob.people.transfers.rows()
+        self.town.result(self.bob.desk.accept_files(offered.id, ""))
+        for how in ("direct", "hub"):
+            before = self.done_bytes()
+            self.village.until(lambda before=before: self.done_bytes() > before, 60)
+            (self.show if how == "direct" else self.hide)(self.bob)
+            self.village.until(lambda how=how: self.are(how, self.ann, self.bob), 900)
+            self.assertEqual(self.bob.people.transfers.rows()[0].state, "running", how)
+        self.village.until(lambda: self.bob.people.transfers.rows()[0].state == "done", 900)
+        (path,) = self.bob.people.transfers.rows()[0].paths
+        self.assertEqual(Path(path).read_bytes(), data)
+        self.assertEqual(self.ann.people.transfers.row(row.id).state, "done")
+
+    def done_bytes(self) -> int:
+        """Return how much of the only transfer has come."""
+        return self.bob.people.transfers.rows()[0].done_bytes
+
+    def test_a_direct_link_is_found_and_taken(self) -> None:
+        """As soon as one of them can be reached; and the hub again when that is over."""
+        self.assertTrue(self.are("hub", self.ann, self.bob))
+        self.show(self.bob)
+        self.village.until(lambda: self.are("direct", self.ann, self.bob), 900)
+        self.town.run(30)
+        self.assertEqual([len(hub.hub.sessions()) for hub in (self.hub,)], [2])
+        self.hide(self.bob)
+        self.village.until(lambda: self.are("hub", self.ann, self.bob), 60)
+
+    def test_two_hundred_messages_while_the_link_moves(self) -> None:
+        """All of them arrive, once and in order, at both sides."""
+        said = 0
+        for how in ("direct", "hub", "direct", "hub"):
+            if how == "direct":
+                self.show(self.bob)
+            else:
+                self.hide(self.bob)
+            for _ in range(50):
+                self.ann.say(self.bob, f"a{said}")
+                self.bob.say(self.ann, f"b{said}")
+                said += 1
+                self.town.run(0.4)
+            self.village.until(lambda how=how: self.are(how, self.ann, self.bob), 900)
+        self.village.until(
+            lambda: self.delivered(self.ann, self.bob) and self.delivered(self.bob, self.ann), 300
+        )
+        for one, letter in ((self.ann, "b"), (self.bob, "a")):
+            other = self.bob if one is self.ann else self.ann
+            theirs = [text for text in one.texts(other) if text.startswith(letter)]
+            self.assertEqual(theirs, [f"{letter}{n}" for n in range(200)])
