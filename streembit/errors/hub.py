@@ -151,6 +151,12 @@ class NoAllowlist(LocalError):
     code = "no-allowlist"
 
 
+class BadCertificate(LocalError):
+    """The hub's TLS certificate or its private key cannot be used."""
+
+    code = "bad-certificate"
+
+
 # --- where hubs are -----------------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ from streembit.net.budget import Budgets
 from streembit.net.carrier import CLOSE_AWAY, LIMITS, Carrier, CarrierLimits, beat
 from streembit.net.gate import Gate, GateLimits
 from streembit.net.hublisten import HubFactory, Upgrades
+from streembit.service.hub import figures
 from streembit.service.hub.backplane import Backplane
 from streembit.service.hub.commands import Commands, Prober, Table
 from streembit.service.hub.lobby import Draw, Lobby
@@ -32,7 +33,7 @@ from streembit.service.hub.members import Members
 from streembit.service.hub.postman import Postman, refuse_for
 from streembit.service.hub.router import Router
 from streembit.service.hub.session import Session
-from streembit.service.hub.settings import HubSettings
+from streembit.service.hub.settings import Figures, HubSettings, in_force
 from streembit.service.hub.watchers import Watchers
 from streembit.service.log import SETTLE_EVERY_S, Refusals
 from streembit.service.metrics import Metrics
@@ -84,6 +85,7 @@ class Hub(MultiService):
         self.metrics = metrics or Metrics()
         self.refusals = Refusals(self.metrics, clock.seconds)
         self.gate = Gate(gate_limits)
+        self.carrier_limits = carrier_limits
         self.started_s = unix_s()
         self.listening: list[str] = []
         self.generation = 0
@@ -110,6 +112,7 @@ class Hub(MultiService):
         backplane.setServiceParent(self)
         for job in self._upkeep():
             job.setServiceParent(self)
+        figures.show(self, self.metrics)
 
     # --- the tree
     def startService(self) -> None:  # noqa: N802 - Twisted's name
@@ -223,6 +226,14 @@ class Hub(MultiService):
         self.router.left(session)
         self.backplane.release(session.claim).addErrback(lambda _: None)
 
+    def observed(self, session: Session) -> str:
+        """Return "host:port" of a member as we see it."""
+        return show_address(session.carrier.host, session.carrier.port)
+
+    def limits(self) -> Figures:
+        """Return every limit that this hub keeps to, by name."""
+        return in_force(self.settings, self.gate.limits, self.carrier_limits)
+
     # --- what sessions ask
     def wait_s(self, session: Session) -> float:
         """Return how long a member's frame waits for its check: 0.0 for not at all."""
@@ -328,14 +339,17 @@ class Hub(MultiService):
             grant = members.find(session.key)
             if grant is None or grant.is_over(now_s):
                 self._remove(session)
-                ended.append(session.key)
+            elif not grant.permissions >= session.grant.permissions:
+                self._remove(session)  # it joins again, and learns what it may do now
             else:
                 session.grant = grant
+                continue
+            ended.append(session.key)
         return ended
 
     def _remove(self, session: Session) -> None:
         _log.warn(
-            "a member was removed, and its session ended: {key}",
+            "a member may do less than before, and its session was ended: {key}",
             key=session.served.member.hex,
             account=session.grant.account,
             session=session.served.name,

@@ -6,7 +6,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from streembit.net.budget import Rate
+from streembit.net.carrier import DEAD_S, CarrierLimits
+from streembit.net.gate import GateLimits
+from streembit.wire.codec import MAX_DEPTH
 from streembit.wire.hub import Quota
+
+Figures = dict[str, int | float]
 
 MAX_BUSY: Final = 64  # commands and mails of one session that wait for disk or network
 BAD_SIGNATURES: Final = 3  # the third of a session ends it
@@ -49,3 +54,37 @@ class HubSettings:
     all_joins: Rate = ALL_JOINS
     slow_s: float = 10.0
     origins: frozenset[str] = field(default_factory=frozenset)
+
+
+def in_force(settings: HubSettings, gate: GateLimits, carrier: CarrierLimits) -> Figures:
+    """Return the limits of a hub by name: what `streembit status` shows."""
+    return {
+        "connections_total": gate.total,
+        "connections_per_address": gate.per_address,
+        "connections_per_group": gate.per_group,
+        "connections_unknown": gate.strangers,
+        "new_connections_per_s": gate.new_per_address.per_s,
+        "new_connections_burst": gate.new_per_address.burst,
+        "joins_per_address_per_s": settings.address_joins.per_s,
+        "joins_per_s": settings.all_joins.per_s,
+        "frames_per_member_per_s": settings.member_frames.per_s,
+        "frames_per_s": settings.all_frames.per_s,
+        "frame_bytes": carrier.member_bytes,
+        "frame_bytes_unknown": carrier.stranger_bytes,
+        "frame_fragments": carrier.fragments,
+        "control_frames_per_s": carrier.controls.per_s,
+        "http_head_bytes": carrier.head_bytes,
+        "json_depth": MAX_DEPTH,
+        "queue_bytes": carrier.queue_bytes,
+        "queue_bytes_total": carrier.queue_bytes_total,
+        "under_way_per_member": MAX_BUSY,
+        "mailbox_messages": settings.quota.messages,
+        "mailbox_bytes": settings.quota.bytes,
+        "mailbox_days": settings.quota.days,
+        "discouraged_s": gate.discouraged_s,
+        "upgrade_s": carrier.upgrade_s,
+        "join_s": carrier.join_s,
+        "frame_s": carrier.frame_s,
+        "silence_s": DEAD_S,
+        "slow_reader_s": settings.slow_s,
+    }

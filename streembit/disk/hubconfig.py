@@ -1,0 +1,45 @@
+"""The part of the configuration that only a hub has."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+MAX_ORIGINS: Final = 64  # pages of an operator's own
+
+Origin = Annotated[str, Meta(pattern=r"^https?://[A-Za-z0-9._:\[\]-]{1,255}\Z")]
+
+
+class HubConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an operator decides about a hub.
+
+    name: the hub's, for people to read. private: the allowlist's file, ""
+    for a hub that lets everybody in. certificate, private_key: PEM files of
+    the TLS certificate, "" for one that the hub makes by itself; the
+    certificate's file may hold those that signed it behind it. plain:
+    WebSocket without TLS, on loopback only. behind_proxy: without TLS as
+    well, and each connection begins with a PROXY header (HAProxy), whose
+    address counts. backplane: "redis://..." where several processes serve
+    one hub, "" for a hub of one process. origins: pages whose scripts may
+    connect, each "https://HOST".
+    """
+
+    name: Annotated[str, Meta(max_length=64)] = ""
+    private: str = ""
+    certificate: str = ""
+    private_key: str = ""
+    plain: bool = False
+    behind_proxy: bool = False
+    backplane: Annotated[str, Meta(pattern=r"^(rediss?://\S{1,250}|unix://\S{1,250})?\Z")] = ""
+    origins: Annotated[tuple[Origin, ...], Meta(max_length=MAX_ORIGINS)] = ()
+
+    def fault(self) -> str:
+        """Return what contradicts itself, "" for nothing."""
+        if bool(self.certificate) != bool(self.private_key):
+            return "a certificate and its private_key need each other"
+        if self.certificate and (self.plain or self.behind_proxy):
+            return "without TLS no certificate is used"
+        if self.plain and self.behind_proxy:
+            return "plain and behind_proxy exclude each other"
+        return ""
