@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from msgspec.structs import replace
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from streembit.errors import NoSuchTransfer, StreembitError
-from streembit.service.people.keeping import Chest, Keeping
+from streembit.disk.sources import Reading, read_sources
+from streembit.errors import ChestDamaged, NoSuchTransfer, StreembitError
+from streembit.files.receiving import Receiving
+from streembit.files.sending import Sending
+from streembit.files.state import Journal, kept_stand
+from streembit.service.people.keeping import Chest, Entry, Keeping
 from streembit.service.people.transfer import Transfer
 from streembit.service.people_rows import TransferRow
 from streembit.wire.transfer import FileContent, pack_content, read_content
@@ -45,6 +50,15 @@ class Roll:
         self._clock = clock
         self._say = say
         self._changed = changed
+
+    def load(self) -> list[tuple[Transfer, Receiving]]:
+        """Take what was kept; return what comes to us and is not over, with its receiver.
+
+        Raises:
+            ChestDamaged: it is not sound.
+        """
+        found = [self._loaded(entry, journal) for entry, journal in self.keeping.load()]
+        return [(transfer, receiving) for transfer, receiving in found if receiving is not None]
 
     # --- looking
 
@@ -126,3 +140,29 @@ class Roll:
         """Tell of a transfer that came on, now and then."""
         if transfer.telling is None and self.is_open:
             transfer.telling = self._clock.callLater(TELL_EVERY_S, self.tell, transfer)
+
+    # --- loading
+
+    def _loaded(self, entry: Entry, journal: Journal) -> tuple[Transfer, Receiving | None]:
+        offer = journal.offer
+        transfer = Transfer(offer.transfer, entry, offer, kept_stand(journal))
+        self.all[transfer.id] = transfer
+        if transfer.stand.is_final:
+            return transfer, None
+        journal = replace(journal, manifest=self.keeping.manifest(transfer.id))
+        if entry.outgoing:
+            self._load_sending(transfer, journal)
+        if entry.outgoing or not entry.private:
+            return transfer, None
+        receiving = Receiving.load(journal)
+        transfer.stand = receiving.stand
+        return transfer, receiving
+
+    def _load_sending(self, transfer: Transfer, journal: Journal) -> None:
+        try:
+            sources = read_sources(self.keeping.sources(transfer.id))
+            transfer.sending = Sending.load(journal)
+        except (ValueError, StreembitError) as e:
+            raise ChestDamaged("the list of a transfer") from e
+        transfer.stand = transfer.sending.stand
+        transfer.reading = Reading(sources)

@@ -8,16 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from msgspec.structs import replace
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from streembit.disk.downloads import free_bytes, make_private
-from streembit.disk.sources import Reading, pack_sources, read_sources, walk
+from streembit.disk.sources import Reading, pack_sources, walk
 from streembit.errors import (
-    ChestDamaged,
     StreembitError,
     TooManyTransfers,
     TransferState,
@@ -25,7 +23,7 @@ from streembit.errors import (
 from streembit.files import manifest as manifests
 from streembit.files.receiving import Receiving
 from streembit.files.sending import Sending
-from streembit.files.state import CANCELLED, DONE, Journal, State, kept_stand
+from streembit.files.state import CANCELLED, DONE, State
 from streembit.files.turns import check_offers
 from streembit.service.people.arrival import Arrival
 from streembit.service.people.inbound import Inbound
@@ -90,8 +88,8 @@ class Transfers(Service):
         """Take up what was kept; raise ChestDamaged where that is not sound."""
         super().startService()
         self._roll.is_open = True
-        for entry, journal in self._roll.keeping.load():
-            self._load(entry, journal)
+        for transfer, receiving in self._roll.load():
+            self._inbound.prepare(transfer, receiving)
         for transfer in list(self._roll.all.values()):
             self._roll.say_again(transfer)
             if transfer.stand.is_final and transfer.entry.private:
@@ -343,32 +341,6 @@ class Transfers(Service):
         receiving = Receiving(transfer.offer)
         receiving.stand = transfer.stand
         return receiving
-
-    # --- keeping
-
-    def _load(self, entry: Entry, journal: Journal) -> None:
-        offer = journal.offer
-        transfer = Transfer(offer.transfer, entry, offer, kept_stand(journal))
-        self._roll.all[transfer.id] = transfer
-        if transfer.stand.is_final:
-            return
-        manifest = self._roll.keeping.manifest(transfer.id)
-        journal = replace(journal, manifest=manifest)
-        if entry.outgoing:
-            self._load_sending(transfer, journal)
-        elif entry.private:
-            receiving = Receiving.load(journal)
-            transfer.stand = receiving.stand
-            self._inbound.prepare(transfer, receiving)
-
-    def _load_sending(self, transfer: Transfer, journal: Journal) -> None:
-        try:
-            sources = read_sources(self._roll.keeping.sources(transfer.id))
-            transfer.sending = Sending.load(journal)
-        except (ValueError, StreembitError) as e:
-            raise ChestDamaged("the list of a transfer") from e
-        transfer.stand = transfer.sending.stand
-        transfer.reading = Reading(sources)
 
 
 def _goes_on(transfer: Transfer, goes_on: bool) -> FileVerdict | None:
