@@ -9,6 +9,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.errors import PeerGone
+from streembit.net.budget import Rate
 from streembit.net.relayed import is_hub_host
 from tests.people.village import Person, Village
 from tests.service.hubs import TownHub
@@ -28,19 +29,23 @@ class HubCase(SynchronousTestCase):
         """Add a person whom nobody can connect to."""
         addresses = [hub.address for hub in hubs or (self.hub,)]
         person = self.village.person(listen=False, hubs=addresses, **more)
+        person.node.listening_on(PORT, [f"0.0.0.0:{PORT}"])
         self.village.until(lambda: all(hub.seat for hub in person.node.hubs.own))
         return person
 
     def hide(self, person: Person) -> None:
         """Put somebody behind a NAT: all that is open is reset, and nobody connects any more."""
+        person.node.listening_on(PORT, [f"0.0.0.0:{PORT}"])
         self.town.host(person.node).ports.pop(PORT, None)
         for peer in person.node.network.roster.conversations():
             if not is_hub_host(peer.carrier.host):
                 peer.abort(PeerGone("reset"))
 
     def show(self, person: Person) -> None:
-        """Let everybody connect to somebody."""
-        self.town.host(person.node).listen(PORT, person.node.factory)
+        """Let everybody connect to somebody, who tells the contacts where."""
+        host = self.town.host(person.node)
+        host.listen(PORT, person.node.factory)
+        person.node.listening_on(PORT, [f"{host.address}:{PORT}"])
 
     def via(self, one: Person, other: Person) -> str:
         """Return how one is linked to the other: "direct", "hub", or "" for not at all."""
@@ -120,6 +125,10 @@ class MovingTests(HubCase):
 
     def test_files_while_the_link_moves(self) -> None:
         """A transfer goes on over whichever link there is, and comes out whole."""
+        self.hub.kill()
+        self.hub = TownHub(self.town, member_frames=Rate(10.0, 10.0))  # 300 KB a second
+        self.addCleanup(self.hub.end)
+        self.village.until(lambda: self.are("hub", self.ann, self.bob))
         source = self.village.folder / "film"
         data = Random(1).randbytes(24 * 1024 * 1024)
         source.write_bytes(data)
@@ -136,7 +145,7 @@ class MovingTests(HubCase):
         self.village.until(lambda: self.bob.people.transfers.rows()[0].state == "done", 900)
         (path,) = self.bob.people.transfers.rows()[0].paths
         self.assertEqual(Path(path).read_bytes(), data)
-        self.assertEqual(self.ann.people.transfers.row(row.id).state, "done")
+        self.village.until(lambda: self.ann.people.transfers.row(row.id).state == "done")
 
     def done_bytes(self) -> int:
         """Return how much of the only transfer has come."""

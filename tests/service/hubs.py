@@ -9,10 +9,11 @@ from twisted.internet.defer import Deferred, execute
 
 from streembit.disk.mailbox import Mailbox, MailLimits
 from streembit.jose.keys import Identity
+from streembit.net.budget import Rate
 from streembit.service.hub.hub import Hub
 from streembit.service.hub.local import LocalBackplane
 from streembit.service.hub.members import Everybody, Members
-from streembit.service.hub.settings import HubSettings
+from streembit.service.hub.settings import MEMBER_FRAMES, HubSettings
 from streembit.wire.offer import Address
 from tests.service.town import NETWORK, Town
 
@@ -40,11 +41,12 @@ class TownHub:
         network: str = NETWORK,
         members: Members | None = None,
         mail_limits: MailLimits | None = None,
+        member_frames: Rate = MEMBER_FRAMES,
     ) -> None:
         self.town = town
         self.identity = Identity.from_seed(bytes([number]) * 32, "hub")
         self.address = Address(host, PORT, "ws")
-        self._name, self._network = name, network
+        self._settings = HubSettings(network, name, member_frames=member_frames)
         self._members = members or Everybody()
         self._limits = mail_limits or MailLimits()
         self._path = town.folder / f"mailbox{number}.sqlite"
@@ -56,7 +58,7 @@ class TownHub:
         self.mailbox = Mailbox(self._path, self._limits)
         self.hub = Hub(
             self.identity,
-            HubSettings(self._network, self._name),
+            self._settings,
             self._members,
             LocalBackplane(self.mailbox, _at_once),
             self.town.memory.clock,

@@ -90,6 +90,7 @@ class Town:
         self._owns: dict[int, PublishedRecords] = {}
         self._shelves: dict[int, Shelf] = {}
         self._numbers: dict[Node, int] = {}
+        self._hosts: dict[Node, MemoryHost] = {}
         test.addCleanup(self._end)
 
     def add(
@@ -128,7 +129,7 @@ class Town:
             host.listen(PORT, node.factory)
         node.listening_on(PORT, [f"{address}:{PORT}"])
         self.nodes.append(node)
-        self._numbers[node] = number
+        self._numbers[node], self._hosts[node] = number, host
         return node
 
     def again(self, node: Node, **more: Any) -> Node:
@@ -158,7 +159,7 @@ class Town:
 
     def host(self, node: Node) -> MemoryHost:
         """Return the host that a node lives on."""
-        return self.memory.host(node.listening[0].rpartition(":")[0])
+        return self._hosts[node]
 
     def desk(self, node: Node) -> Desk:
         """Return a node's front desk."""

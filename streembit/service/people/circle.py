@@ -124,6 +124,8 @@ class Circle:
             others = [each for each in entry.addresses if each not in addresses]
             self.book.set_addresses(friend.key, [*addresses, *others])
             self._keep_if_possible()
+            if set(addresses) - set(entry.addresses):
+                self._people.links.moved(friend.key)
 
     # --- what the user does
     def invite(self, life_s: int, once: bool, note: str) -> tuple[OfferRow, Offer]:

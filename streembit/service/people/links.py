@@ -107,6 +107,13 @@ class Links:
         else:
             self._times.put(key, line.direct.next_s())
 
+    def moved(self, key: PublicKey) -> None:
+        """Take note that somebody linked is at another place: it may be one that we can dial."""
+        line = self._lines.get(key)
+        if line is not None and key.text in self._network.roster:
+            line.direct.reset()
+            self._times.soon(key, line.direct.next_s())
+
     def lost(self, key: PublicKey) -> None:
         """Take note that the last link is gone."""
         if key in self._lines:
