@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from streembit.disk import atomic
 from streembit.disk.files import SYSTEM, Files
+from streembit.disk.hubconfig import HubConfig
 from streembit.disk.limits import Limits
 from streembit.errors import BadConfig, BadKey, TooLarge
 
@@ -22,8 +23,14 @@ MAX_EXEMPT: Final = 64  # likewise
 MAX_ALSO: Final = 15  # accounts beside the first: each is a whole node with its own stores
 MAX_CONFIG_BYTES: Final = 256 * 1024  # all of the above, and many remarks
 
-Role = Literal["node", "seed"]
-LISTEN: Final[dict[Role, str]] = {"node": "tcp:8905", "seed": "tcp:32319"}
+Role = Literal["node", "seed", "hub"]
+LISTEN: Final[dict[Role, str]] = {"node": "tcp:8905", "seed": "tcp:32319", "hub": "tcp:32318"}
+# A hub has many members, of whom many are behind one address.
+_LIMITS: Final[dict[Role, dict[str, int]]] = {
+    "node": {},
+    "seed": {},
+    "hub": {"connections_total": 8000, "connections_per_address": 64, "connections_per_group": 512},
+}
 
 
 class SeedAddress(Struct, frozen=True):
@@ -59,7 +66,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     neither counted nor grouped, for tests on one machine. id_scheme: what
     the node id is made of; "address" is for entries of a seed list, which
     never store, and needs advertise, the `HOST:PORT` that everybody reaches
-    the node at. also: further accounts in the same process.
+    the node at; a hub shows it to who is to join. also: further accounts in
+    the same process. hub: what only a hub has.
     """
 
     listen: Listen
@@ -76,6 +84,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log_level: Literal["debug", "info", "warn", "error"] = "info"
     limits: Limits = Limits()
     also: Annotated[tuple[Also, ...], Meta(max_length=MAX_ALSO)] = ()
+    hub: HubConfig = HubConfig()
 
     def each(self) -> list[Config]:
         """Return the configuration of each account, those of `also` last."""
@@ -118,7 +127,7 @@ def parse(data: bytes, role: Role, name: str = "") -> Config:
     except tomllib.TOMLDecodeError as e:
         raise BadConfig(_lower(e), file=name, line=_line_of_fault(str(e), text)) from None
     try:
-        return _checked({"listen": [LISTEN[role]], **document}, role)
+        return _checked({"listen": [LISTEN[role]], **document, **_limits(document, role)}, role)
     except _Fault as e:
         raise BadConfig(e.reason, file=name, line=_line_of(e.path, text)) from None
 
@@ -182,9 +191,25 @@ def _checked(document: dict[str, Any], role: Role) -> Config:
         _check_each(also.listen, _check_endpoint, "also", index, "listen")
         _check_each([also.metrics] if also.metrics else [], _check_endpoint, "also", index)
     _check_several(config, role)
-    if (config.id_scheme == "address") != bool(config.advertise):
+    _check_hub(config, role)
+    if role != "hub" and (config.id_scheme == "address") != bool(config.advertise):
         raise _Fault('id_scheme "address" and advertise need each other', "advertise")
     return config
+
+
+def _limits(document: dict[str, Any], role: Role) -> dict[str, Any]:
+    """Return the table of limits with the role's own defaults, where it can be read as one."""
+    given = document.get("limits", {})
+    return {"limits": {**_LIMITS[role], **given}} if isinstance(given, dict) else {}
+
+
+def _check_hub(config: Config, role: Role) -> None:
+    if role != "hub" and config.hub != HubConfig():
+        raise _Fault("only a hub has these settings", "hub")
+    if role == "hub" and config.also:
+        raise _Fault("a hub runs as one account", "also")
+    if fault := config.hub.fault():
+        raise _Fault(fault, "hub")
 
 
 def _check_each(

@@ -59,6 +59,10 @@ class TokenBucket:
         """Take tokens, which are there or which somebody waits for."""
         self._missing += tokens
 
+    def give_back(self, tokens: float = 1.0) -> None:
+        """Put tokens back that were taken for nothing."""
+        self._missing = max(0.0, self._missing - tokens)
+
     def _fill(self, now_s: float) -> None:
         # A clock that was set back fills nothing, and takes nothing away either.
         if self._missing and now_s > self._since_s:

@@ -39,6 +39,9 @@ class GateLimits:
         discouraged_entries, rated_entries: addresses remembered.
         exempt: networks ("127.0.0.0/8") whose addresses are bound by
             `total` alone: tests, and proxies that many stand behind.
+        members_exempt: whether a member counts no more against its
+            address from when it is known, and its coming is forgotten: a
+            hub has many members behind one address.
     """
 
     total: int = 2000
@@ -51,6 +54,7 @@ class GateLimits:
     discouraged_entries: int = 4096
     rated_entries: int = 8192
     exempt: tuple[str, ...] = ()
+    members_exempt: bool = False
 
     def within(self, descriptors: int) -> GateLimits:
         """Return the limits of a process that may open so many file descriptors."""
@@ -180,21 +184,18 @@ class Gate:
         if member and not entry.member:
             entry.member = True
             self._members += 1
+            if self.limits.members_exempt and not entry.origin.exempt:
+                self._uncount(entry.origin)
+                self._rates.of(entry.origin.address).give_back()
+                entry.origin = replace(entry.origin, exempt=True)
 
     def leave(self, entry: Pass) -> None:
         """Give the place back; once."""
         self._total -= 1
         self._members -= entry.member
         self._strangers.pop(entry, None)
-        if entry.origin.exempt:
-            return
-        for counts, name in (
-            (self._of_address, entry.origin.address),
-            (self._of_group, entry.origin.group),
-        ):
-            counts[name] -= 1
-            if not counts[name]:
-                del counts[name]
+        if not entry.origin.exempt:
+            self._uncount(entry.origin)
 
     def discourage(self, host: str, now_s: float) -> None:
         """Refuse this host's address for ten minutes, unless it is exempt."""
@@ -215,6 +216,12 @@ class Gate:
     def strangers(self) -> int:
         """Connections that are not through their handshake."""
         return len(self._strangers)
+
+    def _uncount(self, origin: Origin) -> None:
+        for counts, name in ((self._of_address, origin.address), (self._of_group, origin.group)):
+            counts[name] -= 1
+            if not counts[name]:
+                del counts[name]
 
     def _check_total(self) -> None:
         if self._total >= self.limits.total:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -16,9 +16,9 @@ from streembit.errors import (
     StreembitError,
     TooManyConnections,
 )
+from streembit.jose.keys import PublicKey
 from streembit.net.budget import Buckets, Rate
 from streembit.net.tcp import LinkProtocol
-from streembit.rpc.peer import Peer
 from streembit.service.network import Dialler
 from streembit.wire.message import Answer, Dialled
 
@@ -27,6 +27,26 @@ MAX_PROBES: Final = 32  # connections that we open for others at a time
 MAX_PER_GROUP: Final = 2  # of them to one group of addresses: it takes 16 groups to fill all
 PER_PEER: Final = Rate(per_s=0.1, burst=4.0)  # each costs us a connection and a handshake
 PER_GROUP: Final = Rate(per_s=0.2, burst=4.0)  # a group of tarpits has 0.6 under way in the mean
+
+
+class Asker(Protocol):
+    """Who asks whether it can be reached: a peer, or a member of a hub."""
+
+    @property
+    def carrier(self) -> Reached:
+        """What its own connection is."""
+
+    @property
+    def key(self) -> PublicKey:
+        """The only key that counts as itself."""
+
+
+class Reached(Protocol):
+    """A connection whose other end has an address."""
+
+    @property
+    def host(self) -> str:
+        """The address."""
 
 
 class Silent:
@@ -65,7 +85,7 @@ class Probes:
         self._under_way: dict[str, Deferred[LinkProtocol]] = {}
         self._groups: dict[str, str] = {}  # of those under way, by key
 
-    def dial_back(self, peer: Peer, port: int) -> Deferred[Answer]:
+    def dial_back(self, peer: Asker, port: int) -> Deferred[Answer]:
         """Answer whether the peer, and nobody else, accepts links at its host and this port.
 
         Raises:

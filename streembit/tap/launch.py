@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any, Protocol, TextIO, cast
 
+from twisted.application.service import IService
 from twisted.logger import (
     FilteringLogObserver,
     ILogObserver,
@@ -28,9 +31,26 @@ from streembit.tap.party import Party
 from streembit.tap.role import Launch, RoleReactor, RoleService, in_one_line
 
 
-def launched(options: RoleOptions) -> RoleService:
+class Grow(Protocol):
+    """Makes the services of a role."""
+
+    def grow(self, held: ExitStack) -> Iterator[IService]:
+        """Yield the services in the order of their start; stack what is closed after them."""
+
+
+def of_nodes() -> Callable[..., Grow]:
+    """Return what makes the services of nodes and seeds, loading it now."""
+    from streembit.tap.grow import Grower
+
+    return Grower
+
+
+def launched(
+    options: RoleOptions, of_role: Callable[[], Callable[..., Grow]] = of_nodes
+) -> RoleService:
     """Return the service of a role, ready to be started.
 
+    `of_role` returns what makes its services; it is called when all else is well.
     The passcode is asked for here, while there is a terminal. What cannot
     be is said in one line on standard error, with exit status 1.
     """
@@ -46,11 +66,9 @@ def launched(options: RoleOptions) -> RoleService:
         sys.exit(f"{options.command}: {in_one_line(e)}")
     from twisted.internet import reactor as installed
 
-    from streembit.tap.grow import Grower
-
     reactor = cast(RoleReactor, installed)
     notifier = Notifier.from_environment(os.environ, os.getpid())
-    grower = Grower(options.role, home, parties, notifier, installed)
+    grower = of_role()(options.role, home, parties, notifier, installed)
     launch = launch_of(options, config.log_level)
     return RoleService(launch, home.lock, grower.grow, notifier, reactor)
 

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
 
-from streembit.service.facade import NodeFacade
+from streembit.service.facade import Readiness, Status
 from streembit.service.notify import Notifier
 from streembit.service.upkeep import Upkeep
 
-Find = Callable[[], NodeFacade | None]  # None while a node takes the place of another
+
+class Watched(Protocol):
+    """A node or a hub, as far as the watchdog asks."""
+
+    async def ready(self) -> Readiness:
+        """Return whether it does what it is for."""
+
+    async def status(self) -> Status:
+        """Return its state."""
+
+
+Find = Callable[[], Watched | None]  # None while a node takes the place of another
 
 FEEDS_A_PERIOD = 3  # sd_notify(3) advises two; one more may be lost
 STATUS_EVERY_S = 30.0  # without a watchdog, how often `systemctl status` hears news
@@ -38,7 +50,7 @@ class Watchdog:
             self._notifier.alive()
 
 
-async def _look(node: NodeFacade | None) -> tuple[str, bool]:
+async def _look(node: Watched | None) -> tuple[str, bool]:
     """Return what one node's state is in words, and whether a restart would better nothing."""
     if node is None:
         return "takes another key", True

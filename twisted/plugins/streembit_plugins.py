@@ -14,3 +14,9 @@ node = ServiceMaker(
     "A person's or a device's own node.",
     "streembit-node",
 )
+hub = ServiceMaker(
+    "Streembit hub",
+    "streembit.tap.hub",
+    "A meeting point for those who cannot be reached: relay, mailbox, directory.",
+    "streembit-hub",
+)

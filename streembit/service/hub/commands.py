@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any, Protocol, assert_never
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 
-from streembit.errors import BadMessage, NotReady
+from streembit.errors import BadMessage, NotReady, RateLimited
 from streembit.hub import directory
+from streembit.net.budget import Buckets
 from streembit.service.hub.backplane import Backplane
 from streembit.service.hub.session import Session
-from streembit.service.hub.settings import HubSettings
+from streembit.service.hub.settings import MEMBER_GETS, MEMBER_PUTS, HubSettings
 from streembit.service.hub.watchers import Watchers
 from streembit.service.network import show_address
 from streembit.wire.hub import (
@@ -81,6 +83,7 @@ class Commands:
         watchers: Watchers,
         table: Table | None,
         prober: Prober | None,
+        clock: IReactorTime,
         now_s: Callable[[], float],
     ) -> None:
         self._settings = settings
@@ -88,7 +91,9 @@ class Commands:
         self._watchers = watchers
         self.table = table
         self.prober = prober
+        self._clock = clock
         self._now_s = now_s
+        self._puts, self._gets = Buckets(MEMBER_PUTS), Buckets(MEMBER_GETS)
 
     def answer(self, session: Session, body: Command) -> Reply | Deferred[Any]:
         """Return the answer to a command, or a Deferred that fires with a Reply.
@@ -108,9 +113,9 @@ class Commands:
             case Publish() | Withdraw() | Search():
                 return self._directory(session, body)
             case Put(item=item, kind=kind):
-                return self._own_table().put(item, kind).addCallback(Placed)
+                return self._table(session, self._puts).put(item, kind).addCallback(Placed)
             case Get(place=place):
-                return self._own_table().get(place)
+                return self._table(session, self._gets).get(place)
             case DialBack(port=port):
                 if self.prober is None:
                     raise NotReady("this hub connects to nobody")
@@ -135,9 +140,11 @@ class Commands:
                     lambda tokens: Entries(tokens[:MAX_FOUND], len(tokens) > MAX_FOUND)
                 )
 
-    def _own_table(self) -> Table:
+    def _table(self, session: Session, rates: Buckets) -> Table:
         if self.table is None:
             raise NotReady("this hub is part of no table")
+        if not rates.of(session.key).take(self._clock.seconds()):
+            raise RateLimited("puts and gets")
         return self.table
 
 

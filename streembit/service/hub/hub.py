@@ -97,7 +97,7 @@ class Hub(MultiService):
         self.router = Router(self.find, backplane, clock, settings.slow_s)
         self.postman = Postman(backplane, self._grant, clock, unix_s)
         self.watchers = Watchers(backplane, clock, self.find)
-        self.commands = Commands(settings, backplane, self.watchers, table, prober, unix_s)
+        self.commands = Commands(settings, backplane, self.watchers, table, prober, clock, unix_s)
         self.factory = HubFactory(
             Lobby(self, clock, joins, draw),
             self.gate,

@@ -24,6 +24,9 @@ ALL_FRAMES: Final = Rate(per_s=20_000.0, burst=20_000.0)
 # Whoever connects costs three signatures and a check; half a core's worth of it for all.
 STRANGER_JOINS: Final = Rate(per_s=10.0, burst=20.0)
 ALL_JOINS: Final = Rate(per_s=1000.0, burst=1000.0)
+# A put costs a look-up and twenty stores, a get a look-up.
+MEMBER_PUTS: Final = Rate(per_s=1.0, burst=20.0)
+MEMBER_GETS: Final = Rate(per_s=10.0, burst=50.0)
 BOX: Final = Quota(messages=128, bytes=8 * 1024 * 1024, days=14)
 
 
