@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, Final
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -45,6 +45,54 @@ def altered(*path: str | int, to: object) -> Any:
     else:
         at[path[-1]] = to
     return document
+
+
+_MEMBER: Final = ("members", 1)
+_FAULTS: tuple[tuple[tuple[str | int, ...], object], ...] = (
+    (("members",), {}),
+    (("members",), "ann"),
+    (("members",), 7),
+    (("network",), ""),
+    (("network",), "private."),
+    (("network",), "hills"),
+    (("network",), "private.Hills"),
+    (("network",), "private.h\u00fcgel"),
+    (("network",), "private." + "x" * 57),
+    (("network",), 5),
+    (("note",), 5),
+    (("note",), "two\nlines"),
+    (("note",), "x" * 201),
+    (("remark",), "not a member that is known"),
+    (_MEMBER, "ann"),
+    (_MEMBER, []),
+    ((*_MEMBER, "account"), ""),
+    ((*_MEMBER, "account"), 5),
+    ((*_MEMBER, "account"), "x" * 65),
+    ((*_MEMBER, "account"), "door\u202e"),
+    ((*_MEMBER, "account"), "d\u043eor"),
+    ((*_MEMBER, "account"), "ann"),
+    ((*_MEMBER, "account"), "Ann"),
+    ((*_MEMBER, "public_key"), 5),
+    ((*_MEMBER, "public_key"), BOB.public.text),
+    ((*_MEMBER, "public_key"), BOB.public.hex.upper()),
+    ((*_MEMBER, "public_key"), "02" + "00" * 31),
+    ((*_MEMBER, "public_key"), "02" + "ff" * 32),
+    ((*_MEMBER, "public_key"), "04" + BOB.public.hex[2:]),
+    ((*_MEMBER, "public_key"), ANN.public.hex),
+    ((*_MEMBER, "user_type"), "robot"),
+    ((*_MEMBER, "user_type"), True),
+    ((*_MEMBER, "permissions"), "relay"),
+    ((*_MEMBER, "permissions"), {"relay": True}),
+    ((*_MEMBER, "expires"), 0),
+    ((*_MEMBER, "expires"), -1),
+    ((*_MEMBER, "expires"), 1.5),
+    ((*_MEMBER, "expires"), True),
+    ((*_MEMBER, "expires"), "2030-01-01"),
+    ((*_MEMBER, "expires"), 2**53),
+    ((*_MEMBER, "note"), ["x"]),
+    ((*_MEMBER, "permision"), ["relay"]),
+)
+BAD: Final = [(path, altered(*path, to=value)) for path, value in _FAULTS]
 
 
 class ReadTests(SynchronousTestCase):
@@ -100,59 +148,14 @@ class FaultTests(SynchronousTestCase):
 
     def test_H3_each_fault_has_its_place(self) -> None:
         """Wrong types, missing and unknown members, bad values, and doubles."""
-        member = ("members", 1)
-        faults: tuple[tuple[tuple[str | int, ...], object], ...] = (
-            (("members",), {}),
-            (("members",), "ann"),
-            (("members",), 7),
-            (("network",), ""),
-            (("network",), "private."),
-            (("network",), "hills"),
-            (("network",), "private.Hills"),
-            (("network",), "private.h\u00fcgel"),
-            (("network",), "private." + "x" * 57),
-            (("network",), 5),
-            (("note",), 5),
-            (("note",), "two\nlines"),
-            (("note",), "x" * 201),
-            (("remark",), "not a member that is known"),
-            (member, "ann"),
-            (member, []),
-            ((*member, "account"), ""),
-            ((*member, "account"), 5),
-            ((*member, "account"), "x" * 65),
-            ((*member, "account"), "door\u202e"),
-            ((*member, "account"), "d\u043eor"),
-            ((*member, "account"), "ann"),
-            ((*member, "account"), "Ann"),
-            ((*member, "public_key"), 5),
-            ((*member, "public_key"), BOB.public.text),
-            ((*member, "public_key"), BOB.public.hex.upper()),
-            ((*member, "public_key"), "02" + "00" * 31),
-            ((*member, "public_key"), "02" + "ff" * 32),
-            ((*member, "public_key"), "04" + BOB.public.hex[2:]),
-            ((*member, "public_key"), ANN.public.hex),
-            ((*member, "user_type"), "robot"),
-            ((*member, "user_type"), True),
-            ((*member, "permissions"), "relay"),
-            ((*member, "permissions"), {"relay": True}),
-            ((*member, "expires"), 0),
-            ((*member, "expires"), -1),
-            ((*member, "expires"), 1.5),
-            ((*member, "expires"), True),
-            ((*member, "expires"), "2030-01-01"),
-            ((*member, "expires"), 2**53),
-            ((*member, "note"), ["x"]),
-            ((*member, "permision"), ["relay"]),
-        )
-        for path, value in faults:
-            self.assert_fault(altered(*path, to=value), *path)
+        for path, document in BAD:
+            self.assert_fault(document, *path)
         bads: tuple[object, ...] = ("root", "Relay", "", 1, None, ["relay"])
         for bad in bads:
-            document = altered(*member, "permissions", to=["relay", bad])
-            self.assert_fault(document, *member, "permissions", 1)
-        twice = altered(*member, "permissions", to=["relay", "dht", "relay"])
-        self.assert_fault(twice, *member, "permissions", 2)
+            document = altered(*_MEMBER, "permissions", to=["relay", bad])
+            self.assert_fault(document, *_MEMBER, "permissions", 1)
+        twice = altered(*_MEMBER, "permissions", to=["relay", "dht", "relay"])
+        self.assert_fault(twice, *_MEMBER, "permissions", 2)
 
     def test_H3_what_is_missing_is_missed_where_it_should_be(self) -> None:
         """Three members a member must have, and one the list."""
