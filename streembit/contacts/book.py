@@ -17,7 +17,6 @@ from streembit.contacts import rows
 from streembit.contacts.entry import MAX_FORMER, Alarm, Entry, Former, Renewal
 from streembit.contacts.index import Index
 from streembit.contacts.places import few
-from streembit.contacts.places import few
 from streembit.contacts.rows import Change, Changes
 from streembit.errors import (
     BadRotation,

@@ -17,7 +17,6 @@ from streembit.dht.keyspace import node_id
 from streembit.errors import DiskFailed, DiskFull, KeyRefused
 from streembit.jose.keys import PublicKey
 from streembit.net.relayed import is_hub_host
-from streembit.net.relayed import is_hub_host
 from streembit.rpc.peer import Peer
 from streembit.service.finder import Search
 from streembit.service.people.friend import Friend, name_of

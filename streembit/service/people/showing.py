@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 SHOW_AGAIN_S: Final = (1.0, 4.0, 16.0, 60.0)  # a link can end with our card on its way
 MAX_HUBS_TOLD: Final = 2  # of MAX_ADDRESSES: the others are places of our own
-MAX_HUBS_TOLD: Final = 2  # of MAX_ADDRESSES: the others are places of our own
 MOVED_EVERY_S: Final = 5.0  # how soon contacts hear that our address has changed
 
 _log = Logger()

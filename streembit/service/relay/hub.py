@@ -38,7 +38,7 @@ class HubEvents(Protocol):
     def hub_left(self, hub: Hub) -> None:
         """We are joined to it no more."""
 
-    def mailed(self, hub: Hub, mail: Mailed) -> None:
+    def mailed(self, hub: Hub, mail: Mailed, parcel: bytes) -> None:
         """A parcel has come; it comes again until `hub.ack`."""
 
     def present(self, hub: Hub, here: list[str], away: list[str]) -> None:
@@ -180,26 +180,20 @@ class Hub(MultiService):
         self._events.hub_left(self)
 
     def live(self, sender: PublicKey, session: str, cargo: bytes) -> None:
-        """Take a piece of a stream; other kinds of cargo are not for us."""
+        """Take a piece of a stream; raise BadCargo for what is none."""
         self.used_s = self._clock.seconds()
         kind, _ = cargoes.unpack(cargo)
         if kind != cargoes.STREAM:
-            self.refused(self.address.host, BadCargo("of a kind that is not known"))
-            return
-        try:
-            self._lines.heard(sender, session, cargo)
-        except BadCargo as error:
-            self.refused(self.address.host, error)
+            raise BadCargo("of a kind that is not known")
+        self._lines.heard(sender, session, cargo)
 
     def mailed(self, mail: Mailed) -> None:
-        """Pass a parcel on; what is none is done with."""
+        """Pass a parcel on; raise BadCargo for what is none."""
         self.used_s = self._clock.seconds()
-        kind, _ = cargoes.unpack(mail.cargo)
-        if kind == cargoes.PARCEL:
-            self._events.mailed(self, mail)
-            return
-        self.refused(self.address.host, BadCargo("of a kind that is not known"))
-        self.ack(mail)
+        kind, parcel = cargoes.unpack(mail.cargo)
+        if kind != cargoes.PARCEL:
+            raise BadCargo("of a kind that is not known")
+        self._events.mailed(self, mail, parcel)
 
     def gone(self, key: str) -> None:
         """End what went to somebody who is not there."""

@@ -34,7 +34,7 @@ class HubUser(Protocol):
     def hub_left(self, hub: Hub) -> None:
         """We are not joined to a hub: not any more, or not at this try."""
 
-    def mailed(self, hub: Hub, mail: Mailed) -> None:
+    def mailed(self, hub: Hub, mail: Mailed, parcel: bytes) -> None:
         """A parcel has come by a hub's mailbox; `hub.ack` it once it is kept."""
 
     def present(self, hub: Hub, here: list[str], away: list[str]) -> None:
@@ -50,7 +50,7 @@ class NoUser:
     def hub_left(self, hub: Hub) -> None:
         """See `HubUser`."""
 
-    def mailed(self, hub: Hub, mail: Mailed) -> None:
+    def mailed(self, hub: Hub, mail: Mailed, parcel: bytes) -> None:
         """See `HubUser`."""
 
     def present(self, hub: Hub, here: list[str], away: list[str]) -> None:
@@ -167,9 +167,9 @@ class Hubs(MultiService):
         """Pass it on."""
         self.user.hub_left(hub)
 
-    def mailed(self, hub: Hub, mail: Mailed) -> None:
+    def mailed(self, hub: Hub, mail: Mailed, parcel: bytes) -> None:
         """Pass it on."""
-        self.user.mailed(hub, mail)
+        self.user.mailed(hub, mail, parcel)
 
     def present(self, hub: Hub, here: list[str], away: list[str]) -> None:
         """Pass it on."""

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from streembit.errors import BadKey, BadSignature, PeerGone, StreembitError
+from streembit.errors import BadKey, BadSignature, PeerGone, RemoteError, StreembitError
 from streembit.hub import answers
 from streembit.hub import cargo as cargoes
 from streembit.hub.admission import Joined
@@ -45,13 +45,20 @@ class Mailed:
 
 
 class SeatEvents(Protocol):
-    """Who takes what comes from a hub; a RemoteError that is raised ends the session."""
+    """Who takes what comes from a hub.
+
+    A RemoteError that `live` or `mailed` raises refuses that cargo, and no more; a mail that is
+    refused is done with. Raised by any other, it ends the session.
+    """
 
     def live(self, sender: PublicKey, session: str, cargo: bytes) -> None:
         """A member says something now, in a session of its own; it was not said before."""
 
     def mailed(self, mail: Mailed) -> None:
         """A mail has come; it comes again until it is acknowledged by `Seat.ack`."""
+
+    def refused(self, host: str, error: StreembitError) -> None:
+        """Something was refused: of the hub at this host, or of a member."""
 
     def gone(self, key: str) -> None:
         """What we said to the holder of this key went nowhere: it is not at the hub."""
@@ -234,11 +241,17 @@ class Seat:
             self.ack(claims)
 
     def _hand_on(self, claims: Envelope, sender: PublicKey) -> None:
-        cargo = cargoes.of(claims)
-        if claims.id:
-            self._events.mailed(Mailed(claims, sender, cargo))
-        else:
-            self._events.live(sender, claims.session, cargo)
+        """Hand cargo on; what is refused of it ends nothing, for its sender is not the hub."""
+        try:
+            cargo = cargoes.of(claims)
+            if claims.id:
+                self._events.mailed(Mailed(claims, sender, cargo))
+            else:
+                self._events.live(sender, claims.session, cargo)
+        except RemoteError as error:
+            self._events.refused(self.carrier.host, error)
+            if claims.id:
+                self.ack(claims)
 
     def _pay(self) -> None:
         """Charge a signature; where there are too many, nothing more is read for a moment."""

@@ -70,9 +70,6 @@ class SessionEvents(SeatEvents, Protocol):
     def left(self, error: StreembitError) -> None:
         """We are joined no more, or could not be; called for each try."""
 
-    def refused(self, host: str, error: StreembitError) -> None:
-        """A connection is being dropped for this error; called once a connection."""
-
 
 class HubSession(Service):
     """Keeps one session with one hub while the service runs.
