@@ -13,8 +13,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streembit._version import __version__
 from streembit.disk.config import Config
+from streembit.disk.hubconfig import HubConfig
 from streembit.errors import BadConfig
-from streembit.tap import node, seed
+from streembit.tap import hub, node, seed
 from streembit.tap.options import RoleOptions
 from tests.sources import ROOT
 
@@ -184,7 +185,7 @@ class ExampleTests(OptionsCase):
         """An operator need not read the code to find one, nor its default."""
         defaults = Config(listen=("tcp:8905",))
         text = (ROOT / "deploy" / "config" / "node.toml").read_text()
-        for name in Config.__struct_fields__:
+        for name in set(Config.__struct_fields__) - {"hub"}:
             shown = {"limits": "[limits]", "also": "[[also]]"}.get(name, f"{name} = ")
             self.assertIn(shown, text)
         for name in defaults.limits.__struct_fields__:
@@ -194,11 +195,13 @@ class ExampleTests(OptionsCase):
     def test_the_page_on_configuration_names_every_option_and_limit(self) -> None:
         """What twistd's help shows for our commands stands in docs/configuration.md too."""
         page = (ROOT / "docs" / "configuration.md").read_text()
-        options = [option.rstrip("=") for option in node.Options().longOpt]
+        longs = [*node.Options().longOpt, *hub.Options().longOpt]
+        options = [option.rstrip("=") for option in longs]
         ours = set(options) - {"help", "version", "passcode"}
         limits = Config(listen=("tcp:1",)).limits
         names = [f"`--{name}" for name in ours]
-        names += [f"`{name}`" for name in Config.__struct_fields__ if name != "limits"]
+        fields = set(Config.__struct_fields__) - {"limits", "hub"}
+        names += [f"`{name}`" for name in (*fields, *HubConfig.__struct_fields__)]
         names += [f"`{name}`" for name in limits.__struct_fields__]
         self.assertEqual([name for name in names if name not in page], [])
 
