@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from itertools import pairwise
 
@@ -19,7 +20,7 @@ from streembit.errors import (
     StreembitError,
     WrongPasscode,
 )
-from tests.sources import ROOT
+from tests.sources import ROOT, sources
 
 BRANCHES: set[type[StreembitError]] = {
     StreembitError,
@@ -55,6 +56,19 @@ class CodeTests(SynchronousTestCase):
         for kind in set(errors.every()) - {StreembitError}:
             branches = issubclass(kind, LocalError), issubclass(kind, RemoteError)
             self.assertEqual(sum(branches), 1, kind)
+
+    def test_no_other_module_declares_one(self) -> None:
+        """Whoever wants to know what can go wrong reads one package."""
+        names = {kind.__name__ for kind in errors.every()}
+        elsewhere = [
+            f"{source.path}:{node.lineno}"
+            for source in sources("streembit")
+            if source.room != "errors"
+            for node in ast.walk(source.tree)
+            if isinstance(node, ast.ClassDef)
+            and any(isinstance(base, ast.Name) and base.id in names for base in node.bases)
+        ]
+        self.assertEqual(elsewhere, [])
 
     def test_refused_records_are_a_branch_of_their_own(self) -> None:
         """A store tells refusals of a record from other faults of the peer."""

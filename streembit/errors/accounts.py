@@ -48,7 +48,7 @@ class BadWords(LocalError):
 
 
 class SecretWords(LocalError):
-    """These words may be a key's secret: tell them to nobody, and compare fingerprints instead.
+    """These words may be a key's secret: tell nobody, and compare fingerprints instead.
 
     Of what was given nothing is told, neither here nor in a log.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streembit.errors.base import RemoteError
+from streembit.errors.base import LocalError, RemoteError
 
 # --- links --------------------------------------------------------------------------------
 
@@ -37,6 +37,12 @@ class PeerGone(RemoteError):
     code = "peer-gone"
 
 
+class Superseded(PeerGone):
+    """Another link to the same peer took over."""
+
+    code = "superseded"
+
+
 class SlowReader(RemoteError):
     """The peer does not read what it asked for."""
 
@@ -47,6 +53,12 @@ class PrivateAddress(RemoteError):
     """The address given cannot be reached from the public network."""
 
     code = "private-address"
+
+
+class CallbackFailed(LocalError):
+    """A message could not be served because of an error in this program."""
+
+    code = "internal-error"
 
 
 # --- load ---------------------------------------------------------------------------------

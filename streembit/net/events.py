@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from streembit.errors import LocalError, StreembitError
+from streembit.errors import StreembitError
 from streembit.net.backlog import MAX_QUEUED_BYTES
 
 if TYPE_CHECKING:
@@ -84,9 +84,3 @@ class LinkWatch(Protocol):
 
     def closed(self, link: LinkProtocol, reason: StreembitError) -> None:
         """The connection is gone, whether it became a link or not; called once."""
-
-
-class CallbackFailed(LocalError):
-    """A message could not be served because of an error in this program."""
-
-    code = "internal-error"

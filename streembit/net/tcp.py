@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streembit.errors import (
+    CallbackFailed,
     DeadlineExceeded,
     PeerGone,
     RemoteError,
@@ -29,7 +30,6 @@ from streembit.net.backlog import Backlog
 from streembit.net.deadline import Deadline
 from streembit.net.events import (
     LIMITS,
-    CallbackFailed,
     LinkEvents,
     LinkLimits,
     LinkWatch,

@@ -17,6 +17,7 @@ from zope.interface import implementer
 
 from streembit.errors import (
     BadFrame,
+    CallbackFailed,
     DeadlineExceeded,
     FrameTooLarge,
     PeerGone,
@@ -31,7 +32,7 @@ from streembit.net.backlog import Backlog
 from streembit.net.budget import TokenBucket
 from streembit.net.carrier import CLOSE_NORMAL, LIMITS, CarrierEvents, CarrierLimits
 from streembit.net.deadline import Deadline
-from streembit.net.events import CallbackFailed, Traffic
+from streembit.net.events import Traffic
 from streembit.net.outlet import outlet
 from streembit.net.queue import Queue
 from streembit.net.tuning import tell, tune

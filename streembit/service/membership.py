@@ -18,6 +18,7 @@ from streembit.errors import (
     PeerGone,
     RemoteRefusal,
     StreembitError,
+    Superseded,
     TooManyConnections,
     TooManyRequests,
 )
@@ -29,7 +30,6 @@ from streembit.service.entrance import Address, Entrance, all_of
 from streembit.service.errands import Errands
 from streembit.service.finder import Finder
 from streembit.service.network import Network
-from streembit.service.roster import Superseded
 from streembit.service.upkeep import Upkeep, Work
 from streembit.wire.message import Ping
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
-MAX_LABELS: Final = 128  # the error codes are about 75; a peer's invention must not add series
+MAX_LABELS: Final = 256  # the error codes are about 150; a peer's invention must not add series
 OTHER: Final = "other"
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 

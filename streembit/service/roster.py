@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from streembit.errors import BadSignature, KeyRefused, PeerGone, StreembitError
+from streembit.errors import BadSignature, KeyRefused, PeerGone, StreembitError, Superseded
 from streembit.jose.keys import PublicKey
 from streembit.net.relayed import is_hub_host
 from streembit.net.tcp import LinkProtocol
@@ -18,12 +18,6 @@ from streembit.wire.transfer import is_file_frame
 
 DUPLICATE_GRACE_S: Final = 5.0  # how long two links to one peer live side by side
 EXPIRY_TICK_S: Final = 0.25  # how exactly the time limit of a request is kept
-
-
-class Superseded(PeerGone):
-    """Another link to the same peer took over."""
-
-    code = "superseded"
 
 
 class RosterEvents(Protocol):

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from streembit.errors import Superseded
 from streembit.files.roundtrip import MAX_WINDOW_BYTES, WINDOW_BYTES
 from streembit.service.people_rows import TransferRow
-from streembit.service.roster import Superseded
 from streembit.wire.transfer import CHUNK_BYTES, read_content
 from tests.files.rig import contents
 from tests.people.duo import Party
@@ -136,8 +136,7 @@ class FarTests(TransferCase):
     def test_the_way_is_kept_full(self) -> None:
         """At 50 ms there and back 40 MiB a second, once that is known; one chunk carries half."""
         files = self.write(a=32 * CHUNK_BYTES)
-        self.duo.connect()
-        self.duo.accept(self.duo.offer())
+        self.duo.begin()
         ticks, most = 0, 0
         while self.states() != ("done", "done"):
             self.tick()
@@ -151,8 +150,7 @@ class FarTests(TransferCase):
         """No more is on its way than a death may cost."""
         self.ONE_WAY_S = 0.005
         self.write(a=16 * CHUNK_BYTES)
-        self.duo.connect()
-        self.duo.accept(self.duo.offer())
+        self.duo.begin()
         while self.states() != ("done", "done"):
             self.tick()
             flying = sum(len(payload) for *_, payload in self.flying)

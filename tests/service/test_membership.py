@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streembit.dht.keyspace import ID_BITS, K, node_id, shared_bits
 from streembit.dht.peer import Node as Known
 from streembit.dht.slots import slot_size_bits
-from streembit.errors import PeerGone, RequestTimeout
+from streembit.errors import PeerGone, RequestTimeout, Superseded
 from streembit.jose.keys import Identity, PublicKey
 from streembit.link.hello import Hello
 from streembit.net.dial import Connect
@@ -20,7 +20,7 @@ from streembit.rpc.pending import MAX_PENDING
 from streembit.service.membership import SPARE_LINKS, TEST_AFTER_S, Address
 from streembit.service.network import Reply
 from streembit.service.node import Node
-from streembit.service.roster import DUPLICATE_GRACE_S, Superseded
+from streembit.service.roster import DUPLICATE_GRACE_S
 from streembit.service.settings import NetworkSettings
 from streembit.wire.message import Contact, FindNode, Ping, Pong
 from tests.service.town import NETWORK, PORT, Town

@@ -15,6 +15,7 @@ from streembit.errors import (
     PeerGone,
     RequestTimeout,
     StreembitError,
+    Superseded,
 )
 from streembit.jose.envelope import Verified
 from streembit.jose.keys import Identity, PublicKey
@@ -24,7 +25,7 @@ from streembit.net.tcp import LinkProtocol
 from streembit.rpc.peer import Peer, Rules
 from streembit.rpc.scrutiny import Checks
 from streembit.rpc.signer import Signer
-from streembit.service.roster import DUPLICATE_GRACE_S, EXPIRY_TICK_S, Roster, Superseded
+from streembit.service.roster import DUPLICATE_GRACE_S, EXPIRY_TICK_S, Roster
 from streembit.testing import MemoryNetwork
 from streembit.wire.message import Answer, Ping, Pong, Rpc
 
