@@ -66,7 +66,7 @@ class RemovalTests(PeopleCase):
             found = self.town.result(self.bob.people.sealed.find(key, salt, newest=True))
             assert found is not None
             self.assertTrue(found.tombstone)
-        self.assertEqual(self.ann.chest.all("farewells"), [])
+        self.assertEqual(self.ann.chest.all("farewells"), [b"2"])
 
     def test_a_death_in_between_leaves_it_to_the_next_start(self) -> None:
         """What was to be deleted is deleted then."""
@@ -77,7 +77,7 @@ class RemovalTests(PeopleCase):
         self.town.end(self.ann.node)
         self.town.memory.heal()
         ann = self.village.again(self.ann)
-        self.village.until(lambda: not ann.chest.all("farewells"))
+        self.village.until(lambda: ann.chest.all("farewells") == [b"2"])
 
     def test_files_that_are_offered_end_with_it(self) -> None:
         """Those of either; nobody can say anything about them any more."""

@@ -149,12 +149,20 @@ class Cards:
         numbers = self._numbers.get(friend.key) or self._load(friend.key)
         done = True
         days = days_to_publish(self._network.now_s())
-        for pair, day in ((pair, day) for pair in friend.pairs.ours for day in days):
+        for day in days:
             numbers.days[day] = numbers.days.get(day, 0) + 1
+        # Should they be a contact again, the next cards count on from the tombstones.
+        row = msgspec.msgpack.encode(numbers)
+        self._chest.commit([(self._room, friend.key.point, row)])
+        for pair, day in ((pair, day) for pair in friend.pairs.ours for day in days):
             key, salt = pair.record_key("ours", day), pair.place_salt("ours", day)
             outcome = await self._sealed.erase(key, salt, numbers.days[day])
             done = done and bool(outcome.receipts)
         return done
+
+    def forgotten(self, key: PublicKey) -> Row:
+        """Return the row that forgets how far we have counted with somebody."""
+        return self._room, key.point, None
 
     def start_anew(self) -> list[Row]:
         """Count on from where no older state can have been; return the rows to keep."""

@@ -22,10 +22,15 @@ if TYPE_CHECKING:
 ROOM: Final = "farewells"
 AGAIN_S: Final = 60.0
 LIFE_S: Final = 2 * 24 * 3600  # then nothing is there any more that could be deleted
+_TO_DO, _STANDS = b"1", b"2"  # the tombstones: to be put, or put; their numbers are still known
 
 
 class Farewell:
-    """Puts tombstones over our cards and parcels for those who were removed, until they stand."""
+    """Puts tombstones over our cards and parcels for those who were removed, until they stand.
+
+    How far cards were counted is known until the tombstones have ended: who
+    is a contact again before gets cards with higher numbers.
+    """
 
     def __init__(self, people: People) -> None:
         self._people = people
@@ -34,22 +39,26 @@ class Farewell:
 
     def begin(self, entry: Entry) -> list[Row]:
         """Return the rows that remember what is to be done."""
-        return [(ROOM, entry.key, b"1")]
+        return [(ROOM, entry.key, _TO_DO)]
 
     def go_on(self, entry: Entry) -> None:
         """Do what is left to do for a contact that was removed."""
         key = entry.public()
-        if not entry.agreement or self._people.chest.get(ROOM, key.point) is None:
+        kept = self._people.chest.get(ROOM, key.point)
+        if not entry.agreement or kept is None:
             return
-        if self._people.network.now_s() - entry.ended_s >= LIFE_S:
-            self._people.chest.commit([(ROOM, key.point, None)])
-            return
-        self._leaving[key] = self._people.acquaintance.stranger(entry)
-        self._times.put(key, 0)
+        left_s = self._left_s(entry)
+        if left_s <= 0:
+            self._forget(key)
+        elif kept == _STANDS:
+            self._times.put(key, left_s)
+        else:
+            self._leaving[key] = self._people.acquaintance.stranger(entry)
+            self._times.put(key, 0)
 
     def stop(self, key: PublicKey) -> None:
         """Delete nothing more: they are a contact again."""
-        if self._leaving.pop(key, None) is not None:
+        if self._leaving.pop(key, None) is not None or key in self._times:
             self._times.strike(key)
             self._people.chest.commit([(ROOM, key.point, None)])
 
@@ -60,8 +69,17 @@ class Farewell:
 
     def _try(self, key: PublicKey) -> None:
         friend = self._leaving.get(key)
-        if friend is not None:
+        if friend is None:
+            self._forget(key)
+        else:
             Deferred.fromCoroutine(self._erase(friend)).addErrback(self._failed, key)
+
+    def _forget(self, key: PublicKey) -> None:
+        self._people.chest.commit([(ROOM, key.point, None), self._people.cards.forgotten(key)])
+
+    def _left_s(self, entry: Entry) -> float:
+        """Return how long something of ours may still be there."""
+        return entry.ended_s + LIFE_S - self._people.network.now_s()
 
     async def _erase(self, friend: Friend) -> None:
         people, left = self._people, friend.talk.conversation.left
@@ -79,7 +97,8 @@ class Farewell:
         rows = list(friend.talk.conversation.changes())
         if done:
             del self._leaving[friend.key]
-            people.chest.commit([*rows, (ROOM, friend.key.point, None)])
+            people.chest.commit([*rows, (ROOM, friend.key.point, _STANDS)])
+            self._times.put(friend.key, self._left_s(people.circle.book.of(friend.key)))
         else:
             people.chest.commit(rows)
             self._times.put(friend.key, AGAIN_S)
