@@ -12,12 +12,18 @@ from streembit.contacts import rotation as rotations
 from streembit.contacts.pair import Pair
 from streembit.dht import record as records
 from streembit.errors import RemoteError
+from streembit.hub import directory
+from streembit.hub.admission import HubAdmission, MemberAdmission
+from streembit.hub.grant import EVERYBODY
+from streembit.hub.session import MemberSession
+from streembit.hub.stream import Streams
 from streembit.jose import base64url, envelope
 from streembit.jose.keys import Identity, ParsedKeys
 from streembit.rpc.peer import Peer
 from streembit.service.node import Node
 from streembit.wire import card as cards
 from streembit.wire import parcel as parcels
+from streembit.wire.hub import Observe
 from streembit.wire.message import Hand, Handed, Knock, Ping, Refused, Rpc, Show
 from streembit.wire.offer import ContactAnswer, ContactRequest
 from tests.people.village import PeopleCase, Person
@@ -197,6 +203,9 @@ class ConfusionTests(AttackCase):
         card = cards.Card(1, now, NETWORK, [], 0)
         offer = offers.make(ann, network=NETWORK, now_unix_s=now, life_s=60, nonce=bytes(16))
         keys = ParsedKeys()
+        hub = HubAdmission(other.signing, NETWORK, nonce=bytes(32), binding=None)
+        member = MemberAdmission(bob.signing, NETWORK, own=bytes(32), started_ms=1)
+        through = MemberSession(ann.signing, other.public, NETWORK, "A" * 22, 1)
         link = base64url.encode(bytes(16))
         rpc = Rpc(ann.public.text, [link], "1", now, NETWORK, Ping())
         made: dict[str, bytes] = {
@@ -209,6 +218,9 @@ class ConfusionTests(AttackCase):
             "revocation": rotations.revoke(ann, NETWORK, now).encode(),
             "card": pair.seal(card),
             "left parcel": pair.seal_parcel(b"parcel"),
+            "entry": directory.make(ann, network=NETWORK, now_unix_s=now).token.encode(),
+            "hub frame": through.command(Observe())[1],
+            "envelope": through.live(bob.public, b"cargo")[1],
         }
         readers: dict[str, Callable[[bytes], object]] = {
             "rpc": lambda data: envelope.verify_rpc(envelope.parse_rpc(data), ann.public),
@@ -219,6 +231,11 @@ class ConfusionTests(AttackCase):
             "card": lambda data: theirs.open(data, NETWORK),
             "left parcel": theirs.open_parcel,
             "parcel": parcels.unpack,
+            "entry": lambda data: directory.judge(data.decode(), NETWORK, now),
+            "hub frame": envelope.parse_hub_frame,
+            "join": lambda data: hub.judge(data, lambda _key: EVERYBODY, now),
+            "challenge": member.join,
+            "stream": Streams().receive,
         }
         for (kind, data), (name, read) in itertools.product(made.items(), readers.items()):
             if kind == name:
