@@ -29,7 +29,13 @@ LISTEN: Final[dict[Role, str]] = {"node": "tcp:8905", "seed": "tcp:32319", "hub"
 _LIMITS: Final[dict[Role, dict[str, int]]] = {
     "node": {},
     "seed": {},
-    "hub": {"connections_total": 8000, "connections_per_address": 64, "connections_per_group": 512},
+    "hub": {
+        "connections_total": 8000,
+        "connections_per_address": 64,
+        "connections_per_group": 512,
+        "checks_per_peer_per_s": 2000,  # a member that sends a file sends some 40 frames a MiB
+        "checks_per_node_per_s": 20_000,
+    },
 }
 
 

@@ -16,7 +16,9 @@ from streembit.disk.schema import MARKER, SCHEMA, Schema
 from streembit.errors import HomeMissing
 
 _FIRST: Final = ".first"  # in accounts: whose stores lie in the home itself
-_HALF_MADE = frozenset({"accounts", "lock", MARKER, f".{MARKER}.new", "node.toml", "seed.toml"})
+_HALF_MADE = frozenset(
+    {"accounts", "lock", MARKER, f".{MARKER}.new", "node.toml", "seed.toml", "hub.toml"}
+)
 
 
 @dataclass(frozen=True, slots=True)

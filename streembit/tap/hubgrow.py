@@ -32,6 +32,7 @@ from streembit.disk.mailbox import Mailbox
 from streembit.errors import BadConfig, StreembitError
 from streembit.hub.allowlist import Allowlist, Member, network_of
 from streembit.jose.keys import Identity
+from streembit.net.budget import Rate
 from streembit.net.carrier import CarrierLimits
 from streembit.net.certificate import Pem, ServerTls, is_worn, self_signed
 from streembit.net.hublisten import ProxiedFactory, SecureFactory
@@ -130,6 +131,8 @@ class HubGrower:
                 network,
                 config.hub.name or identity.name,
                 private=roll is not None,
+                member_frames=Rate.a_second(limits.checks_per_peer_per_s),
+                all_frames=Rate.a_second(limits.checks_per_node_per_s),
                 origins=frozenset(config.hub.origins),
             ),
             members,

@@ -17,9 +17,8 @@ MAX_BUSY: Final = 64  # commands and mails of one session that wait for disk or 
 BAD_SIGNATURES: Final = 3  # the third of a session ends it
 CROWDED_BYTES: Final = 256 * 1024  # that wait for a member: a stream's window; a fourth of all
 
-# A core verifies some 10,000 signatures a second. A member that sends a file sends some 40
-# envelopes for each MiB.
-MEMBER_FRAMES: Final = Rate(per_s=2000.0, burst=4000.0)
+# A core verifies some 10,000 signatures a second.
+MEMBER_FRAMES: Final = Rate(per_s=2000.0, burst=2000.0)
 ALL_FRAMES: Final = Rate(per_s=20_000.0, burst=20_000.0)
 # Whoever connects costs three signatures and a check; half a core's worth of it for all.
 STRANGER_JOINS: Final = Rate(per_s=10.0, burst=20.0)
