@@ -73,6 +73,63 @@ class UpgradeRefused(RemoteError):
     code = "upgrade-refused"
 
 
+# --- what a member sees of a hub ----------------------------------------------------------
+
+
+class EnvelopeRefused(RemoteError):
+    """What the hub passed on is not what it should have."""
+
+    code = "envelope-refused"
+
+
+class EnvelopeForged(EnvelopeRefused):
+    """The hub passed on an envelope that its sender did not sign."""
+
+    code = "envelope-forged"
+
+
+class EnvelopeMisdirected(EnvelopeRefused):
+    """The hub passed on an envelope that is for somebody else."""
+
+    code = "envelope-misdirected"
+
+
+class EnvelopeElsewhere(EnvelopeRefused):
+    """The hub passed on an envelope that was given to another hub."""
+
+    code = "envelope-elsewhere"
+
+
+class EnvelopeOldSession(EnvelopeRefused):
+    """The hub passed on an envelope out of a session that has ended."""
+
+    code = "envelope-old-session"
+
+
+class EnvelopeFuture(EnvelopeRefused):
+    """The hub passed on an envelope out of a session that has not begun by our clock."""
+
+    code = "envelope-future"
+
+
+class EnvelopeRepeated(EnvelopeRefused):
+    """The hub passed on an envelope a second time."""
+
+    code = "envelope-repeated"
+
+
+class EnvelopeMoved(EnvelopeRefused):
+    """The hub passed on an envelope later than the one after it."""
+
+    code = "envelope-moved"
+
+
+class EnvelopeLost(EnvelopeRefused):
+    """The hub did not pass on an envelope that came before another one."""
+
+    code = "envelope-lost"
+
+
 # --- the mailbox --------------------------------------------------------------------------
 
 

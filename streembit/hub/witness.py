@@ -11,6 +11,17 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeVar
 
+from streembit.errors import (
+    EnvelopeElsewhere,
+    EnvelopeForged,
+    EnvelopeFuture,
+    EnvelopeLost,
+    EnvelopeMisdirected,
+    EnvelopeMoved,
+    EnvelopeOldSession,
+    EnvelopeRefused,
+    EnvelopeRepeated,
+)
 from streembit.wire.hub import Envelope
 
 MAX_SENDERS: Final = 4_096  # remembered, who was heard last; some 300 bytes each
@@ -22,15 +33,15 @@ T = TypeVar("T")
 Kind = Literal[
     "forged", "misdirected", "elsewhere", "old-session", "future", "repeated", "moved", "lost"
 ]
-SENTENCES: Final[dict[Kind, str]] = {
-    "forged": "an envelope came that its sender did not sign",
-    "misdirected": "an envelope came that is for somebody else",
-    "elsewhere": "an envelope came that was given to another hub",
-    "old-session": "an envelope came out of a session that has ended",
-    "future": "an envelope came out of a session that has not begun by our clock",
-    "repeated": "an envelope came a second time",
-    "moved": "an envelope came later than the one after it",
-    "lost": "an envelope did not come",
+_ERRORS: Final[dict[Kind, type[EnvelopeRefused]]] = {
+    "forged": EnvelopeForged,
+    "misdirected": EnvelopeMisdirected,
+    "elsewhere": EnvelopeElsewhere,
+    "old-session": EnvelopeOldSession,
+    "future": EnvelopeFuture,
+    "repeated": EnvelopeRepeated,
+    "moved": EnvelopeMoved,
+    "lost": EnvelopeLost,
 }
 
 
@@ -53,9 +64,9 @@ class Finding:
         return self.kind == "lost"
 
     @property
-    def sentence(self) -> str:
-        """What happened, for people."""
-        return SENTENCES[self.kind]
+    def error(self) -> EnvelopeRefused:
+        """The finding as a refusal: what it is counted, logged and told by."""
+        return _ERRORS[self.kind](count=self.count)
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import get_args
 
 import msgspec
 from hypothesis import given, settings
@@ -14,8 +15,8 @@ from streembit.hub.witness import (
     MAX_MAILS,
     MAX_MISSING,
     MAX_SENDERS,
-    SENTENCES,
     Finding,
+    Kind,
     Witness,
 )
 from streembit.wire.hub import Envelope
@@ -144,12 +145,13 @@ class WitnessTests(SynchronousTestCase):
         self.assertEqual(self.see(mail(4)), "repeated")
         self.assertEqual(self.see(mail(5)), "")  # its sender's own second try, signed anew
 
-    def test_each_finding_has_its_sentence(self) -> None:
+    def test_each_finding_is_a_refusal_with_a_code_of_its_own(self) -> None:
         """And only one of them lets the envelope pass."""
-        taken = [kind for kind in SENTENCES if Finding(kind, "").takes]
-        self.assertEqual(taken, ["lost"])
-        for kind, sentence in SENTENCES.items():
-            self.assertEqual(Finding(kind, "").sentence, sentence)
+        kinds = get_args(Kind)
+        self.assertEqual([kind for kind in kinds if Finding(kind, "").takes], ["lost"])
+        for kind in kinds:
+            error = Finding(kind, BOB.public.text, 3).error
+            self.assertEqual((error.code, error.count), (f"envelope-{kind}", 3))
 
     def test_what_is_remembered_is_bounded(self) -> None:
         """Senders, numbers that are missing, and mails."""

@@ -117,7 +117,7 @@ class Hub(MultiService):
             why=self.session.why,
             observed=seat.welcome.observed if seat is not None else "",
             links=len(self._lines),
-            findings=sum(self.findings.values()),
+            findings=dict(self.findings),
             permissions=list(seat.welcome.permissions) if seat is not None else [],
         )
 
@@ -204,15 +204,11 @@ class Hub(MultiService):
         self._events.present(self, here, away)
 
     def noticed(self, finding: Finding) -> None:
-        """Count what no honest hub does, and say so."""
+        """Count what no honest hub does, and say so: of each kind once which hub it was."""
+        if finding.kind not in self.findings:
+            _log.warn("at the hub {name}: {what}", name=self.title, what=finding.error.sentence())
         self.findings[finding.kind] = self.findings.get(finding.kind, 0) + finding.count
-        _log.warn(
-            "at the hub {name}, {what}",
-            name=self.title,
-            what=finding.sentence,
-            kind=finding.kind,
-            count=finding.count,
-        )
+        self._events.refused("", finding.error)
 
     def refused(self, host: str, error: StreembitError) -> None:
         """Pass on what was refused."""

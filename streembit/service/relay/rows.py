@@ -22,8 +22,9 @@ class HubRow(Struct, frozen=True):
     `own` says that contacts find us there; others are left again when they
     are of no use. `key` is "" until the hub has shown it, `why` the code of
     why we are not joined, `observed` our "host:port" as the hub sees it.
-    `links` go through it now; `findings` counts what the hub, or somebody
-    behind it, did that no honest one does.
+    `links` go through it now; `findings` counts by kind what the hub, or
+    somebody behind it, did that no honest one does: forged, misdirected,
+    elsewhere, old-session, future, repeated, moved, lost.
     """
 
     url: str
@@ -34,7 +35,7 @@ class HubRow(Struct, frozen=True):
     why: str
     observed: str
     links: Count
-    findings: Count
+    findings: dict[str, Count]
     permissions: list[Permission]
 
 

@@ -249,7 +249,7 @@ class Seat:
             else:
                 self._events.live(sender, claims.session, cargo)
         except RemoteError as error:
-            self._events.refused(self.carrier.host, error)
+            self._events.refused("", error)  # whoever said it has no address, and is not the hub's
             if claims.id:
                 self.ack(claims)
 
