@@ -18,6 +18,8 @@ from streembit.wire.message import (
     Nodes,
     Ping,
     Pong,
+    Punch,
+    Punched,
     Request,
     Show,
     Shown,
@@ -35,6 +37,7 @@ _ANSWERS: Final[dict[type[Request], type[Answer]]] = {
     Hand: Handed,
     Knock: Knocked,
     Show: Shown,
+    Punch: Punched,
 }
 
 

@@ -34,6 +34,8 @@ from streembit.wire.message import (
     Nodes,
     Ping,
     Pong,
+    Punch,
+    Punched,
     Refused,
     Rpc,
     Show,
@@ -52,6 +54,7 @@ KINDS: Final[dict[type[Body], str]] = {
     Hand: "hand",
     Knock: "knock",
     Show: "show",
+    Punch: "punch",
 }
 MAX_TOLD: Final = (
     20  # contacts an answer: about 2 KiB, so that nobody is made to send much by asking
@@ -63,6 +66,7 @@ class Answers:
 
     Args:
         dial_back: connects to a peer's own host at a port, and answers whether that peer was there.
+        punch: agrees with a contact to meet directly.
         company: returns who takes what contacts say.
         asked: counts the requests by their kind.
     """
@@ -72,12 +76,13 @@ class Answers:
         table: Table,
         deposit: Deposit,
         dial_back: Callable[[Peer, int], Deferred[Answer]],
+        punch: Callable[[Peer, Punch], Answer],
         company: Callable[[], Company],
         asked: Tally,
     ) -> None:
         self._table = table
         self._deposit = deposit
-        self._dial_back = dial_back
+        self._dial_back, self._punch = dial_back, punch
         self._company = company
         self._asked = asked
 
@@ -101,12 +106,8 @@ class Answers:
                 return self._store(body, peer)
             case DialBack():
                 return self._dial_back(peer, body.port)
-            case Hand():
-                return self._company().hand(peer, body)
-            case Knock():
-                return self._company().knock(peer, body)
-            case Show():
-                return self._company().shown(peer, body)
+            case Hand() | Knock() | Show() | Punch():
+                return self._people(peer, body)
             case (
                 Pong()
                 | Nodes()
@@ -116,11 +117,24 @@ class Answers:
                 | Handed()
                 | Knocked()
                 | Shown()
+                | Punched()
                 | Refused()
             ):
                 raise BadMessage("an answer in the place of a request")
             case _:
                 assert_never(body)
+
+    def _people(self, peer: Peer, body: Hand | Knock | Show | Punch) -> Answer | Deferred[Answer]:
+        """Answer what only people are asked."""
+        match body:
+            case Hand():
+                return self._company().hand(peer, body)
+            case Knock():
+                return self._company().knock(peer, body)
+            case Show():
+                return self._company().shown(peer, body)
+            case Punch():
+                return self._punch(peer, body)
 
     def _nearest(self, target: int, peer: Peer) -> list[Contact]:
         nodes = self._table.nearest(target, MAX_TOLD, exclude=(peer.node_id,))

@@ -12,10 +12,11 @@ from twisted.internet.interfaces import IProtocol, IProtocolFactory, IReactorTim
 
 from streembit.dht.shelf import Shelf
 from streembit.dht.store import Store, StoreLimits
-from streembit.errors import PeerGone, StreembitError
+from streembit.errors import PeerGone, PunchFailed, StreembitError
 from streembit.jose.envelope import Verified
 from streembit.jose.keys import Identity, PublicKey
 from streembit.link.hello import Hello
+from streembit.link.punch import initiates
 from streembit.net.backlog import Backlog
 from streembit.net.budget import Budgets, Rate
 from streembit.net.dial import Connect, Dialer
@@ -43,6 +44,7 @@ from streembit.service.metrics import Metrics
 from streembit.service.network import Network
 from streembit.service.probes import PROBE_TIMEOUT_S, Probes, Silent
 from streembit.service.publishing import OwnRecords, Publishing
+from streembit.service.punching import Punching
 from streembit.service.relay.hubs import Hubs
 from streembit.service.relay.session import over
 from streembit.service.reachability import Reachability
@@ -50,7 +52,7 @@ from streembit.service.replication import Replication
 from streembit.service.settings import NetworkSettings
 from streembit.service.storeclock import StoreClock
 from streembit.service.upkeep import Upkeep, Work, as_deferred
-from streembit.wire.message import Answer, Rpc
+from streembit.wire.message import Answer, Punch, Rpc
 from streembit.wire.offer import Address as HubAddress
 
 HAND_OVER_EVERY_S: Final = 10.0  # newcomers of that time are served in one pass over the store
@@ -111,6 +113,7 @@ class Node(MultiService):
         self.port = 0  # where we listen; a router may lead to it from another one
         self.mapping: Mapping | None = None
         self.lan: Lan | None = None
+        self.punching: Punching | None = None
         self.seeds = tuple(seeds)
         self.hubs = Hubs(
             identity.signing,
@@ -160,7 +163,12 @@ class Node(MultiService):
         )
         asked = self.metrics.tally("streembit_requests", "Requests of peers, by kind.", "kind")
         self._answers = Answers(
-            self.network.table, self.deposit, self.probes.dial_back, lambda: self.company, asked
+            self.network.table,
+            self.deposit,
+            self.probes.dial_back,
+            self._punch,
+            lambda: self.company,
+            asked,
         )
         self.factory: IProtocolFactory = LinkFactory(
             self._incoming, self.gate, clock, self.refused, self._is_member
@@ -271,6 +279,15 @@ class Node(MultiService):
             traffic=self.traffic,
             backlog=self.backlog,
         )
+
+    def meeting(self, key: PublicKey, watch: LinkWatch) -> LinkProtocol:
+        """Return the protocol of a link for which both sides have dialled."""
+        return self._link(initiates(self.identity.public, key), key, watch)
+
+    def _punch(self, peer: Peer, body: Punch) -> Answer:
+        if self.punching is None:
+            raise PunchFailed("we dial nobody that way")
+        return self.punching.answer(peer, body)
 
     def _is_contact(self, key: PublicKey) -> bool:
         return self.company.is_contact(key)

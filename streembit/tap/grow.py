@@ -50,6 +50,7 @@ from streembit.tap.keyfile import AccountKeyFile
 from streembit.tap.listening import Listening
 from streembit.tap.party import Party
 from streembit.tap.people import LatePeople
+from streembit.tap.punch import meet
 from streembit.tap.watchdog import watchdog
 
 if TYPE_CHECKING:
@@ -122,6 +123,8 @@ class Grower:
             aside = Aside(peers.moved_aside, shelf.moved_aside, own.moved_aside)
             node = self._node(identity, config, settings, shelf, own, memory)
             self._map(config, node)
+            if not settings.relayed_members:
+                meet(node, self.reactor)
             if config.lan:
                 from streembit.tap.lan import announce
 

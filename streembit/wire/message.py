@@ -29,9 +29,11 @@ MAX_VALUE_BYTES: Final = 8_192
 MAX_VALUE_CHARS: Final = 10_923  # base64url of MAX_VALUE_BYTES
 MAX_LETTER_CHARS: Final = 32_768  # 24 KiB; signed and sealed it stays below a frame of 64 KiB
 MAX_SALT_BYTES: Final = 255
+MAX_LEAD_MS: Final = 2_000  # of a way through a hub that is still worth waiting for
 MAX_PARCEL_CHARS: Final = -(-MAX_PARCEL_BYTES * 4 // 3)  # base64url of it
 
 IdOfMessage = Annotated[str, Meta(min_length=1, max_length=32)]
+IpText = Annotated[str, Meta(pattern=r"^[0-9A-Fa-f.:]{2,45}\Z")]  # an IPv4 or IPv6 address
 Item = Annotated[str, Meta(max_length=MAX_ITEM_CHARS)]
 ItemKind = Literal["record", "blob"]
 Scheme = Literal["key", "address", "composite"]
@@ -98,6 +100,17 @@ class Show(Struct, frozen=True, tag_field="t", tag="show"):
     card: Card
 
 
+class Punch(Struct, frozen=True, tag_field="t", tag="punch"):
+    """Asks a contact to dial us where a hub sees us, while we dial it: `host` is an IP address.
+
+    The contact begins `lead_ms` after its answer has left.
+    """
+
+    host: IpText
+    port: Port
+    lead_ms: Annotated[int, Meta(ge=0, le=MAX_LEAD_MS)]
+
+
 class Pong(Struct, frozen=True, tag_field="t", tag="pong"):
     """Answers a Ping; `observed` is the asker's "host:port" as the answerer sees it."""
 
@@ -155,6 +168,13 @@ class Shown(Struct, frozen=True, tag_field="t", tag="shown"):
     """Answers a Show: the card was read."""
 
 
+class Punched(Struct, frozen=True, tag_field="t", tag="punched"):
+    """Answers a Punch: where a hub sees the answerer, who dials the asker soon."""
+
+    host: IpText
+    port: Port
+
+
 class Refused(Struct, frozen=True, tag_field="t", tag="refused"):
     """Answers any request that is not served."""
 
@@ -162,8 +182,8 @@ class Refused(Struct, frozen=True, tag_field="t", tag="refused"):
     detail: Annotated[str, Meta(max_length=200)] = ""
 
 
-Request = Ping | FindNode | FindValue | Store | DialBack | Hand | Knock | Show
-Answer = Pong | Nodes | Value | Stored | Dialled | Handed | Knocked | Shown | Refused
+Request = Ping | FindNode | FindValue | Store | DialBack | Hand | Knock | Show | Punch
+Answer = Pong | Nodes | Value | Stored | Dialled | Handed | Knocked | Shown | Punched | Refused
 Body = Request | Answer
 
 

@@ -23,6 +23,8 @@ from streembit.wire.message import (
     Nodes,
     Ping,
     Pong,
+    Punch,
+    Punched,
     RecordClaims,
     Refused,
     Rpc,
@@ -63,6 +65,8 @@ BODIES: Final[tuple[Body, ...]] = (
     Knocked(),
     Show(CARD),
     Shown(),
+    Punch("192.0.2.7", 40000, 150),
+    Punched("2001:db8::1", 50000),
     Refused("rate-limited", "later"),
 )
 
@@ -91,6 +95,7 @@ def _words(least: int, most: int) -> st.SearchStrategy[str]:
 KEYS: Final = _texts(33)
 IDS: Final = _texts(20)
 PORTS: Final = st.integers(1, 65535)
+ADDRESSES: Final = st.ip_addresses().map(str)
 WHOLE: Final = st.integers(0, 2**53 - 1)
 KINDS: Final = st.sampled_from(["record", "blob"])
 CONTACTS: Final = st.lists(
@@ -120,6 +125,8 @@ ANY_BODY: Final[st.SearchStrategy[Body]] = st.one_of(
     st.sampled_from([Knock(REQUEST), Knock(ANSWER)]),
     st.builds(Knocked),
     st.sampled_from([Show(CARD), Shown()]),
+    st.builds(Punch, ADDRESSES, PORTS, st.integers(0, 2000)),
+    st.builds(Punched, ADDRESSES, PORTS),
     st.builds(Refused, _words(1, 64), _words(0, 200)),
 )
 ANY_RPC: Final = st.builds(
