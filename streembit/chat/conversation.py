@@ -319,5 +319,7 @@ class Conversation:
             return entry
         if self.needs_card:
             return replace(entry, why=NO_PREKEYS)
-        lying = entry.state == "sent" and self.left.standing()
-        return replace(entry, why=IN_THE_NETWORK if lying else self._parts.why)
+        why = self.left.by_mail(self._outbox.pieces_of(entry.number))
+        if not why and entry.state == "sent" and self.left.standing():
+            why = IN_THE_NETWORK
+        return replace(entry, why=why or self._parts.why)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Final
 
 from msgspec import Struct
@@ -13,6 +13,7 @@ LIFE_S: Final = 72 * 3600  # of a parcel there, renewed all the time
 MAX_LEFT: Final = 256  # at once: so many of a session can be missing before it cannot go on
 MAX_SPAN: Final = 1_024  # places from the first to the last, as one card announces them
 PLACES_BITS: Final = 10  # of a place's number below the time: nobody leaves 1,024 a second
+IN_MAILBOX: Final = "in-mailbox"
 NUMBERS_APART: Final = 2**16  # more than were used since any copy of the state was made
 
 _ROOM: Final = "left"
@@ -24,7 +25,8 @@ _KEY: Final = b"left"
 class Left(Struct, array_like=True):
     """A parcel's place, from when it lies there, and which piece is in it (0: a notice).
 
-    A `void` one is to be taken back.
+    A `void` one is to be taken back. `mailed_s` is since when the same parcel
+    waits in a mailbox of the contact's as well, 0 for not at all.
     """
 
     place: int
@@ -32,18 +34,20 @@ class Left(Struct, array_like=True):
     piece: int
     since_s: int
     void: bool = False
+    mailed_s: int = 0
 
 
 class Leaving:
     """The parcels that we left, by the numbers of their places; a number is never used twice."""
 
-    __slots__ = ("_left", "_next", "_rows")
+    __slots__ = ("_left", "_next", "_refusals", "_rows")
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
         self._next = int.from_bytes(rows.get(_HEAD, _KEY) or b"")
         kept = sorted(rows.read_kept(_ROOM, Left), key=lambda each: each.place)
         self._left = {each.place: each for each in kept}
+        self._refusals: dict[int, str] = {}  # by place, why no mailbox has it; not kept
 
     def room(self) -> int:
         """Return how many more parcels can be left now; those to be deleted count in MAX_SPAN."""
@@ -75,6 +79,34 @@ class Leaving:
         """Return the parcel of a place, None if none is to lie there."""
         return self._rows.get(_PARCELS, place.to_bytes(8))
 
+    def unmailed(self) -> list[int]:
+        """Return the places whose parcels no mailbox has."""
+        return [each.place for each in self._lying() if not each.mailed_s]
+
+    def mailed(self, place: int, now_s: float) -> None:
+        """Note that a mailbox of the contact's keeps the parcel of a place."""
+        found = self._left.get(place)
+        if found is not None and not found.void:
+            self._refusals.pop(place, None)
+            found.mailed_s = int(now_s)
+            self._save(found)
+
+    def not_mailed(self, place: int, code: str) -> None:
+        """Note why no mailbox takes the parcel of a place."""
+        if place in self._left:
+            self._refusals[place] = code
+
+    def by_mail(self, pieces: Container[int]) -> str:
+        """Return IN_MAILBOX if a mailbox has all of these pieces that lie anywhere.
+
+        Else the code of why it does not, "" where none was asked.
+        """
+        lying = [each for each in self._lying() if each.piece in pieces]
+        if lying and all(each.mailed_s for each in lying):
+            return IN_MAILBOX
+        codes = (self._refusals.get(each.place, "") for each in lying)
+        return next(filter(None, codes), "")
+
     def void(self) -> list[int]:
         """Return the places whose parcels are to be deleted in the network."""
         return [each.place for each in self._left.values() if each.void]
@@ -94,6 +126,7 @@ class Leaving:
         """Let parcels be deleted: they arrived, or nobody can open them."""
         for each in list(places):
             each.void = True
+            self._refusals.pop(each.place, None)
             self._rows.delete(_PARCELS, each.place.to_bytes(8))
             self._save(each)
 

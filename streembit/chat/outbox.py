@@ -158,6 +158,11 @@ class Outbox:
         body = self._body_of(message.entry)[start : start + MAX_PIECE_BYTES]
         return Piece(stream, number, base, Part.of(number, message.first, message.last), body)
 
+    def pieces_of(self, entry: int) -> set[int]:
+        """Return the numbers of a message's pieces that did not arrive; of none yet nothing."""
+        message = self._messages.get(entry)
+        return set(message.missing()) if message is not None and message.first else set()
+
     def missing(self) -> Iterator[int]:
         """Yield the numbers of all pieces that have one and did not arrive."""
         if self._head.void:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Codes that are no errors; all others are those of streembit.errors.
 REASONS = {
     "in-the-network": "It lies in the network, sealed, until the contact is back.",
+    "in-mailbox": "It waits, sealed, in the contact's mailbox at a hub.",
     "no-prekeys": "The contact's node has not told its keys yet; the message waits.",
     "expired": "The contact was not reached for 14 days.",
     "removed": "You are no contacts any more.",

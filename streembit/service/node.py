@@ -45,9 +45,9 @@ from streembit.service.network import Network
 from streembit.service.probes import PROBE_TIMEOUT_S, Probes, Silent
 from streembit.service.publishing import OwnRecords, Publishing
 from streembit.service.punching import Punching
+from streembit.service.reachability import Reachability
 from streembit.service.relay.hubs import Hubs
 from streembit.service.relay.session import over
-from streembit.service.reachability import Reachability
 from streembit.service.replication import Replication
 from streembit.service.settings import NetworkSettings
 from streembit.service.storeclock import StoreClock

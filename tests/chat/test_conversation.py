@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streembit.chat.conversation import EXPIRED, IN_THE_NETWORK, NO_PREKEYS, REMOVED
 from streembit.chat.events import BegunAnew, Moved, Outgoing, ReadTo, Spoke
 from streembit.chat.flight import BATCH
-from streembit.chat.left import LIFE_S, MAX_LEFT
+from streembit.chat.left import IN_MAILBOX, LIFE_S, MAX_LEFT
 from streembit.chat.outbox import KEEP_S, MAX_MESSAGES
 from streembit.chat.quota import BURST
 from streembit.chat.retries import MOST_S
@@ -202,6 +202,30 @@ class WhyTests(ConversationTest):
         self.ann.commit()
         self.ann.restart()
         self.assertEqual(self.state(number)[1], "contact-floods")
+
+    def test_what_a_mailbox_has(self) -> None:
+        """All of a message has to be there; else why it is not, and a restart knows the former."""
+        first, second = self.ann.write("hello"), self.ann.write("x" * 6_000)
+        self.ann.talk.unreachable("away", NOW_S)
+        self.leave(self.ann)
+        kept = self.ann.talk.left
+        places = sorted(kept.unmailed())
+        kept.mailed(places[0], NOW_S)
+        self.assertEqual(self.state(first), ("sent", IN_MAILBOX))
+        self.assertEqual(self.state(second), ("sent", IN_THE_NETWORK))
+        for place in places[1:-1]:
+            kept.mailed(place, NOW_S)
+        kept.not_mailed(places[-1], "mailbox-full")
+        self.assertEqual(self.state(second), ("sent", "mailbox-full"))
+        self.ann.commit()
+        self.ann.restart()
+        self.assertEqual(self.state(first), ("sent", IN_MAILBOX))
+        self.assertEqual(self.ann.talk.left.unmailed(), places[-1:])
+        self.ann.talk.left.mailed(places[-1], NOW_S)
+        self.assertEqual(self.state(second), ("sent", IN_MAILBOX))
+        self.link()
+        self.talk()
+        self.assertEqual(self.state(second), ("delivered", ""))
 
     def test_tries_are_put_off_for_longer_each_time(self) -> None:
         """Up to six hours; a clock that goes back ends the wait; a new message too."""

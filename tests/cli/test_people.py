@@ -12,7 +12,7 @@ import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit import errors
-from streembit.chat import conversation
+from streembit.chat import conversation, left
 from streembit.cli import qr
 from streembit.cli.message import REASONS, reason_of
 from streembit.contacts import offer
@@ -216,6 +216,7 @@ class MessageTests(PeopleCase):
         """Those of conversations, which are no errors, too; a code that is not known as well."""
         for code in (conversation.IN_THE_NETWORK, conversation.NO_PREKEYS, conversation.EXPIRED):
             self.assertEqual(reason_of(code), REASONS[code])
+        self.assertEqual(reason_of(left.IN_MAILBOX), REASONS[left.IN_MAILBOX])
         self.assertEqual(reason_of(conversation.REMOVED), REASONS[conversation.REMOVED])
         self.assertEqual(reason_of("peer-gone"), errors.PeerGone.sentence())
         self.assertTrue(reason_of("never-heard-of"))

@@ -8,9 +8,12 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streembit.errors import PeerGone
+from streembit.disk.mailbox import MailLimits
+from streembit.errors import DiskFull, PeerGone
+from streembit.hub import cargo
 from streembit.net.budget import Rate
 from streembit.net.relayed import is_hub_host
+from streembit.wire.hub import Kept
 from tests.people.village import Person, Village
 from tests.service.hubs import TownHub
 from tests.service.town import PORT
@@ -182,3 +185,149 @@ class MovingTests(HubCase):
             other = self.bob if one is self.ann else self.ann
             theirs = [text for text in one.texts(other) if text.startswith(letter)]
             self.assertEqual(theirs, [f"{letter}{n}" for n in range(200)])
+
+
+class MailTests(HubCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.ann, self.bob = self.hidden(), self.hidden()
+        self.village.acquaint(self.ann, self.bob)
+        self.town.run(5)  # their cards are shown
+
+    def away(self, person: Person) -> None:
+        """Let somebody's node end."""
+        self.town.end(person.node)
+        self.village.until(lambda: person.key not in self.hub.members(), 60)
+
+    def why(self, one: Person, other: Person) -> set[tuple[str, str]]:
+        """Return the states of what one said to the other, each with why it is so."""
+        return {(row.state, row.why) for row in one.mine(other)}
+
+    def mails(self, person: Person) -> int:
+        """Return how many mails wait for somebody."""
+        return self.hub.mails(person.node.identity.public)
+
+    def back(self, person: Person) -> Person:
+        """Let somebody come back."""
+        back = self.village.again(person, listen=False, hubs=[self.hub.address])
+        back.node.listening_on(PORT, [f"0.0.0.0:{PORT}"])
+        return back
+
+    def test_what_is_said_to_somebody_away_waits_in_the_mailbox(self) -> None:
+        """The sender sees it, may go away, and it arrives when the other one is back."""
+        self.away(self.bob)
+        for n in range(5):
+            self.ann.say(self.bob, f"m{n}")
+        self.village.until(lambda: self.why(self.ann, self.bob) == {("sent", "in-mailbox")}, 120)
+        self.assertGreaterEqual(self.mails(self.bob), 5)
+        self.away(self.ann)
+        bob = self.back(self.bob)
+        self.village.until(lambda: len(bob.texts(self.ann)) == 5, 20)
+        self.village.until(lambda: not self.mails(bob), 5)
+        ann = self.back(self.ann)
+        self.village.until(lambda: self.delivered(ann, bob), 60)
+        self.town.run(120)
+        self.assertEqual(bob.texts(ann), [f"m{n}" for n in range(5)])
+        self.assertEqual((self.mails(ann), self.mails(bob)), (0, 0))
+
+    def test_mail_arrives_without_the_network(self) -> None:
+        """All nodes that kept the parcels are gone; the mailbox has them."""
+        self.away(self.bob)
+        self.ann.say(self.bob, "by mail")
+        self.village.until(lambda: self.why(self.ann, self.bob) == {("sent", "in-mailbox")}, 120)
+        self.away(self.ann)
+        seeds = self.town.nodes[:3]
+        self.town.end(*seeds)
+        bob = self.town.again(self.bob.node, listen=False, hubs=[self.hub.address])
+        back = Person(self.village, bob, self.bob.chest, self.bob.number)
+        bob.startService()
+        self.village.until(lambda: back.texts(self.ann) == ["by mail"], 20)
+
+    def test_the_network_has_it_where_no_hub_does(self) -> None:
+        """Of a mailbox that is full the sender hears, and the message arrives all the same."""
+        self.hub.kill()
+        self.hub = TownHub(self.town, mail_limits=MailLimits(box_messages=2))
+        self.addCleanup(self.hub.end)
+        self.village.until(lambda: len(self.hub.members()) == 2)
+        self.away(self.bob)
+        for n in range(5):
+            self.ann.say(self.bob, f"m{n}")
+        states = {("sent", "in-mailbox"), ("sent", "mailbox-full")}
+        self.village.until(lambda: self.why(self.ann, self.bob) == states, 120)
+        bob = self.back(self.bob)
+        self.village.until(lambda: len(bob.texts(self.ann)) == 5, 60)
+        self.assertEqual(bob.texts(self.ann), [f"m{n}" for n in range(5)])
+        self.village.until(lambda: self.delivered(self.ann, bob), 60)
+
+    def test_S1_mail_that_cannot_be_kept_is_not_acknowledged(self) -> None:
+        """While the disk is full it stays at the hub, and arrives once there is room."""
+        self.away(self.bob)
+        self.ann.say(self.bob, "for later")
+        self.village.until(lambda: self.why(self.ann, self.bob) == {("sent", "in-mailbox")}, 120)
+        self.away(self.ann)
+        node = self.town.again(self.bob.node, listen=False, hubs=[self.hub.address])
+        bob = Person(self.village, node, self.bob.chest, self.bob.number)
+        node.startService()
+        bob.chest.refusal = DiskFull()
+        self.town.run(30)
+        self.assertEqual((bob.texts(self.ann), self.mails(bob)), ([], 1))
+        bob.chest.refusal = None
+        self.hub.kill()
+        self.hub.start()
+        self.village.until(lambda: bob.texts(self.ann) == ["for later"], 60)
+        self.village.until(lambda: not self.mails(bob), 5)
+        self.flushLoggedErrors()
+
+    def test_mail_of_strangers_is_refused_and_done_with(self) -> None:
+        """It is counted, and does not come again."""
+        eve = self.hidden()
+        (hub,) = eve.node.hubs.own
+        key = self.bob.node.identity.public
+        sent = hub.mail(key, bytes(16), cargo.pack(cargo.PARCEL, b"hello"))
+        self.assertIsInstance(self.town.result(sent), Kept)
+        self.village.until(lambda: not self.mails(self.bob), 10)
+        self.assertEqual(self.bob.node.refusals.counts(), {"key-refused": 1})
+
+    def test_mail_of_a_contact_that_is_none(self) -> None:
+        """What is no parcel of the pair is counted and done with; so is cargo of another kind."""
+        (hub,) = self.ann.node.hubs.own
+        key = self.bob.node.identity.public
+        for n, data in enumerate((cargo.pack(cargo.PARCEL, b"x" * 100), b"\x07later")):
+            self.town.result(hub.mail(key, bytes([n]) * 16, data))
+        self.village.until(lambda: not self.mails(self.bob), 10)
+        refused = self.bob.node.refusals.counts()
+        self.assertEqual(refused, {"bad-parcel": 1, "bad-cargo": 1})
+
+
+class PresenceTests(HubCase):
+    def test_who_may_know_that_we_are_at_a_hub(self) -> None:
+        """Contacts who are told of our presence, and nobody else; it can be taken back."""
+        ann, bob, eve = self.hidden(), self.hidden(), self.hidden()
+        self.village.acquaint(ann, bob)
+        self.town.run(5)
+        self.assertEqual(self.visible(bob, ann, eve), {ann.key})
+        self.assertEqual(self.visible(eve, ann, bob), set())
+        self.town.result(ann.desk.show_presence(bob.key, False))
+        self.town.run(5)
+        self.assertEqual(self.visible(bob, ann), set())
+        self.assertEqual(self.visible(ann, bob), {bob.key})
+
+    def visible(self, watcher: Person, *others: Person) -> set[str]:
+        """Return the keys of those whom the hub shows to somebody."""
+        keys = {other.node.identity.public.text: other.key for other in others}
+        own = watcher.node.identity.public.text
+        return {keys[key] for key in self.town.result(self.hub.hub.backplane.visible(own, [*keys]))}
+
+    def test_a_contact_who_comes_to_a_hub_is_linked_to_at_once(self) -> None:
+        """By somebody who looks rarely by now; the one who comes knows of no place to look at."""
+        ann, bob = self.hidden(), self.hidden()
+        self.village.acquaint(ann, bob)
+        self.town.run(5)
+        self.town.end(bob.node, *self.town.nodes[:3])
+        self.town.run(4 * 3600)  # the next look is some minutes away
+        node = self.town.again(bob.node, listen=False, hubs=[self.hub.address])
+        forgetful = Person(self.village, node, bob.chest, bob.number)
+        forgetful.people.circle.book.set_addresses(ann.node.identity.public, [])
+        forgetful.people.circle.register.keep()
+        node.startService()
+        self.village.until(lambda: self.are("hub", ann, forgetful), 10)

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, execute
 
 from streembit.disk.mailbox import Mailbox, MailLimits
-from streembit.jose.keys import Identity
+from streembit.jose.keys import Identity, PublicKey
 from streembit.net.budget import Rate
 from streembit.service.hub.hub import Hub
 from streembit.service.hub.local import LocalBackplane
@@ -83,6 +83,6 @@ class TownHub:
         """Return the keys that are joined now, as hex."""
         return {session.served.member.hex for session in self.hub.sessions()}
 
-    def mails(self) -> int:
-        """Return how many mails wait."""
-        return self.mailbox.held()[0]
+    def mails(self, recipient: PublicKey) -> int:
+        """Return how many mails wait for somebody."""
+        return self.mailbox.count(recipient.text)

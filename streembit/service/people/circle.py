@@ -125,6 +125,8 @@ class Circle:
             self._keep_if_possible()
             if set(addresses) - set(entry.addresses):
                 self._people.links.moved(friend.key)
+                self._people.post.moved(friend)
+                self._people.at_hubs.changed()
 
     # --- what the user does
     def invite(self, life_s: int, once: bool, note: str) -> tuple[OfferRow, Offer]:

@@ -60,6 +60,7 @@ class Discretion:
         for friend in self._people.friends.values():
             self.instruct(friend.talk.conversation, friend.key)
             self._people.presence.follow(friend.talk)
+        self._people.at_hubs.changed()
 
     def _told(self, key: PublicKey) -> list[Told]:
         circle = self._people.circle

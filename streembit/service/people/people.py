@@ -26,6 +26,7 @@ from streembit.service.feed import Feed
 from streembit.service.node import Node
 from streembit.service.people import figures, standing
 from streembit.service.people.acquaintance import Acquaintance
+from streembit.service.people.athubs import AtHubs
 from streembit.service.people.cards import Cards
 from streembit.service.people.chest import Chest
 from streembit.service.people.circle import Circle
@@ -38,6 +39,7 @@ from streembit.service.people.lane import Disk
 from streembit.service.people.links import Links
 from streembit.service.people.news import News
 from streembit.service.people.pace import Pace
+from streembit.service.people.post import Post
 from streembit.service.people.presence import Presences
 from streembit.service.people.reading import Reading
 from streembit.service.people.renewals import Renewals
@@ -92,6 +94,8 @@ class People(MultiService):
         self.links = Links(node.network, node.hubs, self, random.random)
         self.cards = Cards(node.network, self.sealed, chest, Reading(self), random.random)
         self.drops = Drops(node.network, self.sealed, random.random)
+        self.post = Post(self, random.random)
+        self.at_hubs = AtHubs(self)
         self.feed = Feed(node.clock, random.getrandbits(32))
         self.presence = Presences(self)
         self.discretion = Discretion(self)
@@ -128,6 +132,7 @@ class People(MultiService):
         self._shows, self._letters = Buckets(SHOWS), Buckets(LETTERS)
         figures.show(self, node.metrics)
         node.company = self
+        node.hubs.user = self.at_hubs
 
     # --- the service
     def startService(self) -> None:  # noqa: N802 - Twisted's name
@@ -143,6 +148,8 @@ class People(MultiService):
         """Keep what has happened, and do nothing more."""
         stopped = as_deferred(super().stopService())
         self.drops.close()
+        self.post.close()
+        self.at_hubs.close()
         self.cards.close()
         self.links.close()
         self.pace.close()
@@ -168,6 +175,8 @@ class People(MultiService):
         friend = self.friends[key] = self.acquaintance.friend(entry)
         self.cards.add(friend)
         self.drops.add(friend)
+        self.post.add(friend)
+        self.at_hubs.changed()
         self.links.want(key)
         if (peer := self.network.roster.get(key)) is not None:
             self._meet(friend, peer)
@@ -180,6 +189,8 @@ class People(MultiService):
             self.links.unwant(key)
             self.cards.drop(key)
             self.drops.drop(key)
+            self.post.drop(friend)
+            self.at_hubs.changed()
             self.talks.drop(key)
         return friend
 
@@ -334,6 +345,7 @@ class People(MultiService):
         """Put a parcel into the network."""
         if talk.contact in self.friends:
             self.drops.leave(talk, outgoing)
+            self.post.leave(talk, outgoing)
 
     def announce(self, talk: Talk) -> None:
         """Tell the contact in its card what waits in the network."""

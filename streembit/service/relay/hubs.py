@@ -123,7 +123,17 @@ class Hubs(MultiService):
 
     def is_at(self, address: Address) -> bool:
         """Tell whether we use the hub at this address already."""
-        return self._known(address) is not None
+        return self.find(address) is not None
+
+    def find(self, address: Address) -> Hub | None:
+        """Return the hub that we use already of this key, or at this place; None for none."""
+        for hub in self._hubs.values():
+            key = hub.session.hub
+            if (address.hub and key is not None and key.hex == address.hub) or (
+                hub.url == write(address)
+            ):
+                return hub
+        return None
 
     def at(self, address: Address) -> Hub:
         """Return the hub at this address, joining it if we are not joined to it already.
@@ -132,7 +142,7 @@ class Hubs(MultiService):
             WrongIdentity: the hub there has another key.
             PeerGone: we are at too many hubs, or stopping.
         """
-        hub = self._known(address)
+        hub = self.find(address)
         key = None if hub is None else hub.session.hub
         if address.hub and key is not None and key.hex != address.hub:
             raise WrongIdentity(expected=address.hub, found=key.hex)
@@ -179,16 +189,6 @@ class Hubs(MultiService):
     def _find(self, label: str) -> Hub | None:
         """Return the hub of a label; of none it is the first of ours."""
         return self._hubs.get(label) if label else next(iter(self.own), None)
-
-    def _known(self, address: Address) -> Hub | None:
-        """Return a hub that we use already: of this key, or at this place."""
-        for hub in self._hubs.values():
-            key = hub.session.hub
-            if (address.hub and key is not None and key.hex == address.hub) or (
-                hub.url == write(address)
-            ):
-                return hub
-        return None
 
     def _add(self, address: Address, *, own: bool) -> Hub:
         hub = Hub(
