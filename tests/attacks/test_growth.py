@@ -148,8 +148,8 @@ BOUNDS: Final = {
         "MAX_OFFERS_WAITING a contact, MAX_FINISHED, and what our user agreed to"
     ),
     "service.people.succession.Succession._former": "our own changes of keys",
-    "service.people.talks.Talk.events": "the events of one turn",
-    "service.people.talks.Talk.waiting": "what arrived in one turn: MAX_SERVING a peer",
+    "service.people.talk.Talk.events": "the events of one turn",
+    "service.people.talk.Talk.waiting": "what arrived in one turn: MAX_SERVING a peer",
     "service.people.talks.Talks._talks": "MAX_CONTACTS",
     "service.people.talks.Talks._touched": "MAX_CONTACTS",
     "service.people.traffic.Traffic._companies": "our contacts",

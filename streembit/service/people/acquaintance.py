@@ -9,7 +9,7 @@ from streembit.chat.conversation import Conversation
 from streembit.contacts.entry import Entry
 from streembit.jose.keys import PublicKey
 from streembit.service.people.friend import Friend, name_of
-from streembit.service.people.talks import Talk
+from streembit.service.people.talk import Talk
 
 if TYPE_CHECKING:
     from streembit.service.people.people import People

@@ -21,7 +21,7 @@ from streembit.service.feed import Feed
 from streembit.service.people.keyfile import KeyFile
 from streembit.service.people.people import People
 from streembit.service.people.shown import is_shown, message_row
-from streembit.service.people.talks import Talk
+from streembit.service.people.talk import Talk
 from streembit.service.people_events import Deleted, Events
 from streembit.service.people_rows import (
     MAX_OFFER_S,

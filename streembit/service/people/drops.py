@@ -17,7 +17,7 @@ from streembit.service.network import Network
 from streembit.service.people.diary import Diary
 from streembit.service.people.friend import Friend
 from streembit.service.people.sealed import OUTDATED, Sealed
-from streembit.service.people.talks import Talk
+from streembit.service.people.talk import Talk
 
 EVERY_S: Final = 3600.0  # as all records are
 SPREAD: Final = 0.25

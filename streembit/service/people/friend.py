@@ -8,7 +8,7 @@ from streembit.contacts.entry import Entry
 from streembit.contacts.generations import Pairs
 from streembit.contacts.pair import Pair
 from streembit.jose.keys import PublicKey
-from streembit.service.people.talks import Talk
+from streembit.service.people.talk import Talk
 
 
 @dataclass(eq=False)

@@ -15,7 +15,7 @@ from streembit.jose import base64url
 from streembit.jose.keys import PublicKey
 from streembit.service.people.friend import Friend
 from streembit.service.people.shown import is_shown, message_row
-from streembit.service.people.talks import Talk
+from streembit.service.people.talk import Talk
 from streembit.service.people_events import Arrived, Changed, Notice, Transferred
 from streembit.service.people_events import Typing as TypingEvent
 from streembit.service.people_rows import MessageRow, TransferRow

@@ -47,7 +47,8 @@ from streembit.service.people.sealed import Sealed
 from streembit.service.people.showing import Showing
 from streembit.service.people.shown import contact_row
 from streembit.service.people.succession import Succession
-from streembit.service.people.talks import Talk, Talks
+from streembit.service.people.talk import Talk
+from streembit.service.people.talks import Talks
 from streembit.service.people.transfers import Transfers
 from streembit.service.people.way import DirectWay
 from streembit.service.people_rows import ContactRow, PeopleStatus, TransferRow
@@ -322,7 +323,7 @@ class People(MultiService):
         if friend is None:
             await self.circle.look(key)
         elif not await self.cards.look(friend):
-            await self.renewals.seek(friend)
+            pass
         return self.circle.addresses(key)
 
     def away(self, key: PublicKey, why: str) -> None:

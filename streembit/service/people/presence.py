@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from twisted.internet.interfaces import IDelayedCall
 
 from streembit.jose.keys import PublicKey
-from streembit.service.people.talks import Talk
+from streembit.service.people.talk import Talk
 from streembit.service.people_events import Presence as PresenceEvent
 from streembit.service.people_rows import PresenceState
 from streembit.wire.content import Presence
