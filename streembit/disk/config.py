@@ -15,10 +15,11 @@ from streembit.disk import atomic
 from streembit.disk.files import SYSTEM, Files
 from streembit.disk.hubconfig import HubConfig
 from streembit.disk.limits import Limits
-from streembit.errors import BadConfig, BadKey, TooLarge
+from streembit.errors import BadConfig, BadHubAddress, BadKey, TooLarge
 
 MAX_LISTEN: Final = 8  # addresses of one machine
 MAX_SEEDS: Final = 64  # a list that people keep by hand
+MAX_HUBS: Final = 4  # a session with each is kept; contacts are told of the first two
 MAX_EXEMPT: Final = 64  # likewise
 MAX_ALSO: Final = 15  # accounts beside the first: each is a whole node with its own stores
 MAX_CONFIG_BYTES: Final = 256 * 1024  # all of the above, and many remarks
@@ -73,7 +74,9 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     the node id is made of; "address" is for entries of a seed list, which
     never store, and needs advertise, the `HOST:PORT` that everybody reaches
     the node at; a hub shows it to who is to join. also: further accounts in
-    the same process. hub: what only a hub has.
+    the same process. hub: what only a hub has. hubs: where a node is to be
+    found besides, each `wss://HOST:PORT`, with the hub's key behind `#`
+    where the certificate does not say who it is (`wire.hubtext`).
     """
 
     listen: Listen
@@ -91,6 +94,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     also: Annotated[tuple[Also, ...], Meta(max_length=MAX_ALSO)] = ()
     hub: HubConfig = HubConfig()
+    hubs: Annotated[tuple[str, ...], Meta(max_length=MAX_HUBS)] = ()
 
     def each(self) -> list[Config]:
         """Return the configuration of each account, those of `also` last."""
@@ -190,6 +194,7 @@ def _checked(document: dict[str, Any], role: Role) -> Config:
         raise _Fault("a seed serves others; it cannot be client_only", "client_only")
     _check_each(config.listen, _check_endpoint, "listen")
     _check_each(config.seeds, parse_seed, "seeds")
+    _check_each(config.hubs, _check_hub_address, "hubs")
     _check_each(config.exempt, _check_subnet, "exempt")
     _check_each([config.metrics] if config.metrics else [], _check_endpoint, "metrics")
     _check_each([config.advertise] if config.advertise else [], parse_seed, "advertise")
@@ -210,6 +215,8 @@ def _limits(document: dict[str, Any], role: Role) -> dict[str, Any]:
 
 
 def _check_hub(config: Config, role: Role) -> None:
+    if role != "node" and config.hubs:
+        raise _Fault("only a node has hubs", "hubs")
     if role != "hub" and config.hub != HubConfig():
         raise _Fault("only a hub has these settings", "hub")
     if role == "hub" and config.also:
@@ -245,6 +252,17 @@ def _check_endpoint(text: str) -> None:
     kind, colon, rest = text.partition(":")
     if not (kind.isascii() and kind.isalnum() and colon and rest and text.isprintable()):
         raise BadConfig(f"{text!r} is no endpoint such as tcp:8905")
+
+
+def _check_hub_address(text: str) -> None:
+    from streembit.wire import hubtext
+
+    try:
+        key = hubtext.read(text).hub
+    except BadHubAddress as e:
+        raise BadConfig(e.detail) from None
+    if key:
+        _check_key(key)
 
 
 def _check_subnet(text: str) -> None:

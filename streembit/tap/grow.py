@@ -52,6 +52,7 @@ from streembit.tap.party import Party
 from streembit.tap.people import LatePeople
 from streembit.tap.punch import meet
 from streembit.tap.watchdog import watchdog
+from streembit.wire import hubtext
 
 if TYPE_CHECKING:
     from streembit.api.guard import QuietSite
@@ -202,6 +203,7 @@ class Grower:
             Random(),
             seeds=[seed(text) for text in config.seeds],
             remembered=memory.best(now_s),
+            hubs=[hubtext.read(text) for text in config.hubs],
             gate_limits=gate_limits(limits, config.exempt).within(room),
             link_limits=LinkLimits(
                 queue_bytes=limits.queue_bytes, queue_bytes_total=limits.queue_bytes_total

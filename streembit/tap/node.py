@@ -20,6 +20,10 @@ class Options(RoleOptions):
         ["client-only", None, "Use the network without storing for others: for small devices."]
     ]
 
+    def opt_hub(self, url: str) -> None:
+        """A hub to be found at, wss://HOST:PORT or wss://HOST:PORT#KEY; may be repeated."""
+        self.add("hub", url)
+
 
 def makeService(options: Options) -> IService:  # noqa: N802 - Twisted's name
     """Return the service that the options describe; exit with one line where they cannot be met."""

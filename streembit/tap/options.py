@@ -19,7 +19,7 @@ DEFAULT_HOME: Final = "~/.streembit"
 # Options that are the configuration's members of the same meaning.
 _PARAMETERS: Final = ("network", "metrics", "id-scheme", "advertise")
 _FLAGS: Final = ("client-only", "map-port", "lan")
-_LISTS: Final = {"seed": "seeds", "exempt": "exempt"}
+_LISTS: Final = {"seed": "seeds", "exempt": "exempt", "hub": "hubs"}
 
 
 class RoleOptions(usage.Options):
@@ -73,11 +73,11 @@ class RoleOptions(usage.Options):
 
     def opt_seed(self, address: str) -> None:
         """A seed to start from, HOST:PORT or KEY@HOST:PORT; may be repeated."""
-        self._add("seed", address)
+        self.add("seed", address)
 
     def opt_exempt(self, network: str) -> None:
         """A network whose addresses are not counted, 127.0.0.0/8 for tests; may be repeated."""
-        self._add("exempt", network)
+        self.add("exempt", network)
 
     def opt_passcode(self, _secret: str) -> NoReturn:
         """Refused: every user of the machine could read it. Use --passcode-file."""
@@ -149,5 +149,6 @@ class RoleOptions(usage.Options):
             named["listen"] = [to for _, to in self._listen]
         return named
 
-    def _add(self, name: str, value: str) -> None:
+    def add(self, name: str, value: str) -> None:
+        """Take one more value of an option that may be repeated."""
         self._lists.setdefault(name, []).append(value)

@@ -49,6 +49,10 @@ FAULTS = [
     ("\nmetrics = ':9109'\n", 2, "metrics: ':9109' is no endpoint"),
     ("seeds = [\n'a:1',\n'b'\n]\n", 3, "seeds: 'b' is not HOST:PORT"),
     ("seeds = ['a:70000']", 1, "not HOST:PORT"),
+    ("hubs = ['wss://a', 'http://b']", 1, "hubs: 'http://b' is not wss://HOST:PORT"),
+    ("hubs = ['ws://a:80']", 1, "without TLS only on this machine"),
+    (f"hubs = ['wss://a#02{'f' * 64}']", 1, "no public key"),
+    ("hubs = ['wss://a', 'wss://b', 'wss://c', 'wss://d', 'wss://e']", 1, "hubs: "),
     ("seeds = ['2001:db8::1:80']", 1, "write an IPv6 address as"),
     ("seeds = ['00@host:1']", 1, "'00' is no public key"),
     ("seeds = [\n'a:1',\n2\n]\n", 1, "seeds: expected str, got int"),
@@ -114,6 +118,10 @@ class ConfigTest(SynchronousTestCase):
         self.assertEqual(limits.store_bytes, 64 << 20)
         self.assertEqual(limits.records_per_owner, 64)
         self.assertEqual(limits.queue_bytes, 1 << 20)
+
+    def test_hubs_are_for_nodes(self) -> None:
+        """A seed is found at its address."""
+        self.assertRaises(BadConfig, config.parse, b"hubs = ['wss://a']", "seed")
 
     def test_each_fault_names_its_line_and_what_is_wrong(self) -> None:
         """A wrong file is refused with the line, the option and the reason."""

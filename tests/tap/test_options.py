@@ -54,13 +54,13 @@ class OptionsTests(OptionsCase):
         self.assertEqual(self.parsed(kind=seed.Options), Config(listen=("tcp:32319",)))
 
     def test_all_options(self) -> None:
-        """Each option has its place; listen, seed and exempt may be repeated."""
+        """Each option has its place; listen, seed, exempt and hub may be repeated."""
         found = self.parsed(
             *("--listen", "tcp:1:interface=127.0.0.1", "--listen", "tcp6:2"),
             *("--seed", "a.example:3", "--seed", "[::1]:4"),
             *("--network", "plant-7", "--metrics", "tcp:9109:interface=127.0.0.1"),
             *("--account", "bob", "--exempt", "127.0.0.0/8", "--client-only"),
-            *("--map-port", "--lan"),
+            *("--map-port", "--lan", "--hub", "wss://hub.example", "--hub", "ws://[::1]:5"),
             *("--id-scheme", "address", "--advertise", "a.example:1"),
         )
         expected = Config(
@@ -73,6 +73,7 @@ class OptionsTests(OptionsCase):
             client_only=True,
             map_port=True,
             lan=True,
+            hubs=("wss://hub.example", "ws://[::1]:5"),
             id_scheme="address",
             advertise="a.example:1",
         )
