@@ -323,7 +323,7 @@ class People(MultiService):
         if friend is None:
             await self.circle.look(key)
         elif not await self.cards.look(friend):
-            pass
+            await self.renewals.seek(friend)
         return self.circle.addresses(key)
 
     def away(self, key: PublicKey, why: str) -> None:
