@@ -1,0 +1,354 @@
+"""A hub that lies, and what stands between a hub and its members: noticed, and never believed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from random import Random
+
+from twisted.logger import capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from streembit.errors import BadMessage, EnvelopeRepeated, PeerGone, RequestTimeout
+from streembit.hub.answers import due
+from streembit.jose import envelope
+from streembit.net.relayed import is_hub_host
+from streembit.wire.hub import (
+    Challenge,
+    Command,
+    DialBack,
+    Envelope,
+    Get,
+    Gone,
+    Kept,
+    Observe,
+    Presence,
+    Refused,
+    Reply,
+    Search,
+    Seen,
+    Show,
+)
+from tests.hub.samples import REPLIES, frame
+from tests.people.village import Person, Village
+from tests.rig.evil import flipped
+from tests.rig.lyinghub import Answer, LyingHub, Passed, honestly
+from tests.service.town import PORT
+
+MOMENT_S = 2.0  # several round trips, less than a lost link takes to come back
+WHILE_S = 120.0  # in which all that waits has found a way
+
+
+def always(reply: Reply) -> Answer:
+    """Return what answers every command with this."""
+    return lambda _key, _body, number: [(reply, number)]
+
+
+class LiarTests(SynchronousTestCase):
+    """Ann and Bob, whom nobody can connect to, at a hub that lies about what they send."""
+
+    def setUp(self) -> None:
+        self.village = Village(self)
+        self.town = self.village.town
+        self.hub = LyingHub(self.town)
+        self.addCleanup(self.hub.end)
+        self.ann, self.bob = self.hidden(), self.hidden()
+        self.village.acquaint(self.ann, self.bob)
+        self.town.run(MOMENT_S)
+        self.assertEqual([self.found(who) for who in (self.ann, self.bob)], [{}, {}])
+
+    def hidden(self, *hubs: LyingHub) -> Person:
+        """Add a person whom nobody can connect to."""
+        addresses = [hub.address for hub in hubs or (self.hub,)]
+        person = self.village.person(listen=False, hubs=addresses)
+        person.node.listening_on(PORT, [f"0.0.0.0:{PORT}"])
+        self.village.until(lambda: all(hub.seat for hub in person.node.hubs.own))
+        return person
+
+    def found(self, person: Person, number: int = 0) -> dict[str, int]:
+        """Return what a person has seen of its hub, as its status shows it."""
+        return person.node.hubs.own[number].row().findings
+
+    def counted(self, person: Person) -> dict[str, int]:
+        """Return the refusals of a person's node that come of envelopes, by reason."""
+        counts = person.node.refusals.counts()
+        return {name: count for name, count in counts.items() if name.startswith("envelope-")}
+
+    def key(self, person: Person) -> str:
+        """Return a person's key as envelopes name it."""
+        return person.node.identity.public.text
+
+    def linked(self) -> bool:
+        """Tell whether Ann and Bob are linked through the hub."""
+        pairs = ((self.ann, self.bob), (self.bob, self.ann))
+        peers = [a.node.network.roster.get(b.node.identity.public) for a, b in pairs]
+        return all(peer is not None and is_hub_host(peer.carrier.host) for peer in peers)
+
+    def lie(self, pass_on: Callable[[Envelope, bytes], Passed]) -> None:
+        """Have the hub pass on envelopes to Bob in this way, all others honestly."""
+        bob = self.key(self.bob)
+
+        def some(claims: Envelope, token: bytes) -> Passed:
+            return pass_on(claims, token) if claims.aud == bob else honestly(claims, token)
+
+        self.hub.pass_on = some
+
+    def talk(self, texts: Iterable[str] = ("one", "two", "three")) -> list[str]:
+        """Let Ann say something to Bob, message by message; return it."""
+        said = list(texts)
+        for text in said:
+            self.ann.say(self.bob, text)
+            self.town.run(MOMENT_S)
+        return said
+
+    def assert_arrives(self, said: list[str]) -> None:
+        """Check that Bob is shown all that Ann said, once, in order, and nothing else."""
+        self.village.until(lambda: self.bob.texts(self.ann) == said, WHILE_S)
+        self.town.run(WHILE_S)
+        self.assertEqual(self.bob.texts(self.ann), said)
+        states = {row.state for row in self.ann.mine(self.bob)}
+        self.assertLessEqual(states, {"delivered", "read"})
+
+    def assert_noticed(self, kinds: set[str], person: Person | None = None) -> None:
+        """Check that these lies, and no others, were counted by kind and by reason."""
+        person = person or self.bob
+        found, counted = self.found(person), self.counted(person)
+        self.assertEqual(set(found), kinds)
+        self.assertEqual(set(counted), {f"envelope-{kind}" for kind in kinds})
+
+    # --- what does no harm
+    def test_H_an_honest_liar(self) -> None:
+        """The rig itself: nothing is noticed of a hub that passes on what it should."""
+        self.assert_arrives(self.talk())
+        self.assertEqual(self.found(self.bob), {})
+
+    def test_A1_each_envelope_twice(self) -> None:
+        """The second one is passed over, and the link does not suffer."""
+        before = self.bob.node.network.roster.get(self.ann.node.identity.public)
+        self.lie(lambda claims, token: [(claims.aud, token)] * 2)
+        self.assert_arrives(self.talk())
+        self.assert_noticed({"repeated"})
+        after = self.bob.node.network.roster.get(self.ann.node.identity.public)
+        self.assertIs(before, after)
+
+    def test_A1_all_envelopes_again_and_again(self) -> None:
+        """A hub that shows its whole memory with each new envelope."""
+
+        def flood(claims: Envelope, token: bytes) -> Iterator[tuple[str, bytes]]:
+            yield claims.aud, token
+            for old, each in self.hub.seen:
+                if old.aud == claims.aud:
+                    yield old.aud, each
+
+        self.lie(flood)
+        self.assert_arrives(self.talk())
+        self.assert_noticed({"repeated"})
+
+    def test_A2_envelopes_of_sessions_that_ended(self) -> None:
+        """Ann joins anew; what she said before is worth nothing then."""
+        old = [token for claims, token in self.hub.seen if claims.aud == self.key(self.bob)]
+        self.hub.joined[self.key(self.ann)].carrier.abort()
+        self.village.until(lambda: not self.linked(), WHILE_S)
+        self.village.until(self.linked, WHILE_S)
+        for token in old:
+            self.hub.give(self.key(self.bob), token)
+        self.assert_arrives(self.talk())
+        self.assert_noticed({"old-session"})
+        self.assertEqual(self.found(self.bob)["old-session"], len(old))
+
+    def test_A2_envelopes_for_somebody_else(self) -> None:
+        """Carl gets all that is for Bob as well."""
+        carl = self.hidden()
+        others = self.key(carl)
+        self.lie(lambda claims, token: [(claims.aud, token), (others, token)])
+        self.assert_arrives(self.talk())
+        self.assert_noticed({"misdirected"}, carl)
+        self.assertEqual(self.found(self.bob), {})
+
+    def test_A2_envelopes_of_another_hub(self) -> None:
+        """Two hubs in league: what was given to one is passed on by the other."""
+        other = LyingHub(self.town, host="127.0.0.2", number=211)
+        self.addCleanup(other.end)
+        self.town.end(self.bob.node)
+        self.bob = self.village.again(
+            self.bob, listen=False, hubs=[self.hub.address, other.address]
+        )
+        self.village.until(self.linked, WHILE_S)
+
+        def by_both(claims: Envelope, token: bytes) -> Passed:
+            other.give(claims.aud, token)
+            return [(claims.aud, token)]
+
+        self.lie(by_both)
+        self.assert_arrives(self.talk())
+        self.assertEqual([set(self.found(self.bob, n)) for n in (0, 1)], [set(), {"elsewhere"}])
+
+    def test_A4_envelopes_that_the_hub_has_made(self) -> None:
+        """In Ann's name, with her session and the next number, signed by the hub."""
+
+        def forge(claims: Envelope, token: bytes) -> Iterator[tuple[str, bytes]]:
+            yield claims.aud, self.hub.forged(claims, val="AQI")
+            yield claims.aud, token
+
+        self.lie(forge)
+        self.assert_arrives(self.talk())
+        self.assert_noticed({"forged"})
+
+    def test_A4_envelopes_that_are_altered_on_the_way(self) -> None:
+        """Each with one character of its claims changed, before the real one."""
+        rng = Random(4)
+
+        def alter(claims: Envelope, token: bytes) -> Iterator[tuple[str, bytes]]:
+            head, payload, signature = token.split(b".")
+            text = bytearray(payload)
+            text[rng.randrange(len(text) // 2, len(text) - 4)] ^= 1
+            altered = b".".join((head, bytes(text), signature))
+            try:
+                parsed = envelope.parse_frame(altered).claims
+            except Exception:  # noqa: BLE001 - what is no frame ends the session: another test
+                parsed = claims
+            if parsed != claims:
+                yield claims.aud, altered
+            yield claims.aud, token
+
+        self.lie(alter)
+        self.assert_arrives(self.talk())
+        self.assertGreater(self.found(self.bob)["forged"], 0)
+
+    # --- what is lost
+    def test_A1_envelopes_that_are_kept_back(self) -> None:
+        """One in four: the stream that lacks bytes ends, and the words go by the next one."""
+        passed = itertools.count(1)
+        self.lie(lambda claims, token: [(claims.aud, token)] if next(passed) % 4 else [])
+        said = self.talk()
+        self.hub.pass_on = honestly
+        self.assert_arrives(said)
+        self.assertIn("lost", self.found(self.bob))
+        self.assertLessEqual(set(self.found(self.bob)), {"lost"})
+
+    def test_A1_envelopes_in_another_order(self) -> None:
+        """Each two are swapped: one is missed, the other comes too late."""
+        held: list[bytes] = []
+
+        def swap(claims: Envelope, token: bytes) -> Passed:
+            held.append(token)
+            if len(held) < 2:
+                return []
+            pair = [(claims.aud, each) for each in reversed(held)]
+            held.clear()
+            return pair
+
+        self.lie(swap)
+        said = self.talk()
+        self.hub.pass_on = honestly
+        self.assert_arrives(said)
+        self.assertIn("moved", self.found(self.bob))
+        self.assertLessEqual(set(self.found(self.bob)), {"lost", "moved"})
+
+    def test_A1_the_last_envelopes_are_kept_back(self) -> None:
+        """Which no number shows: no receipt comes, so nothing counts as delivered."""
+        self.lie(lambda claims, token: [])
+        said = self.talk()
+        self.assertEqual(self.bob.texts(self.ann), [])
+        self.assertNotIn("delivered", {row.state for row in self.ann.mine(self.bob)})
+        self.hub.pass_on = honestly
+        self.assert_arrives(said)
+
+    def test_a_hub_that_says_that_somebody_is_gone(self) -> None:
+        """It is believed for the link, and for nothing else: the words wait, and arrive."""
+        ann, bob = self.key(self.ann), self.key(self.bob)
+
+        def deny(claims: Envelope, token: bytes) -> Passed:
+            self.hub.joined[ann].say(Gone(bob), claims.n)
+            return []
+
+        self.lie(deny)
+        said = self.talk()
+        self.hub.pass_on = honestly
+        self.assert_arrives(said)
+
+    # --- what it says itself
+    def ask(self, body: Command, answer: Answer) -> None:
+        """Let Ann ask something that is answered in this way, which is no answer."""
+        self.hub.answer = answer
+        asked = self.ann.node.hubs.own[0].ask(body)
+        self.town.run(MOMENT_S)
+        self.failureResultOf(asked, BadMessage, PeerGone)
+
+    def test_A8_the_answer_to_another_question(self) -> None:
+        """An answer of another type than the question's ends the session, which begins anew."""
+        for body in (Observe(), Search("bob"), Get("A" * 27), Show([]), DialBack(1)):
+            for reply in REPLIES:
+                expected = due(body)
+                if isinstance(reply, (expected, Refused, Kept, Gone, Presence)):
+                    continue
+                self.ask(body, always(reply))
+                self.village.until(lambda: self.key(self.ann) in self.hub.joined, WHILE_S)
+                self.village.until(lambda: self.ann.node.hubs.own[0].seat is not None, WHILE_S)
+        self.hub.answer = self.hub.truly
+        self.assertGreater(self.ann.node.refusals.counts()["bad-message"], 10)
+        self.assert_arrives(self.talk())
+
+    def test_A2_an_answer_that_names_another_question(self) -> None:
+        """The one who asked hears nothing, and gives up in time."""
+        self.hub.answer = lambda _key, _body, n: [(Seen("192.0.2.9:9"), n - 1)]
+        asked = self.ann.node.hubs.own[0].ask(Observe())
+        self.town.run(WHILE_S)
+        self.failureResultOf(asked, RequestTimeout)
+
+    def test_A1_frames_of_the_hub_again_and_left_out(self) -> None:
+        """The session ends, and begins anew."""
+        for again in (True, False):
+            joiner = self.hub.joined[self.key(self.ann)]
+            token = joiner.served.say(Presence([], []))
+            for _ in range(2 if again else 0):
+                joiner.send(token)
+            joiner.say(Presence([], []))
+            self.village.until(
+                lambda before=joiner: self.hub.joined.get(self.key(self.ann)) not in (None, before),
+                WHILE_S,
+            )
+        self.assertEqual(self.ann.node.refusals.counts()["out-of-turn"], 2)
+        self.village.until(self.linked, WHILE_S)
+        self.assert_arrives(self.talk())
+
+    def test_A8_what_a_hub_may_not_say(self) -> None:
+        """Commands, first frames again, its members' words as its own, and noise."""
+        own = self.key(self.ann)
+        for make in (
+            lambda joiner: envelope.sign_frame(
+                self.hub.identity.signing, frame(Observe(), iss=self.hub.identity.public.text)
+            ),
+            lambda joiner: joiner.served.say(Challenge("A" * 43, False)),
+            lambda joiner: b"no token at all",
+            lambda joiner: joiner.served.say(Seen(""), 2**40),
+            lambda joiner: flipped(joiner.served.say(Seen("")), -9),
+        ):
+            joiner = self.hub.joined[own]
+            joiner.send(make(joiner))
+            self.village.until(
+                lambda before=joiner: self.hub.joined.get(own) not in (None, before), WHILE_S
+            )
+            self.village.until(lambda: self.ann.node.hubs.own[0].seat is not None, WHILE_S)
+        self.village.until(self.linked, WHILE_S)
+        self.assert_arrives(self.talk())
+
+    def test_what_was_seen_is_told_once_in_the_log_and_then_counted(self) -> None:
+        """Which hub it was stands in one line; a flood of lies writes no flood of lines."""
+        self.lie(lambda claims, token: [(claims.aud, token)] * 40)
+        with capturedLogs() as events:
+            self.assert_arrives(self.talk())
+        lines = [formatEvent(event) for event in events]
+        told = [line for line in lines if "a second time" in line]
+        self.assertEqual(
+            told,
+            [
+                f"at the hub {self.hub.address.host}:{self.hub.address.port}: "
+                + EnvelopeRepeated.sentence()
+            ],
+        )
+        canonical = [line for line in lines if "refused reason=envelope-repeated peer=-" in line]
+        self.assertGreater(self.found(self.bob)["repeated"], 3 * len(canonical))
+        self.assertEqual(
+            self.found(self.bob)["repeated"], self.counted(self.bob)["envelope-repeated"]
+        )
