@@ -175,8 +175,9 @@ class TransferRow(Struct, frozen=True):
     `name` is what to call them; `done_bytes` of `total_bytes` are sent and
     acknowledged, or received and proven; `rate_bytes_s` is of the last
     seconds, 0 where nothing runs. `why` is "" or the code of why it failed
-    or pauses. `folder` is where incoming files lie or will lie, "" before
-    they are accepted; `paths` are what we send.
+    or pauses ("paused" by this side's user, "sender-paused" by the other's).
+    `folder` is where incoming files lie or will lie, "" before they are
+    accepted; `paths` are what we send.
     """
 
     id: str
