@@ -98,6 +98,17 @@ class ServerCarrier(WebSocketCarrier, WebSocketServerProtocol):  # type: ignore[
         """Let the rules decide; what the request said is forgotten."""
         return self.factory.upgrades.choose(request)
 
+    def _write_text(self, text: bytes) -> None:
+        """Write a frame as it is: a server's are not masked, and have no part to be prepared."""
+        size = len(text)
+        if size < 126:
+            head = b"\x81" + size.to_bytes(1, "big")
+        elif size < 1 << 16:
+            head = b"\x81\x7e" + size.to_bytes(2, "big")
+        else:
+            head = b"\x81\x7f" + size.to_bytes(8, "big")
+        self.sendData(head + text)
+
 
 class HubFactory(WebSocketServerFactory):
     """Makes a carrier for each connection that the gate admits.

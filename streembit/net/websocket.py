@@ -64,7 +64,8 @@ class Settings:
 
     log = Silence()
     logOctets = logFrames = trackTimings = False
-    utf8validateIncoming = applyMask = True
+    applyMask = True
+    utf8validateIncoming = False  # see `CarrierLimits.utf8`
     maxFramePayloadSize = maxMessagePayloadSize = 0  # see `onMessageFrameBegin`
     autoFragmentSize = 0
     failByDrop = True  # who breaks the protocol is not spoken with
@@ -126,6 +127,8 @@ class WebSocketCarrier(Settings, WebSocketAdapterProtocol, WebSocketProtocol):  
         self._clock = clock
         self._limits = limits
         self._limit_bytes = limits.stranger_bytes
+        if limits.utf8:
+            self.utf8validateIncoming = True
         self._traffic = Traffic() if traffic is None else traffic
         self._left = left
         self._deadline = Deadline(clock)
@@ -161,7 +164,7 @@ class WebSocketCarrier(Settings, WebSocketAdapterProtocol, WebSocketProtocol):  
         if len(token) > self._limits.member_bytes:
             limit_bytes = self._limits.member_bytes
             raise TooLarge("frame", size_bytes=len(token), limit_bytes=limit_bytes)
-        self.sendFrame(opcode=self.MESSAGE_TYPE_TEXT, payload=token)
+        self._write_text(token)
 
     def welcomed(self) -> None:
         """See `Carrier`."""
@@ -370,6 +373,9 @@ class WebSocketCarrier(Settings, WebSocketAdapterProtocol, WebSocketProtocol):  
             raise FrameTooLarge(
                 "HTTP head", size_bytes=len(self.data), limit_bytes=self._limits.head_bytes
             )
+
+    def _write_text(self, text: bytes) -> None:
+        self.sendFrame(opcode=self.MESSAGE_TYPE_TEXT, payload=text)
 
     def _control(self) -> None:
         if self._controls is None:
