@@ -18,7 +18,7 @@ from tests.sources import ROOT, sources
 INSTALLED_AS = {"OpenSSL": "pyopenssl", "jwt": "pyjwt", "zope": "zope-interface"}
 # Installed with Klein, which cannot do without it and re-exports none of its errors.
 WITH_KLEIN = {"werkzeug"}
-EXTRAS = ("upnp",)  # what is imported only where it is wanted
+EXTRAS = ("redis", "upnp")  # what is imported only where it is wanted
 
 
 def setup() -> configparser.ConfigParser:

@@ -44,6 +44,10 @@ class Shown:
         """Show a member to nobody: it went away."""
         self._left += len(self._to.pop(key, ()))
 
+    def to(self, key: str) -> frozenset[str]:
+        """Return to whom a member is shown."""
+        return self._to.get(key, frozenset())
+
     def may_know(self, watcher: str, key: str) -> bool:
         """Say whether the watcher may know of this member."""
         return watcher in self._to.get(key, ())
