@@ -66,6 +66,7 @@ def _people(people: PeopleStatus) -> Iterator[tuple[str, object]]:
     yield "transfers", f"{people.transfers:,} running, {people.transfers_offered:,} offered"
     age_s = people.cards_age_s
     yield "cards", "none published yet" if age_s is None else f"published {show.span(age_s)} ago"
+    yield "agreement", f"key in use for {show.span(people.agreement_age_s)}"
 
 
 def _hub(hub: HubStatus) -> Iterator[tuple[str, object]]:

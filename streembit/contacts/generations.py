@@ -87,6 +87,11 @@ class Generations:
         """The identity with the key that is in use."""
         return self.owns[0]
 
+    @property
+    def made_s(self) -> int:
+        """When the key in use was made, or first used."""
+        return self._kept[-1].made_s
+
     def due_s(self, every_s: float) -> float:
         """Return when the newest key has been in use for long enough."""
         newest = self._kept[-1]

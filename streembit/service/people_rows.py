@@ -204,7 +204,8 @@ class PeopleStatus(Struct, frozen=True):
     has waited (None where there is none). `transfers` move or are about to,
     `transfers_offered` wait for somebody to accept them. `cards_age_s` is
     how long ago the network last took a card of ours, None before the first
-    one since the start.
+    one since the start; `agreement_age_s` how long our agreement key has
+    been in use.
     """
 
     contacts: Count
@@ -217,6 +218,7 @@ class PeopleStatus(Struct, frozen=True):
     transfers: Count
     transfers_offered: Count
     cards_age_s: float | None
+    agreement_age_s: float
 
 
 class KeyChanged(Struct, frozen=True):

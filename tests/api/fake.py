@@ -28,6 +28,7 @@ PEER_KEY = "03" + "cd" * 32
 PEER_ID = "0a" * 20
 FINGERPRINT = " ".join(["ABCD"] * 14)
 NOW_S = 1_800_000_000
+PEOPLE = PeopleStatus(3, 2, 1, 4, 5, 6, 7200.0, 1, 2, 90.0, 864_000.0)
 
 
 class FakeNode:
@@ -71,7 +72,7 @@ class FakeNode:
             uptime_s=3725.5,
             signed_checked=17,
             store=StoreHealth(True, ""),
-            people=PeopleStatus(3, 2, 1, 4, 5, 6, 7200.0, 1, 2, 90.0) if self.has_people else None,
+            people=PEOPLE if self.has_people else None,
         )
 
     async def doctor(self) -> list[Check]:

@@ -30,6 +30,7 @@ class NodeCommandTests(NodeTestCase):
             "outbox       6 messages not delivered, the oldest for 2 h 0 min; 5 unread",
             "transfers    1 running, 2 offered",
             "cards        published 1 min 30 s ago",
+            "agreement    key in use for 10 d 0 h",
             "refused      2 bad-signature",
             "limits       2,000 connections",
             "             0.2 new_connections_per_s",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from streembit.service.desk import Desk
 from streembit.service.people_rows import PeopleStatus
 from tests.people.village import PeopleCase, Person
 
-ALONE = PeopleStatus(0, 0, 0, 0, 0, 0, None, 0, 0, None)
+ALONE = PeopleStatus(0, 0, 0, 0, 0, 0, None, 0, 0, None, 0.0)
 
 
 class StandingTests(PeopleCase):
@@ -23,7 +25,11 @@ class StandingTests(PeopleCase):
 
     def test_from_being_alone_to_being_waited_for(self) -> None:
         """Contacts, links, offers, requests, cards, and messages with the age of the oldest."""
-        self.assertEqual(self.figures(self.ann), ALONE)
+        figures = self.figures(self.ann)
+        self.assertEqual(replace(figures, agreement_age_s=0.0), ALONE)
+        self.town.run(100)
+        aged_s = self.figures(self.ann).agreement_age_s - figures.agreement_age_s
+        self.assertEqual(round(aged_s), 100)
         self.town.result(self.ann.desk.create_offer(3600, False, ""))
         self.town.result(self.ann.desk.request_contact(self.bob.key, "bob", ""))
         self.village.until(lambda: self.figures(self.bob).requests == 1)

@@ -30,6 +30,7 @@ def of(people: People) -> PeopleStatus:
         transfers=states.count("running"),
         transfers_offered=states.count("offered"),
         cards_age_s=None if published_s is None else max(0.0, now_s - published_s),
+        agreement_age_s=max(0.0, now_s - people.renewals.generations.made_s),
     )
 
 
