@@ -368,11 +368,13 @@ class WebSocketCarrier(Settings, WebSocketAdapterProtocol, WebSocketProtocol):  
         self._blame()
 
     def _check_head(self) -> None:
-        """Refuse a head of HTTP that does not end."""
+        """Refuse a head of HTTP that does not end, or that autobahn could not decode."""
         if len(self.data) > self._limits.head_bytes:
             raise FrameTooLarge(
                 "HTTP head", size_bytes=len(self.data), limit_bytes=self._limits.head_bytes
             )
+        if not self.data.partition(b"\r\n\r\n")[0].isascii():
+            raise UpgradeRefused("a head that is not ASCII")
 
     def _write_text(self, text: bytes) -> None:
         self.sendFrame(opcode=self.MESSAGE_TYPE_TEXT, payload=text)
