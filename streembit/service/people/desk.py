@@ -18,9 +18,10 @@ from streembit.jose import base64url
 from streembit.jose import fingerprint as fingerprints
 from streembit.jose.keys import PublicKey
 from streembit.service.feed import Feed
+from streembit.service.people import pages
 from streembit.service.people.keyfile import KeyFile
 from streembit.service.people.people import People
-from streembit.service.people.shown import is_shown, message_row
+from streembit.service.people.shown import message_row
 from streembit.service.people.talk import Talk
 from streembit.service.people_events import Deleted, Events
 from streembit.service.people_rows import (
@@ -46,7 +47,6 @@ from streembit.wire.content import Text, Typing
 
 ID_BYTES: Final = 16
 EXPORT_VERSION: Final = 1
-PAGE: Final = 100
 
 
 class PeopleDesk:
@@ -153,7 +153,11 @@ class PeopleDesk:
     async def list_messages(self, contact: str, before: int | None, limit: int) -> list[MessageRow]:
         """See `PeopleFacade`."""
         key = self._key(contact)
-        return list(reversed(list(self._page(key, before, limit))))
+        talk = self._people.conversation(key)
+        if talk is None:
+            return []
+        newest = pages.newest_first(key, talk, before, limit, self._now_s())
+        return list(newest)[::-1]
 
     async def delete_message(self, contact: str, message: str) -> None:
         """See `PeopleFacade`."""
@@ -254,8 +258,11 @@ class PeopleDesk:
         for entry in self._circle.book:
             yield ExportContact(self._contact(entry))
         for entry in self._circle.book:
-            for said in self._oldest_first(entry.public()):
-                yield ExportMessage(said)
+            talk = self._people.conversation(entry.public())
+            if talk is not None:
+                yield from map(
+                    ExportMessage, pages.oldest_first(entry.public(), talk, self._now_s())
+                )
 
     async def wipe(self, account: str) -> None:
         """See `PeopleFacade`."""
@@ -332,32 +339,6 @@ class PeopleDesk:
 
     def _message(self, talk: Talk, said: Said) -> MessageRow:
         return message_row(talk.contact, said, talk.conversation, self._now_s())
-
-    def _page(self, key: PublicKey, before: int | None, limit: int) -> Iterator[MessageRow]:
-        """Yield messages below a number, the newest first."""
-        talk = self._people.conversation(key)
-        if talk is None:
-            return
-        left = limit
-        while left > 0 and (page := talk.page(before, PAGE)):
-            for said in page:
-                if is_shown(said) and left > 0:
-                    left -= 1
-                    yield message_row(key, said, talk, self._now_s())
-            before = page[-1].number
-
-    def _oldest_first(self, key: PublicKey) -> Iterator[MessageRow]:
-        """Yield a whole history, oldest first, a page in memory at a time."""
-        talk = self._people.conversation(key)
-        if talk is None:
-            return
-        newest = talk.page(None, 1)
-        last = newest[0].number if newest else 0
-        for start in range(0, last, PAGE):
-            page = talk.page(min(start + PAGE, last) + 1, PAGE)
-            for said in reversed(page):
-                if said.number > start and is_shown(said):
-                    yield message_row(key, said, talk, self._now_s())
 
 
 def _absolute(paths: Sequence[str]) -> list[Path]:
