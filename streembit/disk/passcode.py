@@ -1,4 +1,4 @@
-"""Where the passcode of a key file comes from: never an argument, never the environment."""
+"""Where passcode and passwords come from: never an argument, never the environment."""
 
 from __future__ import annotations
 
@@ -43,17 +43,30 @@ class Source:
                 differ.
         """
         if self._file is not None:
-            return _read(self._file, private=True)
+            return _read(self._file, private=True, what="passcode")
         folder = self._environ.get("CREDENTIALS_DIRECTORY", "")
         credential = Path(folder, CREDENTIAL)
         if folder and credential.is_file():
-            return _read(credential, private=False)  # systemd keeps it
+            return _read(credential, private=False, what="passcode")  # systemd keeps it
         if self._ask is None:
             raise BadConfig(
                 "no passcode: give --passcode-file, or a systemd credential named "
                 f"{CREDENTIAL}, or --no-passcode for a key file without one"
             )
         return _typed(self._ask, account, new=new)
+
+
+def password(file: Path | None, credential: str, environ: Mapping[str, str]) -> str:
+    """Return a password that another server asks for: from a file, or a systemd credential, or "".
+
+    Raises:
+        BadConfig: the file cannot be used.
+    """
+    if file is not None:
+        return _read(file, private=True, what="password")
+    folder = environ.get("CREDENTIALS_DIRECTORY", "")
+    given = Path(folder, credential)
+    return _read(given, private=False, what="password") if folder and given.is_file() else ""
 
 
 def _typed(ask: Callable[[str], str], account: str, *, new: bool) -> str:
@@ -63,17 +76,17 @@ def _typed(ask: Callable[[str], str], account: str, *, new: bool) -> str:
     return typed
 
 
-def _read(path: Path, *, private: bool) -> str:
+def _read(path: Path, *, private: bool, what: str) -> str:
     try:
         with path.open("rb") as file:
             if private and stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
-                raise BadConfig(f"others can read the passcode: chmod 600 {path}")
+                raise BadConfig(f"others can read the {what}: chmod 600 {path}")
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as e:
-        raise BadConfig(f"the passcode's file {path}: {e.strerror}") from None
+        raise BadConfig(f"the {what}'s file {path}: {e.strerror}") from None
     if len(data) > MAX_FILE_BYTES:
-        raise BadConfig(f"the passcode's file {path} is longer than {MAX_FILE_BYTES} bytes")
+        raise BadConfig(f"the {what}'s file {path} is longer than {MAX_FILE_BYTES} bytes")
     try:
         return data.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
-        raise BadConfig(f"the passcode's file {path} is not UTF-8") from None
+        raise BadConfig(f"the {what}'s file {path} is not UTF-8") from None

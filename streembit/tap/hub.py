@@ -16,7 +16,10 @@ from streembit.tap.options import RoleOptions
 __all__ = ["Options", "makeService"]
 
 # Options that are members of the part [hub] of the configuration.
-_PARAMETERS = ("name", "private", "certificate", "private-key", "backplane")
+_PARAMETERS = (
+    *("name", "private", "certificate", "private-key"),
+    *("backplane", "backplane-password-file"),
+)
 _FLAGS = ("plain", "behind-proxy")
 
 
@@ -30,6 +33,7 @@ class Options(RoleOptions):
         ["certificate", None, None, "A PEM file [default: one that the hub makes by itself]"],
         ["private-key", None, None, "The certificate's private key, a PEM file."],
         ["backplane", None, None, "redis://..., where several processes serve one hub."],
+        ["backplane-password-file", None, None, "A file with the password of Redis."],
     ]
     optFlags: ClassVar[list[list[Any]]] = [
         ["plain", None, "WebSocket without TLS, on loopback only."],

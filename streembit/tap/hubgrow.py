@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import time
@@ -28,7 +29,9 @@ from streembit.api.server import ApiService
 from streembit.disk import allowlist, atomic
 from streembit.disk.config import Config, Role
 from streembit.disk.home import Home, Place
-from streembit.disk.mailbox import Mailbox
+from streembit.disk.hubconfig import HubConfig
+from streembit.disk.mailbox import Mailbox, MailLimits
+from streembit.disk.passcode import password
 from streembit.errors import BadConfig, StreembitError
 from streembit.hub.allowlist import Allowlist, Member, network_of
 from streembit.jose.keys import Identity
@@ -48,8 +51,10 @@ from streembit.tap.grow import figures_site, gate_limits, tell_of_migration
 from streembit.tap.listening import Listening, shown
 from streembit.tap.party import Party
 from streembit.tap.watchdog import watchdog
+from streembit.wire.hub import Quota
 
 CERTIFICATE_FILE: Final = "hub-certificate.pem"
+REDIS_CREDENTIAL: Final = "redis"  # of systemd: the password
 KEY_FILE: Final = "hub-key.pem"
 PROXY: Final = "haproxy:"  # Twisted's endpoint that reads a PROXY header
 
@@ -97,12 +102,10 @@ class HubGrower:
         config, identity = party.config, party.identity
         place = self.home.settle(identity.name)
         roll = AllowlistFile(_path(config.hub.private)) if config.hub.private else None
-        mailbox = Mailbox(place.mailbox_path)
-        held.callback(mailbox.close)
-        hub = self._hub(config, identity, roll, self._backplane(mailbox, held))
+        hub = self._hub(config, identity, roll, self._backplane(config, identity, place, held))
         tls = self._tls(config, place)
         pin = partial(pinned, config, hub, tls is not None)
-        desk = Desk(hub, roll, security_of(config), pin, lambda: mailbox.trouble)
+        desk = Desk(hub, roll, security_of(config), pin)
         yield hub
         yield Reloading(desk, roll is not None, tls, self.reactor)
         yield Listening(
@@ -131,6 +134,7 @@ class HubGrower:
                 network,
                 config.hub.name or identity.name,
                 private=roll is not None,
+                quota=quota_of(config.hub.mail_limits),
                 member_frames=Rate.a_second(limits.checks_per_peer_per_s),
                 all_frames=Rate.a_second(limits.checks_per_node_per_s),
                 origins=frozenset(config.hub.origins),
@@ -145,11 +149,34 @@ class HubGrower:
             ),
         )
 
-    def _backplane(self, mailbox: Mailbox, held: ExitStack) -> Backplane:
+    def _backplane(
+        self, config: Config, identity: Identity, place: Place, held: ExitStack
+    ) -> Backplane:
+        """Return what the hub's processes share; one process alone shares nothing."""
+        limits = config.hub.mail_limits
+        if config.hub.backplane:
+            return self._shared(config.hub, identity, limits)
+        mailbox = Mailbox(place.mailbox_path, limits)
+        held.callback(mailbox.close)
         pool = ThreadPool(0, 1, "mailbox")  # one thread: changes are made in the order of asking
         pool.start()
         held.callback(pool.stop)
         return LocalBackplane(mailbox, partial(deferToThreadPool, self.reactor, pool))
+
+    def _shared(self, config: HubConfig, identity: Identity, limits: MailLimits) -> Backplane:
+        from streembit.service.hub.redis.address import parse
+        from streembit.service.hub.redis.backplane import RedisBackplane
+
+        file = _path(config.backplane_password_file) if config.backplane_password_file else None
+        return RedisBackplane(
+            self.reactor,
+            parse(config.backplane),
+            password(file, REDIS_CREDENTIAL, os.environ),
+            f"streembit:{identity.public.text}:",
+            os.urandom(8).hex(),
+            Random().random,
+            limits,
+        )
 
     def _tls(self, config: Config, place: Place) -> ServerTls | None:
         if config.hub.plain or config.hub.behind_proxy:
@@ -204,6 +231,11 @@ class Reloading(Service):
                 await self._desk.reload()
             except StreembitError:
                 pass  # the desk has told it, and counted it
+
+
+def quota_of(limits: MailLimits) -> Quota:
+    """Return what members are told of their mailbox."""
+    return Quota(limits.box_messages, limits.box_bytes, limits.days)
 
 
 def given(certificate: Path, key: Path) -> Pem:

@@ -75,7 +75,7 @@ class RedisCase(TestCase):
     timeout = 60
     options: tuple[str, ...] = ()
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]
         self.redis = RedisServer(self, *self.options)
         self.here_events, self.there_events = Events(), Events()
         self.here = await self.process("here", self.here_events)
@@ -367,6 +367,7 @@ class AwayTests(RedisCase):
         self.assertTrue(await self.there.route(BOB, b"x"))
         self.assertTrue(await self.there.route(EVE, b"x"))
         self.assertEqual(await self.there.visible(ANN, [BOB]), [BOB])
+        await self.until_heard(self.here_events, "mailed", BOB)
         self.assertEqual(self.here.trouble, "")
         await self.here.keep(a_mail(1))
 

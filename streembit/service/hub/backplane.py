@@ -147,6 +147,10 @@ class Backplane(Presence, PostOffice, Directory, Protocol):
     events: BackplaneEvents
     kind: Literal["local", "redis"]
 
+    @property
+    def trouble(self) -> str:
+        """Why mail cannot be kept, "" where it can as far as is known."""
+
     def setServiceParent(self, parent: MultiService) -> None:  # noqa: N802 - Twisted's name
         """Start and stop with the hub."""
 
@@ -157,6 +161,10 @@ class MailShelf(Protocol):
     The callers' thread is not the one that opened it. Nothing is kept
     before `commit`; a change that was refused leaves no trace.
     """
+
+    @property
+    def trouble(self) -> str:
+        """Why mail cannot be kept, "" where it can as far as is known."""
 
     def keep(self, mail: Mail) -> bool:
         """Keep a mail; return False where the same waits already.

@@ -10,13 +10,21 @@ from twisted.logger import Logger
 
 from streembit._version import __version__
 from streembit.dht import keyspace
-from streembit.errors import BadAllowlist, BadKey, DiskFailed, NoAllowlist, NotFound
+from streembit.errors import (
+    BadAllowlist,
+    BadKey,
+    DiskFailed,
+    MailboxDegraded,
+    NoAllowlist,
+    NotFound,
+)
 from streembit.hub import allowlist
 from streembit.hub.allowlist import Allowlist, Member
 from streembit.hub.grant import Grant
 from streembit.jose import fingerprint
 from streembit.jose.keys import PublicKey
 from streembit.service.facade import Readiness, Status, StoreHealth
+from streembit.service.hub.backplane import Usage
 from streembit.service.hub.hub import Hub
 from streembit.service.hub.rows import (
     HubStatus,
@@ -52,7 +60,6 @@ class Desk:
     Args:
         roll: the allowlist's file; None at a public hub.
         pin: returns what to give members.
-        mailbox: returns "" or why no mail can be kept.
     """
 
     def __init__(
@@ -61,13 +68,11 @@ class Desk:
         roll: Roll | None,
         security: Security,
         pin: Callable[[], str],
-        mailbox: Callable[[], str],
     ) -> None:
         self._hub = hub
         self._roll = roll
         self._security = security
         self._pin = pin
-        self._mailbox = mailbox
         self._trouble = ""  # why the file on the disk is not the list in use
         self.errors = 0
         hub.metrics.gauge(
@@ -83,8 +88,8 @@ class Desk:
 
     # --- state
     async def ready(self) -> Readiness:
-        trouble = self._mailbox()
-        return Readiness(not trouble, None, trouble or "members can join")
+        trouble = self._hub.backplane.trouble
+        return Readiness(True, None, trouble or "members can join")  # they talk without mail too
 
     async def status(self) -> Status:
         hub, key = self._hub, self._hub.identity.public
@@ -109,12 +114,12 @@ class Desk:
             clock_skew_s=None,
             uptime_s=hub.now_unix_s() - hub.started_s,
             signed_checked=hub.checks,
-            store=StoreHealth(not self._mailbox(), self._mailbox()),
+            store=StoreHealth(not hub.backplane.trouble, hub.backplane.trouble),
             hub=await self._state(),
         )
 
     async def _state(self) -> HubStatus:
-        hub, usage = self._hub, await self._hub.backplane.usage()
+        hub, usage = self._hub, await self._usage()
         return HubStatus(
             private=hub.settings.private,
             members=None if self._roll is None else len(self._listed().members),
@@ -126,11 +131,17 @@ class Desk:
             backplane=hub.backplane.kind,
             mails=usage.mails,
             mail_bytes=usage.mail_bytes,
-            mailbox=self._mailbox(),
+            mailbox=hub.backplane.trouble,
             security=self._security,
             accelerated=bool(USES_NVX),
             pin=self._pin(),
         )
+
+    async def _usage(self) -> Usage:
+        try:
+            return await self._hub.backplane.usage()
+        except MailboxDegraded:  # `mailbox` says why; what is here is known all the same
+            return Usage(0, 0, len(self._hub.sessions()), 1)
 
     # --- members
     async def members(self) -> list[MemberRow]:

@@ -10,9 +10,11 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from streembit.errors import (
     DeadlineExceeded,
+    MailboxDegraded,
     NotAdmitted,
     NotPermitted,
     PeerGone,
@@ -147,7 +149,8 @@ class Hub(MultiService):
         beat([session.carrier for session in self.sessions()], self.clock.seconds())
 
     def _expire(self) -> Deferred[int]:
-        return self.backplane.expire(int(self.now_unix_s()))
+        expired = self.backplane.expire(int(self.now_unix_s()))
+        return expired.addErrback(_later)
 
     def _when_empty(self) -> Deferred[None]:
         """Fire when no session is left; those that do not end in time are dropped."""
@@ -356,3 +359,9 @@ class Hub(MultiService):
             generation=self.generation,
         )
         session.end(NotAdmitted(reason="removed"))
+
+
+def _later(failure: Failure) -> int:
+    """Leave to the next round what the backplane cannot do now; its trouble is told elsewhere."""
+    failure.trap(MailboxDegraded)
+    return 0

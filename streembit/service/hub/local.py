@@ -107,9 +107,15 @@ class LocalBackplane(Service):
 
     def __init__(self, shelf: MailShelf, disk: Disk) -> None:
         self.setName("backplane")
+        self._shelf = shelf
         self._shelving = Shelving(shelf, disk)
         self._claims: dict[str, Claim] = {}  # bounded by the sessions
         self._shown = Shown()
+
+    @property
+    def trouble(self) -> str:
+        """See `Backplane`."""
+        return self._shelf.trouble
 
     def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
         """Wait for what is on its way to the disk."""

@@ -267,7 +267,12 @@ class RedisBackplane(MultiService):
 
     def _claim_all(self) -> None:
         for claim in list(self._claims.values()):
-            self._claim(claim)
+            self._claim(claim).addCallback(self._again, claim.key)
+
+    def _again(self, holds: bool, key: str) -> None:
+        """Look for the mail of a member that could not be given any meanwhile."""
+        if holds:
+            self.events.mailed(key)
 
     def _check(self) -> None:
         """Find out whether Redis keeps what it is told, through a loss of power too."""
