@@ -68,7 +68,9 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     nodes of other networks are refused. account: "" is the home's default.
     client_only: take part without storing for others. map_port: have the
     router lead to us (UPnP). lan: be announced in the local network, and
-    look who else is (multicast DNS). metrics: endpoint of
+    look who else is (multicast DNS). private: the one hub, `wss://HOST:PORT#KEY`,
+    through which the node is in the network of its members, and nowhere else;
+    seeds and network are then those of the network that it leaves. metrics: endpoint of
     the figures, "" for none. exempt: networks (CIDR) whose addresses are
     neither counted nor grouped, for tests on one machine. id_scheme: what
     the node id is made of; "address" is for entries of a seed list, which
@@ -86,6 +88,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     client_only: bool = False
     map_port: bool = False
     lan: bool = False
+    private: str = ""
     metrics: str = ""
     exempt: Annotated[tuple[str, ...], Meta(max_length=MAX_EXEMPT)] = ()
     id_scheme: Literal["key", "address", "composite"] = "key"
@@ -203,6 +206,7 @@ def _checked(document: dict[str, Any], role: Role) -> Config:
         _check_each([also.metrics] if also.metrics else [], _check_endpoint, "also", index)
     _check_several(config, role)
     _check_hub(config, role)
+    _check_private(config, role)
     if role != "hub" and (config.id_scheme == "address") != bool(config.advertise):
         raise _Fault('id_scheme "address" and advertise need each other', "advertise")
     return config
@@ -223,6 +227,16 @@ def _check_hub(config: Config, role: Role) -> None:
         raise _Fault("a hub runs as one account", "also")
     if fault := config.hub.fault():
         raise _Fault(fault, "hub")
+
+
+def _check_private(config: Config, role: Role) -> None:
+    if not config.private:
+        return
+    if role != "node" or config.map_port or config.hubs or config.id_scheme == "address":
+        raise _Fault("a private node has one hub, and listens nowhere", "private")
+    _check_each([config.private], _check_hub_address, "private")
+    if "#" not in config.private:
+        raise _Fault("private: the hub's key belongs behind a #", "private")
 
 
 def _check_each(

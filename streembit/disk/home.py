@@ -26,21 +26,26 @@ class Place:
     """Where the stores of one account lie: in a folder that no other account uses."""
 
     folder: Path
+    network: str = ""  # whose records and peers are meant, "" for those of the public one
+
+    def within(self, network: str) -> Place:
+        """Return where the stores lie while the account is in a private network."""
+        return Place(self.folder, f".{network}")
 
     @property
     def records_path(self) -> Path:
         """The records kept for the network: a cache that may be lost."""
-        return self.folder / "records.sqlite"
+        return self.folder / f"records.sqlite{self.network}"
 
     @property
     def published_path(self) -> Path:
         """Our own records and their sequence numbers."""
-        return self.folder / "published.sqlite"
+        return self.folder / f"published.sqlite{self.network}"
 
     @property
     def peers_path(self) -> Path:
         """The peers worth trying first: a cache that may be lost."""
-        return self.folder / "peers.json"
+        return self.folder / f"peers.json{self.network}"
 
     @property
     def chest_path(self) -> Path:

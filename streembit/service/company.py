@@ -56,6 +56,9 @@ class Company(Protocol):
             KeyRefused: the peer is no contact.
         """
 
+    def has_told(self) -> bool:
+        """Tell whether the network has a card for each contact; not for nobody's node."""
+
     def standing(self) -> PeopleStatus | None:
         """Return the figures of the people; None for a node that knows none."""
 
@@ -96,6 +99,10 @@ class Nobody:
     def shown(self, peer: Peer, body: Show) -> Answer | Deferred[Answer]:
         """See `Company`."""
         raise KeyRefused("nobody here has contacts")
+
+    def has_told(self) -> bool:
+        """See `Company`."""
+        return False
 
     def standing(self) -> PeopleStatus | None:
         """See `Company`."""

@@ -114,6 +114,7 @@ class Node(MultiService):
         self.mapping: Mapping | None = None
         self.lan: Lan | None = None
         self.punching: Punching | None = None
+        self.forwarding: HubAddress | None = None  # where contacts find us from now on, and not here
         self.seeds = tuple(seeds)
         self.hubs = Hubs(
             identity.signing,

@@ -115,6 +115,15 @@ class Account(MultiService):
         Raises:
             NotReady: the process ends, for whatever reason.
         """
+        await self.begin_again(identity)
+        _log.info("the node runs with a new key: {key}", key=identity.public.hex)
+
+    async def begin_again(self, identity: Identity) -> None:
+        """End the node, and begin another one.
+
+        Raises:
+            NotReady: the process ends, for whatever reason.
+        """
         old, self._life = self._life, None
         if old is None:
             raise NotReady("another change of the key is under way")
@@ -127,7 +136,6 @@ class Account(MultiService):
         except BaseException as error:
             self._give_up(error)
             raise
-        _log.info("the node runs with a new key: {key}", key=identity.public.hex)
         self._wake()
 
     # --- how
@@ -149,7 +157,7 @@ class Account(MultiService):
 
     def _give_up(self, error: BaseException) -> None:
         if self.running:
-            _log.failure("the node cannot go on with its new key: the process ends")
+            _log.failure("the next node cannot begin: the process ends")
             self._reactor.stop()
         self._over = NotReady(f"the node cannot go on: {error}")
         self._wake()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.application.service import IService
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -50,6 +51,7 @@ from streembit.tap.keyfile import AccountKeyFile
 from streembit.tap.listening import Listening
 from streembit.tap.party import Party
 from streembit.tap.people import LatePeople
+from streembit.tap.private import HubOnly, Leaving, Plan, plan_of, seed_of
 from streembit.tap.punch import meet
 from streembit.tap.watchdog import watchdog
 from streembit.wire import hubtext
@@ -78,6 +80,7 @@ class Grower:
     parties: Sequence[Party]
     notifier: Notifier
     reactor: Any
+    left: list[Party] = field(default_factory=list)  # who are in their private network for good
 
     def grow(self, held: ExitStack) -> Iterator[IService]:
         """Yield the services in the order of their start; stack what is closed after them.
@@ -104,7 +107,8 @@ class Grower:
     def _doors(self, party: Party, account: Account) -> Iterator[IService]:
         """Yield what stays open whichever node is behind it."""
         config, place = party.config, self.home.settle(party.identity.name)
-        yield Listening(self.reactor, config.listen, account.door, partial(tell, account))
+        if not config.private:
+            yield Listening(self.reactor, config.listen, account.door, partial(tell, account))
         yield ApiService(self.reactor, place.socket_path, account)
         if config.metrics:
             figures = LateFactory(partial(figures_site, account.metrics, self.reactor))
@@ -114,6 +118,9 @@ class Grower:
         """Return all that runs under one key of an account."""
         config, place = party.config, self.home.settle(identity.name)
         settings = network_settings(self.role, config)
+        plan = None if not config.private else plan_of(config, settings, has_left=party in self.left)
+        if plan is not None:
+            settings, place = plan.settings, plan.place(place)
         with ExitStack() as held:
             peers = PeersFile(place.peers_path)
             memory = Memory(peers, settings.grouping)
@@ -122,11 +129,11 @@ class Grower:
             own = PublishedRecords(place.published_path)
             held.callback(own.close)
             aside = Aside(peers.moved_aside, shelf.moved_aside, own.moved_aside)
-            node = self._node(identity, config, settings, shelf, own, memory)
+            node = self._node(identity, config, settings, shelf, own, memory, plan)
             self._map(config, node)
-            if not settings.relayed_members:
+            if plan is None:
                 meet(node, self.reactor)
-            if config.lan:
+            if config.lan and (plan is None or plan.is_private):
                 from streembit.tap.lan import announce
 
                 announce(node, self.reactor)
@@ -135,12 +142,25 @@ class Grower:
                 key_file = AccountKeyFile(self.home.accounts, identity.name, ending, account.go_on)
                 people = self._people(identity, place, node, held, key_file)
             life = Life(held.pop_all(), node, Desk(node, place.folder), people)
+            if plan is not None:
+                plan.prepare(node)
+                if not plan.is_private:
+                    self._leave(party, account, node).setServiceParent(life)
         chance = Random().random
         recall = Recall(memory, node.network, chance)
         for service in (aside.watch(self.reactor, chance), node, people, recall):
             if service is not None:
                 service.setServiceParent(life)
         return life
+
+    def _leave(self, party: Party, account: Account, node: Node) -> Leaving:
+        """Return what ends a life in public, once the contacts know where we go."""
+
+        def leave() -> Deferred[None]:
+            self.left.append(party)
+            return Deferred.fromCoroutine(account.begin_again(node.identity))
+
+        return Leaving(self.reactor, node, leave)
 
     def _map(self, config: Config, node: Node) -> None:
         """Have a router lead to the node, where that is wanted."""
@@ -190,20 +210,26 @@ class Grower:
         shelf: SqliteShelf,
         own: PublishedRecords,
         memory: Memory,
+        plan: Plan | None,
     ) -> Node:
+        connect = over_tcp(self.reactor)
+        seeds = [seed(text) for text in config.seeds]
+        hubs = [hubtext.read(text) for text in config.hubs]
+        if plan is not None and plan.is_private:
+            connect, seeds, hubs = HubOnly(connect, plan.hub), [seed_of(plan)], [plan.hub]
         limits, now_s = config.limits, time.time()
         room = descriptors() // len(self.parties)
-        return Node(
+        node = Node(
             identity,
             settings,
             shelf,
             own,
-            over_tcp(self.reactor),
+            connect,
             self.reactor,
             Random(),
-            seeds=[seed(text) for text in config.seeds],
+            seeds=seeds,
             remembered=memory.best(now_s),
-            hubs=[hubtext.read(text) for text in config.hubs],
+            hubs=hubs,
             gate_limits=gate_limits(limits, config.exempt).within(room),
             link_limits=LinkLimits(
                 queue_bytes=limits.queue_bytes, queue_bytes_total=limits.queue_bytes_total
@@ -211,6 +237,9 @@ class Grower:
             store_limits=store_limits(limits),
             store_clock=StoreClock(time.monotonic, now_s, newest_s(shelf)),
         )
+        if isinstance(connect, HubOnly):
+            connect.lan = lambda: node.lan
+        return node
 
 
 def network_settings(role: Role, config: Config) -> NetworkSettings:

@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 
 from twisted.application.service import IService
 
+from streembit.disk import config
+from streembit.disk.config import Config
 from streembit.tap.launch import launched
 from streembit.tap.options import RoleOptions
 
@@ -16,9 +18,18 @@ class Options(RoleOptions):
     """The options of a node."""
 
     role = "node"
+    optParameters: ClassVar[list[list[Any]]] = [
+        ["private", None, None, "wss://HOST:PORT#KEY: be in the network of this hub alone."],
+    ]
     optFlags: ClassVar[list[list[Any]]] = [
         ["client-only", None, "Use the network without storing for others: for small devices."]
     ]
+
+    def configuration(self) -> Config:
+        """See `RoleOptions`."""
+        read = super().configuration()
+        given = self["private"]
+        return read if given is None else config.amend(read, "node", {"private": given})
 
     def opt_hub(self, url: str) -> None:
         """A hub to be found at, wss://HOST:PORT or wss://HOST:PORT#KEY; may be repeated."""

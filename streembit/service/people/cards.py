@@ -108,6 +108,7 @@ class Cards:
         self._times: Diary[tuple[PublicKey, int]] = Diary(network.clock, self._due)
         self._room, self._bare = room, bare
         self.published = 0
+        self._told: set[tuple[PublicKey, int]] = set()  # what the network took of those there are
         self.published_s: float | None = None  # when the network last took one
 
     def add(self, friend: Friend) -> None:
@@ -130,6 +131,12 @@ class Cards:
             friend = self._friends.get(one)
             for which in () if friend is None else _records_of(friend):
                 self._times.soon((one, which), self._between(*SOON_S))
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the network has taken a card of ours for each contact and day."""
+        due = {(key, n) for key, friend in self._friends.items() for n in _records_of(friend)}
+        return due <= self._told
 
     def close(self) -> None:
         """Publish no more."""
@@ -187,6 +194,7 @@ class Cards:
     def _published(self, friend: Friend, which: int, outcome: Outcome) -> None:
         if outcome.receipts:
             self.published += 1
+            self._told.add((friend.key, which))
             self.published_s = self._network.now_s()
             wait_s = EVERY_S * (1 + SPREAD * (2 * self._random() - 1))
         else:

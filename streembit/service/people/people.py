@@ -308,6 +308,10 @@ class People(MultiService):
         self.knocks.knock(peer, body.letter)
         return Knocked()
 
+    def has_told(self) -> bool:
+        """Tell whether the network has a card for each contact."""
+        return self.cards.is_told
+
     def standing(self) -> PeopleStatus:
         """Return the figures of the people."""
         return standing.of(self)

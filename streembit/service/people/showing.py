@@ -52,8 +52,11 @@ class Showing:
     def addresses(self) -> list[Address]:
         """Return where we are to be reached: as others see us, as we know it ourselves, by hubs."""
         node = self._people.node
+        if node.forwarding is not None:
+            return [node.forwarding]
         hubs = node.hubs.addresses()[:MAX_HUBS_TOLD]
-        texts = [node.reachability.observed, *node.listening]
+        reachability = node.reachability
+        texts = [reachability.mapped, reachability.observed, *node.listening]
         found = [each for text in texts if (each := address_of(text)) is not None]
         return list(dict.fromkeys(found))[: MAX_ADDRESSES - len(hubs)] + hubs
 
