@@ -111,6 +111,10 @@ class HubGrower:
         yield Listening(
             self.reactor, endpoints(config), self._port(config, hub, tls), partial(tell, hub, pin)
         )
+        if config.lan:
+            from streembit.tap.lan import announced
+
+            yield announced(hub, identity, hub.settings.network, self.reactor)
         yield ApiService(self.reactor, place.socket_path, HubDesk(desk, hub.refusals.refuse))
         if config.metrics:
             figures = LateFactory(partial(figures_site, lambda: hub.metrics, self.reactor))

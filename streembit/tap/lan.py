@@ -6,15 +6,18 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
-from streembit.jose.keys import PublicKey
+from streembit.jose.keys import Identity, PublicKey
 from streembit.net.mdns import Mdns, own_hosts
 from streembit.service.lan import Lan
 from streembit.service.neighbours import Neighbours
 from streembit.service.node import Node
 
-ANY_HOST = ("", "0.0.0.0", "::")
+if TYPE_CHECKING:
+    from streembit.service.hub.hub import Hub
+
+ANY_HOST: Final = ("", "0.0.0.0", "::")
 
 
 def announce(node: Node, reactor: Any) -> None:
@@ -39,6 +42,25 @@ def announce(node: Node, reactor: Any) -> None:
     neighbours.live_in(node.lan)
     for service in (neighbours, node.lan):
         service.setServiceParent(node)
+
+
+def announced(hub: Hub, identity: Identity, network: str, reactor: Any) -> Lan:
+    """Return what announces a hub in the local network as long as it runs."""
+    return Lan(
+        partial(Mdns, reactor),
+        identity.public,
+        network,
+        "hub",
+        lambda: (hosts(hub.listening[:1]), port_of(hub.listening)),
+        reactor,
+        Random().random,
+        os.urandom,
+    )
+
+
+def port_of(listening: Sequence[str]) -> int:
+    """Return the port that is listened at first, 0 for none."""
+    return int(listening[0].rpartition(":")[2]) if listening else 0
 
 
 def hosts(listening: Sequence[str]) -> list[str]:

@@ -108,7 +108,7 @@ class Cards:
         self._times: Diary[tuple[PublicKey, int]] = Diary(network.clock, self._due)
         self._room, self._bare = room, bare
         self.published = 0
-        self._told: set[tuple[PublicKey, int]] = set()  # what the network took of those there are
+        self._told: set[tuple[PublicKey, int]] = set()  # what the network took; at most all cards
         self.published_s: float | None = None  # when the network last took one
 
     def add(self, friend: Friend) -> None:
