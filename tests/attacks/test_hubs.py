@@ -33,6 +33,8 @@ from tests.hub.samples import REPLIES, frame
 from tests.people.village import Person, Village
 from tests.rig.evil import flipped
 from tests.rig.lyinghub import Answer, LyingHub, Passed, honestly
+from tests.rig.tampering import Change, Flip, Repeat, Swap, Tampering, nothing
+from tests.service.hubs import TownHub
 from tests.service.town import PORT
 
 MOMENT_S = 2.0  # several round trips, less than a lost link takes to come back
@@ -352,3 +354,82 @@ class LiarTests(SynchronousTestCase):
         self.assertEqual(
             self.found(self.bob)["repeated"], self.counted(self.bob)["envelope-repeated"]
         )
+
+
+class BetweenTests(SynchronousTestCase):
+    """Somebody between Bob and an honest hub, where no TLS protects the bytes."""
+
+    def setUp(self) -> None:
+        self.village = Village(self)
+        self.town = self.village.town
+        self.hub = TownHub(self.town)
+        self.addCleanup(self.hub.end)
+        self.ann, _ = self.tampered()
+        self.bob, self.middle = self.tampered()
+        self.village.acquaint(self.ann, self.bob)
+        self.town.run(MOMENT_S)
+
+    def tampered(self) -> tuple[Person, Tampering]:
+        """Add a person whom nobody can connect to, and what stands between it and its hub."""
+        host = self.town.memory.host(f"10.0.{len(self.town.nodes)}.1")
+        middle = Tampering(host.connect, self.hub.address.port)
+        person = self.village.person(listen=False, hubs=[self.hub.address], connect=middle.connect)
+        person.node.listening_on(PORT, [f"0.0.0.0:{PORT}"])
+        self.village.until(lambda: bool(person.node.hubs.own[0].seat))
+        return person, middle
+
+    def assert_only_what_was_said(self, forth: Change, back: Change) -> dict[str, int]:
+        """Let both talk while bytes are changed, and then unchanged; return Bob's refusals."""
+        self.middle.forth, self.middle.back = forth, back
+        said, answered = [], []
+        for number in range(20):
+            said.append(f"word {number}")
+            answered.append(f"answer {number}")
+            self.ann.say(self.bob, said[-1])
+            self.bob.say(self.ann, answered[-1])
+            self.town.run(MOMENT_S)
+            self.assertLessEqual(set(self.heard(self.bob, self.ann)), set(said))
+            self.assertLessEqual(set(self.heard(self.ann, self.bob)), set(answered))
+        self.middle.stop()
+        for one, other, texts in ((self.bob, self.ann, said), (self.ann, self.bob, answered)):
+            self.village.until(lambda a=one, b=other, t=texts: self.heard(a, b) == t, 600)
+        self.town.run(WHILE_S)
+        self.assertEqual(self.heard(self.bob, self.ann), said)
+        self.assertEqual(self.heard(self.ann, self.bob), answered)
+        return self.bob.node.refusals.counts()
+
+    def heard(self, one: Person, other: Person) -> list[str]:
+        """Return what one was told by the other, in order."""
+        return [text for text in one.texts(other) if not text.startswith("- ")]
+
+    def test_A4_bits_flipped_on_the_way_to_a_member(self) -> None:
+        """In the framing, in tokens, in signatures: the session ends, or the envelope is forged."""
+        counts = self.assert_only_what_was_said(nothing, Flip(3, Random(5)))
+        self.assertGreater(sum(counts.values()), 5)
+        self.assertEqual(counts.get("internal-error", 0), 0)
+
+    def test_A4_bits_flipped_on_the_way_to_the_hub(self) -> None:
+        """The hub refuses each, and passes none of them on."""
+        self.assert_only_what_was_said(Flip(3, Random(6)), nothing)
+        self.assertGreater(sum(self.hub.hub.refusals.counts().values()), 5)
+        self.assertEqual(self.ann.node.hubs.own[0].row().findings.get("forged", 0), 0)
+
+    def test_A4_bits_flipped_in_both_directions(self) -> None:
+        """At once."""
+        self.assert_only_what_was_said(Flip(7, Random(7)), Flip(5, Random(8)))
+
+    def test_A1_frames_in_another_order_on_the_way_to_a_member(self) -> None:
+        """Found, or the end of the session; the words come once and in order."""
+        counts = self.assert_only_what_was_said(nothing, Swap(3))
+        self.assertGreater(sum(counts.values()), 3)
+
+    def test_A1_frames_in_another_order_on_the_way_to_the_hub(self) -> None:
+        """The hub counts, and ends the session."""
+        self.assert_only_what_was_said(Swap(3), nothing)
+        self.assertGreater(self.hub.hub.refusals.counts()["out-of-turn"], 0)
+
+    def test_A1_frames_twice(self) -> None:
+        """To the member and to the hub."""
+        counts = self.assert_only_what_was_said(Repeat(4), Repeat(4))
+        self.assertGreater(self.hub.hub.refusals.counts()["out-of-turn"], 0)
+        self.assertGreater(counts.get("envelope-repeated", 0) + counts.get("out-of-turn", 0), 0)

@@ -160,9 +160,11 @@ class Seat:
     def _send_and_wait(self, number: int, token: bytes, expected: type[Reply]) -> Deferred[Reply]:
         if self._over:
             return fail(PeerGone("the session with the hub ended"))
-        done = self._asked.add(number, expected)
-        self.carrier.send(token)
-        return done
+        try:
+            self.carrier.send(token)
+        except PeerGone as error:  # it is ending, and nobody would wait for the answer
+            return fail(error)
+        return self._asked.add(number, expected)
 
     def _send_acks(self) -> None:
         if self._acking is not None and self._acking.active():
