@@ -17,10 +17,13 @@ Origin = Annotated[str, Meta(pattern=r"^https?://[A-Za-z0-9._:\[\]-]{1,255}\Z")]
 class HubConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an operator decides about a hub.
 
-    name: the hub's, for people to read. private: the allowlist's file, ""
-    for a hub that lets everybody in. certificate, private_key: PEM files of
-    the TLS certificate, "" for one that the hub makes by itself; the
-    certificate's file may hold those that signed it behind it. plain:
+    name: the hub's, for people to read. node: have a node of its own, by
+    which members put and get records; it begins at the seeds, or is the
+    seed of a private network; of several processes of one hub, one has it.
+    private: the allowlist's file, "" for a hub that lets everybody in.
+    certificate, private_key: PEM files of the TLS certificate, "" for one
+    that the hub makes by itself; the certificate's file may hold those that
+    signed it behind it. plain:
     WebSocket without TLS, on loopback only. behind_proxy: without TLS as
     well, and each connection begins with a PROXY header (HAProxy), whose
     address counts. backplane: "redis://..." where several processes serve
@@ -31,6 +34,7 @@ class HubConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     name: Annotated[str, Meta(max_length=64)] = ""
+    node: bool = True
     private: str = ""
     certificate: str = ""
     private_key: str = ""

@@ -63,6 +63,8 @@ class HubAdmission:
         nonce: 32 bytes of chance, for this connection only.
         binding: the TLS exporter of the connection (32 bytes), None
             where there is no TLS or a proxy ends it.
+        inside: whether the connection comes from the hub's own machine,
+            so that the hub's own node may join, with the hub's key.
     """
 
     def __init__(
@@ -72,11 +74,13 @@ class HubAdmission:
         *,
         nonce: bytes,
         binding: bytes | None,
+        inside: bool = False,
         versions: tuple[int, int] = VERSIONS,
     ) -> None:
         _check_sizes(nonce, binding)
         self._key = key
         self._network = network
+        self._inside = inside
         self._nonce = base64url.encode(nonce)
         self._binding = "" if binding is None else base64url.encode(binding)
         self._versions = versions
@@ -155,7 +159,7 @@ class HubAdmission:
             raise BadMessage("not a join")
         self._claimed = claims.iss
         join, own = claims.body, self._key.public.text
-        if claims.iss == own:
+        if claims.iss == own and not self._inside:
             raise SelfConnect
         if claims.aud != own or (claims.n, claims.re) != (1, 1) or join.nonce != self._nonce:
             raise WrongAudience("the join answers another challenge")
@@ -199,7 +203,8 @@ class MemberAdmission:
             session before: those who get our envelopes take no older one.
         binding: the TLS exporter of the connection (32 bytes), None
             without TLS.
-        pinned: the only key that the hub may have, None for any.
+        pinned: the only key that the hub may have, None for any. Who
+            pins its own is the hub's own node.
         must_bind: whether a challenge that asks for no binding is
             refused. Where nobody has checked the certificate, it must
             be, or somebody could stand in the middle.
@@ -302,7 +307,7 @@ class MemberAdmission:
         """Return a frame of this hub, or of any where that is None, checked but for its body."""
         parsed = envelope.parse_hub_frame(token)
         claims = parsed.claims
-        if claims.iss == self._key.public.text:
+        if claims.iss == self._key.public.text and self._pinned != self._key.public:
             raise SelfConnect
         if hub is not None and claims.iss != hub.text:
             raise WrongIdentity(expected=hub.text, found=claims.iss)

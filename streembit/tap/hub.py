@@ -38,6 +38,7 @@ class Options(RoleOptions):
     optFlags: ClassVar[list[list[Any]]] = [
         ["plain", None, "WebSocket without TLS, on loopback only."],
         ["behind-proxy", None, "No TLS; each connection begins with HAProxy's PROXY header."],
+        ["no-node", None, "No node of its own: another process of this hub has it."],
     ]
 
     def __init__(self) -> None:
@@ -53,6 +54,8 @@ class Options(RoleOptions):
         read = super().configuration()
         part = {name.replace("-", "_"): self[name] for name in _PARAMETERS if self[name]}
         part |= {name.replace("-", "_"): True for name in _FLAGS if self[name]}
+        if self["no-node"]:
+            part["node"] = False
         if self._origins:
             part["origins"] = self._origins
         whole = {**msgspec.to_builtins(read.hub), **part}

@@ -48,6 +48,7 @@ from streembit.service.hub.members import Everybody, Members
 from streembit.service.hub.settings import HubSettings
 from streembit.service.notify import Notifier
 from streembit.tap.grow import figures_site, gate_limits, tell_of_migration
+from streembit.tap.hubnode import HubNode
 from streembit.tap.listening import Listening, shown
 from streembit.tap.party import Party
 from streembit.tap.watchdog import watchdog
@@ -107,6 +108,8 @@ class HubGrower:
         pin = partial(pinned, config, hub, tls is not None)
         desk = Desk(hub, roll, security_of(config), pin)
         yield hub
+        if config.hub.node and (roll is not None or config.seeds):
+            yield from HubNode(identity, config, hub, place, held, self.reactor).services
         yield Reloading(desk, roll is not None, tls, self.reactor)
         yield Listening(
             self.reactor, endpoints(config), self._port(config, hub, tls), partial(tell, hub, pin)

@@ -48,6 +48,7 @@ EXPIRE_EVERY_S: Final = 600.0
 CLOSE_WITHIN_S: Final = 3.0  # of the end of a process, which has 4.5 s in all
 
 GATE_LIMITS: Final = GateLimits()
+OWN_NODE: Final = Grant("", "service", frozenset({"relay"}))
 
 _log = Logger()
 
@@ -90,14 +91,14 @@ class Hub(MultiService):
         self.carrier_limits = carrier_limits
         self.started_s = unix_s()
         self.listening: list[str] = []
-        self.generation = 0
+        self.generation = int(settings.private)
         self.checks = 0
         self._sessions: dict[str, Session] = {}  # by key; bounded by the gate, as the next
         self._by_name: dict[str, Session] = {}
         self._frames = Budgets(settings.member_frames, settings.all_frames)
         joins = Budgets(settings.address_joins, settings.all_joins)
         self.router = Router(self.find, backplane, clock, settings.slow_s)
-        self.postman = Postman(backplane, self._grant, clock, unix_s)
+        self.postman = Postman(backplane, self.grant_of, clock, unix_s)
         self.watchers = Watchers(backplane, clock, self.find)
         self.commands = Commands(settings, backplane, self.watchers, table, prober, clock, unix_s)
         self.factory = HubFactory(
@@ -174,8 +175,9 @@ class Hub(MultiService):
         """Return a member's session with this process."""
         return self._sessions.get(key)
 
-    def _grant(self, key: str) -> Grant | None:
-        return self.members.find(key)
+    def grant_of(self, key: str) -> Grant | None:
+        """Return what the holder of a key may do, None for a stranger."""
+        return OWN_NODE if key == self.identity.public.text else self.members.find(key)
 
     def sessions(self) -> list[Session]:
         """Return all sessions of this process, in the order in which they began."""
@@ -193,7 +195,7 @@ class Hub(MultiService):
         """
         if self._stopping:
             raise PeerGone("we are stopping")
-        if self.members.find(applicant.key.text) is None:
+        if self.grant_of(applicant.key.text) is None:
             raise NotAdmitted(reason="removed")
         carrier.welcomed()
         token, served = admission.welcome(
@@ -339,7 +341,7 @@ class Hub(MultiService):
         now_s = self.now_unix_s()
         ended = []
         for session in self.sessions():
-            grant = members.find(session.key)
+            grant = self.grant_of(session.key)
             if grant is None or grant.is_over(now_s):
                 self._remove(session)
             elif not grant.permissions >= session.grant.permissions:

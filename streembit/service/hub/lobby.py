@@ -41,6 +41,7 @@ class Lobby:
             settings.network,
             nonce=self._draw(NONCE_BYTES),
             binding=exporter or None,
+            inside=not carrier.host,  # by the socket in the home, which has no address
         )
         carrier.events = Stranger(self, carrier, admission)
         carrier.send(admission.challenge())
@@ -65,7 +66,7 @@ class Lobby:
         """Let a stranger in, or tell it that it is not: the same to all who prove no right."""
         hub, carrier, admission = self._hub, stranger.carrier, stranger.admission
         try:
-            applicant = admission.judge(token, hub.members.find, hub.now_unix_s())
+            applicant = admission.judge(token, hub.grant_of, hub.now_unix_s())
         except RemoteError as error:
             hub.refused(carrier.host, error)
             carrier.send(admission.refusal(error))
