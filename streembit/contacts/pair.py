@@ -31,6 +31,7 @@ PARCEL_BYTES: Final = SIGNED_BYTES - LENGTH_BYTES  # the longest parcel
 VALUE_BYTES: Final = 8_041  # each value, whatever it holds
 DAY_S: Final = 24 * 3600
 HOUR_S: Final = 3600
+VERSION_S: Final = 1800  # parcels are renewed 45 minutes apart at the least: never twice in one
 SECRET_BYTES: Final = 32
 
 assert VALUE_BYTES <= MAX_VALUE_BYTES
@@ -62,6 +63,11 @@ def expiry(unix_s: float) -> int:
     can be told to be one person's by it.
     """
     return int(unix_s // HOUR_S) * HOUR_S + DAY_S
+
+
+def parcel_version(unix_s: float) -> int:
+    """Return the version of a parcel's record that is made now; a tombstone's is one more."""
+    return int(unix_s // VERSION_S)
 
 
 class Pair:

@@ -37,6 +37,12 @@ class AwayTests(PeopleCase):
         self.village.until(lambda: len(bob.texts(self.ann)) == 3)
         self.assertEqual(bob.texts(self.ann), ["one", "two", "three"])
 
+    def test_a_parcel_that_is_renewed_replaces_itself(self) -> None:
+        """Whenever in an hour that is: nobody has to choose between two of one version."""
+        self.leave_words("one", "two", "three", "four")
+        self.town.run(4 * 3600)
+        self.assertEqual([node.deposit.conflicts for node in self.town.nodes[:3]], [0, 0, 0])
+
     def test_what_arrived_is_taken_back(self) -> None:
         """Acknowledged parcels become tombstones; nothing is left there."""
         self.leave_words("one", "two")

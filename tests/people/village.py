@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from streembit.contacts.generations import EVERY_S
 from streembit.errors import DiskFull, WrongPasscode
 from streembit.jose.keys import Identity
 from streembit.service.node import Node
@@ -91,7 +92,8 @@ class Person:
     def __init__(self, village: Village, node: Node, chest: MemoryChest, number: int) -> None:
         self.village, self.node, self.chest, self.number = village, node, chest, number
         downloads = village.folder / f"downloads{number}"
-        self.people = People(node, chest, at_once, downloads, Random(100 + number))
+        chance = Random(100 + number)
+        self.people = People(node, chest, at_once, downloads, chance, village.renew_s)
         self.people.setServiceParent(node)
         self.drawer = Drawer()
         self.desk = PeopleDesk(self.people, self.drawer)
@@ -150,6 +152,7 @@ class Village:
         self.town = Town(test, seed)
         self.folder = a_folder(test)
         self.persons: list[Person] = []
+        self.renew_s: float = EVERY_S  # of the agreement keys of all who come from now on
         self._test = test
         self._kind = kind
         for n in range(seeds):

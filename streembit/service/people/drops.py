@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from streembit.chat.events import Outgoing
-from streembit.contacts.pair import HOUR_S
+from streembit.contacts.pair import parcel_version
 from streembit.errors import RemoteError, StreembitError
 from streembit.jose.keys import PublicKey
 from streembit.service.network import Network
@@ -99,7 +99,7 @@ class Drops:
         friend, number = self._friends[place[0]], place[1]
         key, salt = friend.pair.parcel_key("ours", number), friend.pair.parcel_salt("ours", number)
         value = friend.pair.seal_parcel(parcel)
-        outcome = await self._sealed.put(key, salt, value, self._hour())
+        outcome = await self._sealed.put(key, salt, value, self._version())
         self.left += bool(outcome.receipts)
         return bool(outcome.receipts or OUTDATED & outcome.refusals.keys())
 
@@ -128,7 +128,7 @@ class Drops:
     async def _erase(self, friend: Friend, place: Place) -> bool:
         key = friend.pair.parcel_key("ours", place[1])
         salt = friend.pair.parcel_salt("ours", place[1])
-        outcome = await self._sealed.erase(key, salt, self._hour() + 1)
+        outcome = await self._sealed.erase(key, salt, self._version() + 1)
         self._taking_back.discard(place)
         if outcome.receipts or OUTDATED & outcome.refusals.keys():
             friend.talk.conversation.left.deleted(place[1])
@@ -142,8 +142,8 @@ class Drops:
             _log.failure("a parcel could not be put or deleted", failure)
         return False
 
-    def _hour(self) -> int:
-        return int(self._network.now_s()) // HOUR_S
+    def _version(self) -> int:
+        return parcel_version(self._network.now_s())
 
     # --- theirs
     def fetch(self, key: PublicKey) -> None:

@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from streembit.contacts.entry import Entry
-from streembit.contacts.pair import HOUR_S
+from streembit.contacts.pair import parcel_version
 from streembit.errors import StreembitError
 from streembit.jose.keys import PublicKey
 from streembit.service.people.chest import Row
@@ -84,11 +84,11 @@ class Farewell:
     async def _erase(self, friend: Friend) -> None:
         people, left = self._people, friend.talk.conversation.left
         done = await people.cards.erase(friend)
-        hour = int(people.network.now_s()) // HOUR_S
+        version = parcel_version(people.network.now_s())
         for place in left.void():
             key = friend.pair.parcel_key("ours", place)
             salt = friend.pair.parcel_salt("ours", place)
-            outcome = await people.sealed.erase(key, salt, hour + 1)
+            outcome = await people.sealed.erase(key, salt, version + 1)
             if outcome.receipts:
                 left.deleted(place)
             done = done and bool(outcome.receipts)

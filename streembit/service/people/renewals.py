@@ -191,12 +191,13 @@ class Renewals:
 
     def _begun(self) -> Generations:
         identity, chest = self._people.node.identity, self._people.chest
-        row = chest.get(ROOM, identity.public.point)
-        if row is not None:
-            return _load(identity, row)
-        first = Generations.first(identity, int(self._people.network.now_s()), self._spread())
-        chest.commit([(ROOM, identity.public.point, first.row())])
-        return first
+        row, now_s = chest.get(ROOM, identity.public.point), self._people.network.now_s()
+        kept = None if row is None else _load(identity, row)
+        good = kept and kept.expired(now_s)
+        good = good or Generations.first(identity, int(now_s), self._spread())
+        if good is not kept:
+            chest.commit([self._row(good)])
+        return good
 
     def _row(self, good: Generations) -> tuple[str, bytes, bytes]:
         return ROOM, self._people.node.identity.public.point, good.row()
