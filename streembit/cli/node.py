@@ -38,20 +38,25 @@ def _facts(answer: Status) -> Iterator[tuple[str, object]]:
     yield "node id", answer.node_id
     yield "fingerprint", answer.fingerprint
     yield "listening", ", ".join(answer.listening) or "nowhere"
-    yield "observed", f"{answer.observed or 'not yet'}, {_reach(answer)}"
+    if _has_node(answer):
+        yield "observed", f"{answer.observed or 'not yet'}, {_reach(answer)}"
     if answer.mapped:
         yield "mapped", answer.mapped
     if answer.lan:
         yield "lan", answer.lan
-    yield "readiness", _readiness(answer.readiness)
-    yield "peers", f"{answer.peers:,} in the table, {show.count(answer.links, 'link')}"
-    yield "records", f"{show.count(answer.records, 'record')}, {show.count(answer.bytes, 'byte')}"
+    yield "readiness", _readiness(answer.readiness, answer.hub is not None)
+    if _has_node(answer):
+        yield "peers", f"{answer.peers:,} in the table, {show.count(answer.links, 'link')}"
+        records, size = show.count(answer.records, "record"), show.count(answer.bytes, "byte")
+        yield "records", f"{records}, {size}"
     if answer.people is not None:
         yield from _people(answer.people)
     if answer.hub is not None:
         yield from _hub(answer.hub)
-    yield "store", "accepts writes" if answer.store.ok else f"DEGRADED: {answer.store.detail}"
-    yield "clock", _clock(answer.clock_skew_s)
+    if _has_node(answer):
+        store = "accepts writes" if answer.store.ok else f"DEGRADED: {answer.store.detail}"
+        yield "store", store
+        yield "clock", _clock(answer.clock_skew_s)
     yield "checked", show.count(answer.signed_checked, "signature")
     yield from _listed("refused", answer.refusals)
     yield from _listed("limits", answer.limits)
@@ -103,10 +108,17 @@ def _reach(answer: Status) -> str:
     }[answer.reachability]
 
 
-def _readiness(readiness: Readiness) -> str:
+def _has_node(answer: Status) -> bool:
+    """Say whether there is a node: a hub need not have one in any table."""
+    return answer.hub is None or bool(answer.peers or answer.records)
+
+
+def _readiness(readiness: Readiness, is_hub: bool) -> str:
     age = readiness.canary_age_s
-    told = "no canary yet" if age is None else f"canary {show.span(age)} ago"
     word = "ready" if readiness.ready else "NOT READY"
+    if is_hub and age is None:
+        return f"{word}: {readiness.detail}"
+    told = "no canary yet" if age is None else f"canary {show.span(age)} ago"
     return f"{word}, {told}" + (f": {readiness.detail}" if readiness.detail else "")
 
 

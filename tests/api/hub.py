@@ -38,6 +38,7 @@ class FakeHub:
         self.path = path
         self.generation = 0
         self.here = {ALICE.text}
+        self.has_node = True
         self.trouble = ""
         self.list = Allowlist({})
         if path is not None:
@@ -67,7 +68,11 @@ class FakeHub:
             accelerated=True,
             pin=f"wss://hub.example.org:32318#{ALICE.hex}",
         )
-        return replace(await FakeNode().status(), role="hub", people=None, hub=of_hub)
+        status = replace(await FakeNode().status(), role="hub", people=None, hub=of_hub)
+        if self.has_node:
+            return status
+        ready = Readiness(True, None, "members can join")
+        return replace(status, peers=0, records=0, bytes=0, observed="", readiness=ready)
 
     async def members(self) -> list[MemberRow]:
         self._file()

@@ -126,6 +126,18 @@ class MembersTests(HubCase):
         ):
             self.assertIn(shown + "\n", ended.out)
 
+    async def test_a_hub_without_a_node_has_no_lines_about_one(self) -> None:
+        """Neither peers nor records, and no canary; with a node they are there."""
+        nodes = ("observed ", "peers ", "records ", "clock ", "store ")
+        shown = (await self.streembit("status")).out
+        for begin in nodes:
+            self.assertIn("\n" + begin, shown)
+        self.hub.has_node = False
+        shown = (await self.streembit("status")).out
+        for begin in nodes:
+            self.assertNotIn("\n" + begin, shown)
+        self.assertIn("readiness    ready: members can join\n", shown)
+
 
 class PublicTests(HubCase):
     def make_hub(self) -> FakeHub:
