@@ -46,7 +46,7 @@ def always(reply: Reply) -> Answer:
     return lambda _key, _body, number: [(reply, number)]
 
 
-class LiarTests(SynchronousTestCase):
+class LiarCase(SynchronousTestCase):
     """Ann and Bob, whom nobody can connect to, at a hub that lies about what they send."""
 
     def setUp(self) -> None:
@@ -117,6 +117,10 @@ class LiarTests(SynchronousTestCase):
         found, counted = self.found(person), self.counted(person)
         self.assertEqual(set(found), kinds)
         self.assertEqual(set(counted), {f"envelope-{kind}" for kind in kinds})
+
+
+class LiveTests(LiarCase):
+    """Lies about what is said to who is there, and about the hub itself."""
 
     # --- what does no harm
     def test_H_an_honest_liar(self) -> None:
@@ -354,6 +358,113 @@ class LiarTests(SynchronousTestCase):
         self.assertEqual(
             self.found(self.bob)["repeated"], self.counted(self.bob)["envelope-repeated"]
         )
+
+
+class MailTests(LiarCase):
+    """Lies about mail: it waits at the hub, and is all that Bob gets, for the network is gone."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.town.end(self.bob.node)
+        self.village.until(lambda: not self.linked(), WHILE_S)
+
+    def mailed(self, *texts: str) -> list[tuple[Envelope, bytes]]:
+        """Let Ann say something to Bob, who is away, and go away too; return the mail."""
+        for text in texts:
+            self.ann.say(self.bob, text)
+        self.village.until(lambda: self.states() == {"in-mailbox"}, WHILE_S)
+        self.town.end(self.ann.node, *self.town.nodes[:3])
+        return self.hub.mail[self.key(self.bob)]
+
+    def states(self) -> set[str]:
+        """Return why what Ann said is in the state that it is in."""
+        return {row.why for row in self.ann.mine(self.bob)}
+
+    def back(self) -> None:
+        """Let Bob come back, to nobody but the hub."""
+        node = self.town.again(self.bob.node, listen=False, hubs=[self.hub.address])
+        self.bob = Person(self.village, node, self.bob.chest, self.bob.number)
+        node.startService()
+        self.village.until(lambda: node.hubs.own[0].seat is not None, WHILE_S)
+        self.town.run(WHILE_S)
+
+    def again(self, who: Person) -> Person:
+        """Let somebody come back, and with it the network."""
+        for node in self.town.nodes[:3]:
+            self.town.again(node).startService()
+        back = self.village.again(who, listen=False, hubs=[self.hub.address])
+        back.node.listening_on(PORT, [f"0.0.0.0:{PORT}"])
+        return back
+
+    def test_mail_of_an_honest_liar(self) -> None:
+        """The rig itself."""
+        self.mailed("one", "two")
+        self.back()
+        self.assertEqual(self.bob.texts(self.ann), ["one", "two"])
+        self.assertEqual(self.found(self.bob), {})
+        self.assertEqual(self.hub.mail[self.key(self.bob)], [])
+
+    def test_A1_mail_that_was_acknowledged_comes_again(self) -> None:
+        """It is shown once, acknowledged again, and found to be repeated."""
+        mail = list(self.mailed("one", "two"))
+        self.back()
+        for _ in range(3):
+            for _, token in mail:
+                self.hub.give(self.key(self.bob), token)
+            self.town.run(MOMENT_S)
+        self.assertEqual(self.bob.texts(self.ann), ["one", "two"])
+        self.assert_noticed({"repeated"})
+        self.assertEqual(self.found(self.bob)["repeated"], 3 * len(mail))
+
+    def test_A1_mail_comes_in_another_order(self) -> None:
+        """Which is no lie, for mail has none; it is shown as it was said."""
+        self.mailed("one", "two", "three", "four")
+        self.hub.mail[self.key(self.bob)].reverse()
+        self.back()
+        self.assertEqual(self.bob.texts(self.ann), ["one", "two", "three", "four"])
+        self.assertEqual(self.found(self.bob), {})
+
+    def test_A2_mail_for_somebody_else(self) -> None:
+        """Bob gets Ann's mail to Carl, and Carl's mailbox is none of his business."""
+        carl = self.hidden()
+        self.village.acquaint(self.ann, carl)
+        self.town.run(2 * MOMENT_S)  # their cards are shown
+        self.town.end(carl.node)
+        self.ann.say(carl, "for carl")
+        self.village.until(lambda: self.key(carl) in self.hub.mail, WHILE_S)
+        self.mailed("for bob")
+        self.hub.mail[self.key(self.bob)] += self.hub.mail[self.key(carl)]
+
+        def to_bob(_claims: Envelope, token: bytes) -> Passed:
+            return [(self.key(self.bob), token)]
+
+        self.hub.pass_on = to_bob
+        self.back()
+        self.assertEqual(self.bob.texts(self.ann), ["for bob"])
+        self.assert_noticed({"misdirected"})
+
+    def test_A4_mail_that_the_hub_has_made(self) -> None:
+        """In Ann's name, with her cargo or another one."""
+        (claims, token), *_ = self.mailed("one")
+        self.hub.mail[self.key(self.bob)] = [
+            (claims, self.hub.forged(claims, id="A" * 22)),
+            (claims, self.hub.forged(claims, val="AgI")),
+            (claims, token),
+        ]
+        self.back()
+        self.assertEqual(self.bob.texts(self.ann), ["one"])
+        self.assert_noticed({"forged"})
+        self.assertEqual(self.found(self.bob)["forged"], 2)
+
+    def test_a_hub_that_says_it_keeps_mail_and_does_not(self) -> None:
+        """Nothing counts as delivered; it arrives by another way when both are there."""
+        self.mailed("one")
+        self.hub.mail.clear()
+        self.back()
+        self.assertEqual(self.bob.texts(self.ann), [])
+        self.assertNotIn("delivered", {row.state for row in self.ann.mine(self.bob)})
+        self.ann = self.again(self.ann)
+        self.assert_arrives(["one"])
 
 
 class BetweenTests(SynchronousTestCase):
