@@ -123,7 +123,7 @@ class LiveTests(LiarCase):
     """Lies about what is said to who is there, and about the hub itself."""
 
     # --- what does no harm
-    def test_H_an_honest_liar(self) -> None:
+    def test_an_honest_liar(self) -> None:
         """The rig itself: nothing is noticed of a hub that passes on what it should."""
         self.assert_arrives(self.talk())
         self.assertEqual(self.found(self.bob), {})
