@@ -9,9 +9,16 @@ from typing import Final, Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from streembit.errors import BadSignature, KeyRefused, PeerGone, StreembitError, Superseded
+from streembit.errors import (
+    BadSignature,
+    KeyRefused,
+    PeerGone,
+    StreembitError,
+    Superseded,
+    WrongIdentity,
+)
 from streembit.jose.keys import PublicKey
-from streembit.net.relayed import is_hub_host
+from streembit.net.relayed import is_hub_host, read_hub_host
 from streembit.net.tcp import LinkProtocol
 from streembit.rpc.peer import Peer, Rules
 from streembit.wire.transfer import is_file_frame
@@ -95,6 +102,7 @@ class Roster:
 
         Raises:
             KeyRefused: nothing is taken from this peer.
+            WrongIdentity: a member of a hub passes on the link of somebody else.
         """
         if self._closed:
             link.abort(PeerGone("we are stopping"))
@@ -102,6 +110,8 @@ class Roster:
         assert link.link is not None
         if self._events.is_refused(link.link.peer.public):
             raise KeyRefused
+        if is_hub_host(link.host) and read_hub_host(link.host)[0] != link.link.peer.public:
+            raise WrongIdentity("another key than that of the member who opened the stream")
         peer = Peer(link, link.link, self._rules)
         self._by_link[link] = peer
         self._links.setdefault(peer.key.text, []).append(peer)

@@ -12,7 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from streembit.errors import BadMessage, EnvelopeRepeated, PeerGone, RequestTimeout
 from streembit.hub.answers import due
 from streembit.jose import envelope
-from streembit.net.relayed import is_hub_host
+from streembit.jose.keys import PrivateKey
+from streembit.net.relayed import hub_host, is_hub_host
 from streembit.wire.hub import (
     Challenge,
     Command,
@@ -31,11 +32,11 @@ from streembit.wire.hub import (
 )
 from tests.hub.samples import REPLIES, frame
 from tests.people.village import Person, Village
-from tests.rig.evil import flipped
+from tests.rig.evil import EvilPeer, flipped
 from tests.rig.lyinghub import Answer, LyingHub, Passed, honestly
 from tests.rig.tampering import Change, Flip, Repeat, Swap, Tampering, nothing
 from tests.service.hubs import TownHub
-from tests.service.town import PORT
+from tests.service.town import NETWORK, PORT
 
 MOMENT_S = 2.0  # several round trips, less than a lost link takes to come back
 WHILE_S = 120.0  # in which all that waits has found a way
@@ -465,6 +466,24 @@ class MailTests(LiarCase):
         self.assertNotIn("delivered", {row.state for row in self.ann.mine(self.bob)})
         self.ann = self.again(self.ann)
         self.assert_arrives(["one"])
+
+
+class MemberTests(LiarCase):
+    """Members who are not what they say."""
+
+    def test_A9_a_stream_that_carries_somebody_elses_link(self) -> None:
+        """Who opens the stream is who has to prove its key in it."""
+        mallory = self.hidden()
+        host = hub_host(self.bob.node.identity.public, mallory.node.hubs.own[0].label)
+        roster, clock = self.bob.node.network.roster, self.town.memory.clock
+        for key, refusals in ((mallory.node.identity.signing, 0), (PrivateKey.generate(), 1)):
+            evil = EvilPeer(mallory.node.hubs.connect, clock, NETWORK, key=key)
+            self.town.result(evil.open(host, 1))
+            self.town.run(MOMENT_S)
+            refused = self.bob.node.refusals.counts().get("wrong-identity", 0)
+            self.assertEqual(refused, refusals)
+            self.assertEqual(roster.get(key.public) is None, bool(refusals))
+            evil.leave()
 
 
 class BetweenTests(SynchronousTestCase):
