@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.protocol import Protocol as ByteProtocol
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.disk.mailbox import Mailbox
@@ -19,6 +21,7 @@ from streembit.jose.keys import Identity, PublicKey
 from streembit.net.carrier import LIMITS, Carrier, CarrierLimits
 from streembit.net.gate import GateLimits
 from streembit.net.hubdial import dial_hub
+from streembit.net.hublisten import ProxiedFactory
 from streembit.service.hub.hub import Hub
 from streembit.service.hub.local import LocalBackplane
 from streembit.service.hub.members import Everybody, Members
@@ -52,7 +55,7 @@ class House:
         settings: HubSettings | None = None,
         gate: GateLimits | None = None,
         limits: CarrierLimits = LIMITS,
-        wrap: Callable[[Factory], Factory] = lambda factory: factory,
+        behind_proxy: bool = False,
         **more: Any,
     ) -> None:
         self.case = case
@@ -74,7 +77,10 @@ class House:
             **more,
         )
         self.hub.startService()
-        self.port = self.network.host(HUB_HOST).listen(PORT, wrap(self.hub.factory))
+        factory: Any = self.hub.factory
+        if behind_proxy:
+            factory = ProxiedFactory(factory, self.clock)
+        self.port = self.network.host(HUB_HOST).listen(PORT, factory)
         self._started_ms = 1
 
     @property
@@ -234,3 +240,69 @@ class Guest:
 
     def _not_there(self, failure: Any) -> None:
         self.end = failure.value
+
+
+REQUEST = (
+    "GET / HTTP/1.1\r\nHost: hub.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Protocol: streembit.hub.v1\r\n"
+)
+
+
+class Raw(ByteProtocol):
+    """A connection on which a test writes bytes as it likes.
+
+    Attributes:
+        got: what came.
+        gone_s: when the connection ended, None while it has not.
+    """
+
+    def __init__(self, house: House, number: int = 500, host: str | None = None) -> None:
+        self.house = house
+        self.got = b""
+        self.gone_s: float | None = None
+        place = house.network.host(host or f"10.0.{number // 256}.{number % 256}")
+        factory = Factory()
+        factory.buildProtocol = lambda _addr: self  # type: ignore[method-assign,assignment]
+        place.connect(HUB_HOST, PORT, factory).addErrback(lambda _: None)
+        house.run()
+
+    def dataReceived(self, data: bytes) -> None:
+        self.got += data
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.gone_s = self.house.clock.seconds()
+
+    def write(self, data: bytes) -> Raw:
+        """Send bytes, and let time pass."""
+        assert self.transport is not None
+        self.transport.write(data)
+        self.house.run()
+        return self
+
+    def upgrade(self, more: str = "", request: str = REQUEST) -> Raw:
+        """Ask for a WebSocket."""
+        return self.write((request + more + "\r\n").encode("latin-1"))
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that came, 0 for none."""
+        return int(self.got[9:12] or 0)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the hub ended the connection."""
+        return self.gone_s is not None
+
+
+def head(size: int, opcode: int = 1, *, fin: bool = True, masked: bool = True) -> bytes:
+    """Return the header of a frame that announces so many bytes, masked with zeros."""
+    first = bytes([(0x80 if fin else 0) | opcode])
+    bit = 0x80 if masked else 0
+    if size < 126:
+        length = bytes([bit | size])
+    elif size < 1 << 16:
+        length = bytes([bit | 126]) + size.to_bytes(2, "big")
+    else:
+        length = bytes([bit | 127]) + size.to_bytes(8, "big")
+    return first + length + (bytes(4) if masked else b"")
