@@ -24,8 +24,9 @@ SETTLE_EVERY_S: Final = 10.0  # so late at most one hears how many lines a flood
 
 # A line of the log that fail2ban may act on. Anchored: a peer's words stand
 # inside JSON strings, where a quotation mark is always preceded by a backslash.
+# fail2ban takes the time out of a file's line, and puts host and process before a journal's.
 FAIL2BAN_REGEX: Final = (
-    r'^\{"time":"[^"]+","level":"warn","system":"streembit\.refused",'
+    r'^(?:[^\s{]\S* \S+\[\d+\]: )?\{"time":"[^"]*","level":"warn","system":"streembit\.refused",'
     r'"msg":"refused reason=[a-z0-9_-]+ peer=<HOST>'
 )
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol, TextIO, cast
+from typing import Any, Final, Protocol, TextIO, cast
 
 from twisted.application.service import IService
 from twisted.logger import (
@@ -29,6 +29,9 @@ from streembit.service.notify import Notifier
 from streembit.tap.options import RoleOptions
 from streembit.tap.party import Party
 from streembit.tap.role import Launch, RoleReactor, RoleService, in_one_line
+
+LOG_BYTES: Final = 16 * 1024 * 1024  # of a log's file, then the next one is begun
+LOG_FILES: Final = 8  # older ones that are kept
 
 
 class Grow(Protocol):
@@ -156,6 +159,12 @@ def launch_of(options: RoleOptions, log_level: str) -> Launch:
     )
 
 
+def _log_file(path: str) -> TextIO:
+    """Open a log that moves itself aside when it is long, and drops the oldest."""
+    made = LogFile.fromFullPath(path, rotateLength=LOG_BYTES, maxRotatedFiles=LOG_FILES)
+    return cast(TextIO, made)
+
+
 def log_of(parent: dict[str, Any], level: str) -> ILogObserver | None:
     """Return the JSON-line log for where twistd was told to log, None where it knows better.
 
@@ -165,7 +174,7 @@ def log_of(parent: dict[str, Any], level: str) -> ILogObserver | None:
     if parent.get("logger") or parent.get("syslog"):
         return None
     file = parent.get("logfile") or ("" if parent.get("nodaemon") else "twistd.log")
-    out = sys.stdout if file in ("", "-") else cast(TextIO, LogFile.fromFullPath(file))
+    out = sys.stdout if file in ("", "-") else _log_file(file)
     least = LogLevelFilterPredicate(LogLevel.levelWithName(level))
     return FilteringLogObserver(JsonLog(out), [least])
 
