@@ -8,14 +8,18 @@ from urllib.parse import quote
 
 from twisted.internet.defer import Deferred
 
-from streembit.api import account, contacts, files, messages, network
+from streembit.api import account, contacts, directory, files, hub, messages, network
 from streembit.api.caller import Caller
 from streembit.api.operation import Done
 from streembit.service import facade
 from streembit.service import people_rows as rows
+from streembit.service.hub import rows as hub_rows
+from streembit.service.relay.rows import Entered, Found, HubRow
 
 T = TypeVar("T")
 RequestRows: TypeAlias = list[rows.RequestRow]  # "list" has another meaning in a class below
+MemberRows: TypeAlias = list[hub_rows.MemberRow]
+SessionRows: TypeAlias = list[hub_rows.SessionRow]
 
 
 class Ask:
@@ -74,9 +78,14 @@ class Contacts:
         """Return one contact."""
         return self._ask("GET", _path("contacts", contact), rows.ContactRow)
 
-    def verify(self, contact: str, proof: str) -> Deferred[rows.ContactRow]:
-        """Mark a contact as verified, by the fingerprint or the number that they told."""
-        body = contacts.VerifyContact(proof)
+    def verify(
+        self, contact: str, proof: str, *, former: bool = False
+    ) -> Deferred[rows.ContactRow]:
+        """Mark a contact as verified, by the fingerprint or the number that they told.
+
+        With `former` that is of a key which they had before: they go back to it.
+        """
+        body = contacts.VerifyContact(proof, former)
         return self._ask("PUT", _path("contacts", contact, "verified"), rows.ContactRow, body)
 
     def request(self, node: str, name: str, *, note: str = "") -> Deferred[rows.ContactRow]:
@@ -123,6 +132,60 @@ class Contacts:
     def unblock(self, contact: str) -> Deferred[rows.ContactRow]:
         """Take a blocked contact back."""
         return self._ask("DELETE", _path("contacts", contact, "block"), rows.ContactRow)
+
+
+class Hubs:
+    """The hubs that a node uses, and who wants to be found there; or a hub, for its operator.
+
+    A node answers `list` to `withdraw`, a hub the others.
+    """
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+
+    def list(self) -> Deferred[list[HubRow]]:
+        """Return the hubs that the node uses, its own first."""
+        return _member(self._ask("GET", "/v1/hubs", network.Hubs), "hubs")
+
+    def search(self, name: str) -> Deferred[Found]:
+        """Return who wants to be found by a name that begins so."""
+        return self._ask("GET", f"/v1/found?name={quote(name, safe='')}", Found)
+
+    def entry(self) -> Deferred[Entered]:
+        """Return where we are to be found by our name."""
+        return self._ask("GET", "/v1/entry", Entered)
+
+    def publish(self, note: str = "") -> Deferred[Entered]:
+        """Be found by our name at all hubs of ours."""
+        return self._ask("PUT", "/v1/entry", Entered, directory.PublishEntry(note))
+
+    def withdraw(self) -> Deferred[Entered]:
+        """Be found no more."""
+        return self._ask("DELETE", "/v1/entry", Entered)
+
+    def members(self) -> Deferred[MemberRows]:
+        """Return the members of the allowlist in use."""
+        return _member(self._ask("GET", "/v1/hub/members", hub.Members), "members")
+
+    def add(self, member: hub_rows.NewMember) -> Deferred[hub_rows.Reloaded]:
+        """Write a member into the allowlist, and use it."""
+        return self._ask("POST", "/v1/hub/members", hub_rows.Reloaded, member)
+
+    def remove(self, member: str) -> Deferred[hub_rows.Reloaded]:
+        """Take a member out of the allowlist; its sessions end."""
+        return self._ask("DELETE", _path("hub", "members", member), hub_rows.Reloaded)
+
+    def reload(self) -> Deferred[hub_rows.Reloaded]:
+        """Use the allowlist as it is on the disk now."""
+        return self._ask("POST", "/v1/hub/reload", hub_rows.Reloaded)
+
+    def sessions(self) -> Deferred[SessionRows]:
+        """Return the sessions of the hub's process, newest first."""
+        return _member(self._ask("GET", "/v1/hub/sessions", hub.Sessions), "sessions")
+
+    def kick(self, member: str) -> Deferred[hub_rows.Kicked]:
+        """End the sessions of a member, who may join again."""
+        return self._ask("DELETE", _path("hub", "sessions", member), hub_rows.Kicked)
 
 
 class Messages:

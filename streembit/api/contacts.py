@@ -73,9 +73,10 @@ class RenameContact(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class VerifyContact(Struct, frozen=True, forbid_unknown_fields=True):
-    """The fingerprint or the number, as the contact told it."""
+    """The fingerprint or the number that the contact told; of a `former` key, to go back to it."""
 
     proof: Annotated[str, Meta(min_length=1, max_length=MAX_PROOF_CHARS)]
+    former: bool = False
 
 
 class Decide(Struct, frozen=True, forbid_unknown_fields=True):
@@ -157,7 +158,8 @@ async def _rename_contact(people: PeopleFacade, ask: Ask) -> rows.ContactRow:
 
 
 async def _verify_contact(people: PeopleFacade, ask: Ask) -> rows.ContactRow:
-    return await people.verify_contact(ask.checked(CONTACT), ask.body.proof)
+    body = ask.body
+    return await people.verify_contact(ask.checked(CONTACT), body.proof, body.former)
 
 
 async def _set_receipts(people: PeopleFacade, ask: Ask) -> rows.ContactRow:
@@ -287,7 +289,7 @@ OPERATIONS: Final[tuple[Operation[PeopleFacade], ...]] = (
         _verify_contact,
         (CONTACT,),
         VerifyContact,
-        ("fingerprint-differs", *OF_CONTACT),
+        ("fingerprint-differs", "key-revoked", *OF_CONTACT),
     ),
     Operation(
         "set_receipts",

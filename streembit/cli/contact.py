@@ -74,7 +74,7 @@ def list_(settings: Settings) -> None:
     if settings.json:
         show.as_json(found)
         return
-    headers = ("NAME", "STATE", "VERIFIED", "PRESENCE", "LAST SEEN", "UNREAD", "WAITING")
+    headers = ("NAME", "STATE", "VERIFIED", "PRESENCE", "VIA", "LAST SEEN", "UNREAD", "WAITING")
     show.table(headers, map(_row, found.contacts))
 
 
@@ -96,23 +96,29 @@ def show_(settings: Settings, name: str) -> None:
     examples=(
         "streembit contact verify Bob",
         "streembit contact verify Bob 01234 56789 …",
+        "streembit contact verify Bob --former",
     )
 )
 @click.argument("name")
 @click.argument("proof", nargs=-1)
+@click.option("--former", is_flag=True, help="Go back to a key that they had before.")
 @pass_settings
-def verify(settings: Settings, name: str, proof: tuple[str, ...]) -> None:
+def verify(settings: Settings, name: str, proof: tuple[str, ...], former: bool) -> None:
     """Mark NAME as verified, by number or fingerprint.
 
     PROOF is what they told. Have them read out theirs (`streembit account
     show`) over a way on which you know them. Without PROOF it is asked for,
     or read from standard input.
+
+    Should NAME have gone on with a key that a thief announced, then
+    --former goes back to the one that PROOF is of, and refuses for good
+    those that came after.
     """
     from streembit.api.contacts import VerifyContact
     from streembit.service.people_rows import ContactRow
 
     client = settings.client()
-    body = VerifyContact(asked.no_secret(" ".join(proof) or _typed_proof(name)))
+    body = VerifyContact(asked.no_secret(" ".join(proof) or _typed_proof(name)), former)
     _told(settings, client.ask("PUT", path_of(name, "verified"), ContactRow, body))
 
 
@@ -302,7 +308,7 @@ def _row(row: ContactRow) -> tuple[object, ...]:
     seen = "never" if row.last_seen is None else show.moment(row.last_seen)
     state = f"{row.state}, ALARM" if row.alarm else row.state
     verified = "yes" if row.verified else "no"
-    return row.name, state, verified, presence, seen, row.unread, row.queued
+    return row.name, state, verified, presence, row.via or "-", seen, row.unread, row.queued
 
 
 def _facts(row: ContactRow) -> Iterator[tuple[str, object]]:
@@ -313,6 +319,7 @@ def _facts(row: ContactRow) -> Iterator[tuple[str, object]]:
     yield "fingerprint", row.fingerprint
     yield "number", row.number
     yield "public key", row.public_key
+    yield "link", f"via {row.via}" if row.via else "none"
     yield "presence", row.presence if row.linked else "no link"
     yield "last seen", "never" if row.last_seen is None else show.moment(row.last_seen)
     yield "added", show.moment(row.added)

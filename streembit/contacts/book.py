@@ -265,6 +265,50 @@ class Book:
             )
         )
 
+    def restore(self, key: PublicKey, proof: str, agreement: bytes, now_s: int) -> Entry:
+        """Let a contact go back to a key that it had, which `proof` is told of; refuse later ones.
+
+        `agreement` is the agreement key that went with it, b"" where that is not known: then the
+        contact has to be asked again.
+
+        Raises:
+            FingerprintDiffers: it had no such key; nothing changed.
+            KeyRevoked: its owner declared it void.
+            BadName, SecretWords: as `verify`.
+        """
+        entry = self._in_state(key, "contact", "blocked")
+        if entry.alarm == "revoked":
+            raise KeyRevoked(key=key.hex)
+        former = self.former(key, proof)
+        points = [each.key for each in entry.former]
+        at = points.index(former.point)
+        self._drop(entry)
+        for point in (*points[at + 1 :], entry.key):
+            gone = Entry(point, entry.name, "removed", entry.user_type, now_s, ended_s=now_s)
+            self._keep(replace(gone, alarm="revoked"))  # it never comes back, as the removed may
+        return self._keep(
+            replace(
+                entry,
+                key=former.point,
+                state=entry.state if agreement else "asked",
+                agreement=agreement,
+                verified=True,
+                alarm="",
+                former=entry.former[:at],
+                renewal=None,
+                knows=b"",
+            )
+        )
+
+    def former(self, key: PublicKey, proof: str) -> PublicKey:
+        """Return the key that a contact had, and that `proof` is told of; raise as `restore`."""
+        entry = self.of(key)
+        for each in entry.former:
+            found = PublicKey.parse(each.key)
+            if fingerprint.proves(proof, found):
+                return found
+        raise FingerprintDiffers(name=entry.name)
+
     def dispute(self, key: PublicKey) -> Entry:
         """Stop all words with a contact for whom two keys speak, until one is compared."""
         entry = self.of(key)

@@ -85,6 +85,13 @@ class Invitations:
             return None
         return self._open.put(replace(found, by=[*found.by, key.point]))
 
+    def is_open(self, nonce: str, since_s: float, now_s: float) -> bool:
+        """Tell whether the offer of a nonce, of any for "", is open, and was made after a time."""
+        return any(
+            nonce in ("", each.nonce) and each.created_s > since_s and not each.revoked
+            for each in self.valid(now_s)
+        )
+
     def revoke(self, nonce: str) -> Invitation:
         """Take an offer back; raise NotFound."""
         found = self._open.get(nonce.encode())

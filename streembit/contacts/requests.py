@@ -171,7 +171,8 @@ class Requests:
             RequestQuota: too many strangers asked today.
         """
         agreement = _judged(key, request, now_s, network)
-        known = self._let_in(key, book, now_s)
+        is_back = _is_back(key, request.nonce, book, invitations, now_s)
+        known = not is_back and self._let_in(key, book, now_s)
         quoted = request.nonce and not known
         invited = bool(quoted) and invitations.use(request.nonce, key, now_s) is not None
         waiting = Waiting(
@@ -327,6 +328,14 @@ class Requests:
         if len(self._recent) >= MAX_A_DAY:
             raise RequestQuota(limit=MAX_A_DAY)
         self._recent.append(now_s)
+
+
+def _is_back(key: PublicKey, nonce: str, book: Book, invitations: Invitations, now_s: int) -> bool:
+    """Return whether somebody who was removed quotes an open offer that was made later."""
+    entry = book.get(key)
+    if not nonce or entry is None or entry.state != "removed" or entry.alarm == "revoked":
+        return False
+    return invitations.is_open(nonce, entry.ended_s, now_s)
 
 
 def _judged(key: PublicKey, request: ContactRequest, now_s: int, network: str) -> PublicKey:

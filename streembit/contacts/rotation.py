@@ -125,7 +125,7 @@ def apply(book: Book, rotations: Sequence[Rotation]) -> Entry:
                 rotation.old, rotation.new, rotation.agreement, rotation.digest
             )
         elif not _is_applied(entry, rotation):
-            _check_unsettled(entry)
+            _check_unsettled(book, entry, rotation.new)
             raise _disputed(book, entry, rotation)
     return entry
 
@@ -181,7 +181,10 @@ def _check_undisputed(entry: Entry) -> None:
         raise KeyAlarm("two keys claim to be the new one: compare fingerprints", name=entry.name)
 
 
-def _check_unsettled(entry: Entry) -> None:
+def _check_unsettled(book: Book, entry: Entry, new: PublicKey) -> None:
+    refused = book.get(new)
+    if refused is not None and refused.is_refused:
+        raise BadRotation("the user has refused this successor", name=entry.name)
     if entry.verified:
         raise BadRotation("the user has compared another successor's key", name=entry.name)
 

@@ -19,6 +19,7 @@ from streembit.service.people_rows import (
     RequestRow,
     TransferRow,
 )
+from streembit.service.relay.rows import Entered, Found
 
 
 class PeopleFacade(Protocol):
@@ -81,8 +82,11 @@ class PeopleFacade(Protocol):
     async def show_contact(self, contact: str) -> ContactRow:
         """Return one contact."""
 
-    async def verify_contact(self, contact: str, proof: str) -> ContactRow:
+    async def verify_contact(self, contact: str, proof: str, former: bool) -> ContactRow:
         """Mark a contact as verified, if the fingerprint or the number is that of the key.
+
+        With `former` it is that of a key which the contact had before: they go back to it, and
+        those that came after are refused for good.
 
         Raises:
             SecretWords: what was told are words that may be a secret.
@@ -123,6 +127,29 @@ class PeopleFacade(Protocol):
 
     async def unblock_contact(self, contact: str) -> ContactRow:
         """Take a blocked contact back."""
+
+    # --- directories of hubs
+    async def search_hubs(self, name: str) -> Found:
+        """Return who wants to be found by a name that begins so, at all hubs of ours.
+
+        Raises:
+            NoHub: we have none.
+            BadName: too short, or no name.
+        """
+
+    async def publish_entry(self, note: str) -> Entered:
+        """Be found by the account's name at all hubs of ours from now on.
+
+        Raises:
+            NoHub: we have none.
+            BadName: a note that no entry may have.
+        """
+
+    async def withdraw_entry(self) -> Entered:
+        """Be found no more."""
+
+    async def entry(self) -> Entered:
+        """Return where we are to be found."""
 
     # --- conversation
     async def send_message(self, contact: str, text: str) -> MessageRow:

@@ -40,6 +40,7 @@ from streembit.service.people_rows import (
     Told,
     TransferRow,
 )
+from streembit.service.relay.rows import Entered, Found, FoundRow
 from tests.api.fake import FINGERPRINT, OWN_KEY
 
 BOB_KEY = "02" + "b0" * 32
@@ -84,6 +85,7 @@ class FakePeople:
         self._starts = itertools.count(0xFEED)
         self.start_again()
         self.offers: dict[str, OfferRow] = {}
+        self.entered = Entered(False, "", [], 0, {})
         self.book = {BOB_KEY: contact("Bob", BOB_KEY)}
         self.asking = {
             an_id("carl"): RequestRow(
@@ -155,6 +157,27 @@ class FakePeople:
             raise NotFound("nobody knows this key")
         return self._add(contact(name, CARL_KEY, state="asked", note=note))
 
+    async def search_hubs(self, name: str) -> Found:
+        self._break()
+        if len(name.strip()) < 2:
+            raise BadName("search for at least 2 characters")
+        found = FoundRow("Carl", CARL_KEY, FINGERPRINT, "human", "the hub", NOW_S + 60, "hello")
+        return Found([found] if found.name.lower().startswith(name.lower()) else [], False)
+
+    async def publish_entry(self, note: str) -> Entered:
+        self._break()
+        self.entered = Entered(True, note, ["the hub"], NOW_S + 60, {"wss://b": "peer-gone"})
+        return self.entered
+
+    async def withdraw_entry(self) -> Entered:
+        self._break()
+        self.entered = Entered(False, "", [], 0, {})
+        return self.entered
+
+    async def entry(self) -> Entered:
+        self._break()
+        return self.entered
+
     async def list_contacts(self) -> list[ContactRow]:
         self._break()
         return sorted(self.book.values(), key=lambda row: row.name)
@@ -162,7 +185,7 @@ class FakePeople:
     async def show_contact(self, contact: str) -> ContactRow:
         return replace(self._find(contact), number=NUMBER)
 
-    async def verify_contact(self, contact: str, proof: str) -> ContactRow:
+    async def verify_contact(self, contact: str, proof: str, former: bool) -> ContactRow:
         found = self._find(contact)
         if proof not in (FINGERPRINT, NUMBER):
             raise FingerprintDiffers

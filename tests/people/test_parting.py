@@ -104,6 +104,41 @@ class RemovalTests(PeopleCase):
         self.bob.say(self.ann, "again")
         self.village.until(lambda: self.ann.texts(self.bob) == ["- hello", "again"])
 
+    def test_who_was_removed_comes_back_with_a_later_offer(self) -> None:
+        """One that was made before the removal, or was taken back, lets nobody in."""
+        old = self.town.result(self.ann.desk.create_offer(3600, False, ""))
+        self.town.run(5)
+        self.town.result(self.ann.desk.remove_contact(self.bob.key))
+        self.town.run(30)
+        self.town.result(self.bob.desk.add_contact(old.text, "", ""))
+        self.town.run(300)
+        self.assertEqual(self.ann.people.friends, {})
+        taken_back = self.town.result(self.ann.desk.create_offer(3600, False, ""))
+        self.town.result(self.ann.desk.revoke_offer(taken_back.offer.id))
+        self.town.run(30)
+        self.assertTrue(self.ann.people.is_refused(self.bob.node.identity.public))
+        later = self.town.result(self.ann.desk.create_offer(3600, True, ""))
+        self.town.run(300)
+        self.assertEqual(self.ann.people.friends, {})
+        self.town.result(self.bob.desk.add_contact(later.text, "", ""))
+        self.village.until(lambda: self.village.are_contacts(self.ann, self.bob), 600)
+        self.town.run(5)  # the answer is on its way
+        self.bob.say(self.ann, "I am back")
+        self.ann.say(self.bob, "welcome")
+        self.village.until(lambda: "I am back" in self.ann.texts(self.bob))
+        self.village.until(lambda: "welcome" in self.bob.texts(self.ann))
+
+    def test_who_was_blocked_does_not_come_back(self) -> None:
+        """With whatever offer."""
+        self.town.result(self.ann.desk.block_contact(self.bob.key))
+        self.town.run(5)
+        later = self.town.result(self.ann.desk.create_offer(3600, False, ""))
+        self.town.run(5)
+        self.town.result(self.bob.desk.add_contact(later.text, "", ""))
+        self.town.run(300)
+        self.assertTrue(self.ann.people.is_refused(self.bob.node.identity.public))
+        self.assertEqual(self.ann.people.friends, {})
+
     def test_who_is_blocked_is_not_told(self) -> None:
         """And is a contact again when that ends."""
         self.town.result(self.ann.desk.block_contact(self.bob.key))

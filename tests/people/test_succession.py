@@ -150,6 +150,47 @@ class TheftTests(SuccessionCase):
         self.town.result(ann.desk.revoke_key(None))
         self.village.until(lambda: self.bob.people.is_refused(self.first.public), 2 * HOUR_S)
 
+    def test_who_followed_a_thief_goes_back(self) -> None:
+        """By the fingerprint that the owner tells; the thief is refused, whatever he says."""
+        thief = self.robbed()
+        ann = self.village.again(self.ann)
+        owner = fingerprints.of(self.first.public)
+        with self.assertRaises(FingerprintDiffers):
+            other = fingerprints.of(self.bob.node.identity.public)
+            self.town.result(self.bob.desk.verify_contact(thief.key, other, True))
+        row = self.town.result(self.bob.desk.verify_contact(thief.key, owner, True))
+        self.assertEqual((row.public_key, row.verified, row.alarm), (ann.key, True, ""))
+        self.village.until(lambda: self.village.are_contacts(ann, self.bob), 600)
+        self.bob.say(ann, "is it you?")
+        ann.say(self.bob, "it is")
+        self.village.until(lambda: self.bob.texts(ann)[-1:] == ["it is"])
+        self.village.until(lambda: "is it you?" in ann.texts(self.bob))
+        for _ in range(2):
+            self.town.run(DISPUTED_S / 2)
+            self.assertEqual(self.bob_knows(), ann.key)
+            self.assertEqual(self.alarm(), "")
+            self.assertTrue(self.bob.people.is_refused(thief.node.identity.public))
+            self.gone(self.bob)
+            self.bob = self.village.again(self.bob)
+        made = self.town.result(self.bob.desk.create_offer(3600, False, ""))
+        self.town.result(thief.desk.add_contact(made.text, "", ""))
+        self.town.run(60)
+        self.assertTrue(self.bob.people.is_refused(thief.node.identity.public))
+        ann = self.rotated(ann)
+        self.village.until(lambda: self.village.are_contacts(ann, self.bob), 2 * HOUR_S)
+
+    def test_a_key_that_was_forgotten_is_asked_again(self) -> None:
+        """When it is too long ago to know the agreement key that went with it."""
+        thief = self.robbed()
+        self.bob.chest.commit([("former pairs", self.first.public.point, None)])
+        ann = self.village.again(self.ann)
+        owner = fingerprints.of(self.first.public)
+        row = self.town.result(self.bob.desk.verify_contact(thief.key, owner, True))
+        self.assertEqual((row.public_key, row.state), (ann.key, "asked"))
+        self.village.until(lambda: self.village.are_contacts(ann, self.bob), 600)
+        self.bob.say(ann, "is it you?")
+        self.village.until(lambda: "is it you?" in ann.texts(self.bob))
+
     def test_two_successors_the_thief_first(self) -> None:
         """No words with either, also after a restart, until a fingerprint was compared."""
         thief = self.robbed()

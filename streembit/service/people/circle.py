@@ -79,7 +79,9 @@ class Circle:
         stolen.
         """
         entry = self.book.get(key) or self.book.successor(key)
-        return entry is not None and entry.is_refused
+        if entry is None or not entry.is_refused:
+            return False
+        return not (entry.state == "removed" and self._may_come_back(entry))
 
     def addresses(self, key: PublicKey) -> Sequence[Address]:
         """Return where somebody was last."""
@@ -187,6 +189,25 @@ class Circle:
             self._people.befriend(entry)
         return entry
 
+    def restore(self, key: PublicKey, proof: str) -> Entry:
+        """Let a contact go back to a key that it had, as its owner told it; refuse later ones.
+
+        Raises:
+            FingerprintDiffers, KeyRevoked, BadName, SecretWords
+        """
+        former = self.book.former(key, proof)
+        agreement = self._people.succession.agreement_of(former)
+        entry = self.book.restore(key, proof, agreement, self._now())
+        self.register.keep()
+        self.dismiss(key)
+        self._people.succession.silence(key)
+        if entry.is_usable:
+            self._people.befriend(entry)
+        elif entry.state == "asked":
+            self._people.knocks.ask_again(entry)
+        self.changed(entry)
+        return entry
+
     def remove(self, key: PublicKey) -> Entry:
         """End a contact: tell it, refuse its key, delete what lies in the network for it."""
         friend = self._people.friends.get(key)
@@ -291,6 +312,12 @@ class Circle:
         self._people.feed.tell(ContactChanged(self._people.contact_row(entry)))
 
     # --- how
+    def _may_come_back(self, entry: Entry) -> bool:
+        """Tell whether who was removed may knock: with an offer that was made after that."""
+        if entry.alarm == "revoked":
+            return False
+        return self.register.invitations.is_open("", entry.ended_s, self._now())
+
     def _keep_if_possible(self) -> None:
         """Keep what is worth little: a disk that fails now costs no more than that."""
         try:

@@ -43,6 +43,7 @@ from streembit.service.people_rows import (
     RequestRow,
     TransferRow,
 )
+from streembit.service.relay.rows import Entered, Found
 from streembit.wire.content import Text, Typing
 
 ID_BYTES: Final = 16
@@ -98,9 +99,10 @@ class PeopleDesk:
         """See `PeopleFacade`."""
         return self._contact(self._circle.book.find(contact))
 
-    async def verify_contact(self, contact: str, proof: str) -> ContactRow:
+    async def verify_contact(self, contact: str, proof: str, former: bool = False) -> ContactRow:
         """See `PeopleFacade`."""
-        return self._contact(self._circle.verify(self._key(contact), proof))
+        decide = self._circle.restore if former else self._circle.verify
+        return self._contact(decide(self._key(contact), proof))
 
     async def set_receipts(self, contact: str, on: bool | None) -> ContactRow:
         """See `PeopleFacade`."""
@@ -137,6 +139,23 @@ class PeopleDesk:
     async def unblock_contact(self, contact: str) -> ContactRow:
         """See `PeopleFacade`."""
         return self._contact(self._circle.unblock(self._key(contact)))
+
+    # --- directories of hubs
+    async def search_hubs(self, name: str) -> Found:
+        """See `PeopleFacade`."""
+        return await self._people.listed.search(name)
+
+    async def publish_entry(self, note: str) -> Entered:
+        """See `PeopleFacade`."""
+        return await self._people.listed.publish(note)
+
+    async def withdraw_entry(self) -> Entered:
+        """See `PeopleFacade`."""
+        return await self._people.listed.withdraw()
+
+    async def entry(self) -> Entered:
+        """See `PeopleFacade`."""
+        return self._people.listed.standing()
 
     # --- conversation
     async def send_message(self, contact: str, text: str) -> MessageRow:

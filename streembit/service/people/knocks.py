@@ -98,7 +98,7 @@ class Knocks:
             known = register.book.add(entry)
         elif known.alarm == "revoked":
             raise KeyRevoked(key=key.hex)
-        elif known.state != "asked":
+        elif known.state != "asked" and not (nonce and self._may_be_over(key)):
             raise WrongState("known already", name=known.name, state=known.state)
         request_id = base64url.encode(os.urandom(ID_BYTES))
         register.requests.ask(key, request_id, nonce, note, self._now())
@@ -108,6 +108,19 @@ class Knocks:
         if (peer := self._people.network.roster.get(key)) is not None:
             self.linked(peer)
         return known
+
+    def ask_again(self, entry: Entry) -> None:
+        """Ask somebody who is in the book, by its key alone, to be a contact."""
+        request_id = base64url.encode(os.urandom(ID_BYTES))
+        self._register.requests.ask(entry.public(), request_id, "", "", self._now())
+        self._register.keep()
+        self._people.links.want(entry.public())
+        self._deliver_to(entry.public())
+
+    def _may_be_over(self, key: PublicKey) -> bool:
+        """Tell whether a contact may have removed us: we do not reach it, or it said so."""
+        friend = self._people.friends.get(key)
+        return friend is None or not friend.talk.is_open or self._people.circle.is_ended(key)
 
     # --- letters out
     def linked(self, peer: Peer) -> None:

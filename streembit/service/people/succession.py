@@ -303,6 +303,10 @@ class Succession:
             return False
         return entry.state in ("delivered", "read") or entry.why == KeyRefused.code
 
+    def agreement_of(self, former: PublicKey) -> bytes:
+        """Return the agreement key that a contact had with a former key; b"" if it is forgotten."""
+        return self._watch.agreement_of(former)
+
     # --- theirs
     def hear(self, friend: Friend, body: str) -> None:
         """Take the word of a contact that its key has changed or is void."""

@@ -99,6 +99,11 @@ class Watch:
         self._watch_former(followed)
         return ROOM, followed.key, msgspec.msgpack.encode(followed)
 
+    def agreement_of(self, key: PublicKey) -> bytes:
+        """Return the agreement key that a contact had with a former key; b"" if it is forgotten."""
+        row = self._people.chest.get(ROOM, key.point)
+        return b"" if row is None else msgspec.msgpack.decode(row, type=Followed).agreement
+
     def _watch_former(self, followed: Followed) -> None:
         key, agreement = PublicKey.parse(followed.key), PublicKey.parse(followed.agreement)
         for own in self._owns:
