@@ -23,7 +23,7 @@ LOOPBACK: Final = "127.0.0.0/8"
 FREE_PORT: Final = "tcp:0:interface=127.0.0.1"
 OPEN: Final = ("--no-passcode", "--exempt", LOOPBACK)
 
-Role = Literal["seed", "node"]
+Role = Literal["seed", "node", "hub"]
 
 
 @dataclass

@@ -295,7 +295,10 @@ class WebSocketCarrier(Settings, WebSocketAdapterProtocol, WebSocketProtocol):  
         """Read what has come, as long as we are not held."""
         if self.state not in (_OPEN, _CLOSING):
             super().consumeData()
-            return
+        else:
+            self.guard(self._consume)  # autobahn calls this within a Deferred, too
+
+    def _consume(self) -> None:
         while not self._paused and self.processData() and self.state != _CLOSED:
             pass
 
@@ -304,7 +307,7 @@ class WebSocketCarrier(Settings, WebSocketAdapterProtocol, WebSocketProtocol):  
         left_s = self._started_s + self._limits.join_s - self._clock.seconds()
         self._deadline.set(left_s, self._late, "join")
         self._announced = True
-        self.events.opened(self)
+        self.guard(self.events.opened, self)
 
     def onMessageBegin(self, isBinary: bool) -> None:  # noqa: N802
         """Refuse what is no text."""

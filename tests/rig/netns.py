@@ -18,13 +18,17 @@ LAN: Final = "lan0"
 PUBLIC: Final = "11.0.{number}.1"
 PRIVATE: Final = "192.168.{number}.{host}"
 
+LISTENING: Final = 8905  # the port that routers pass on which were set up for it
+EPHEMERAL: Final = "32768-60999"  # from which a host dials
+
 # What stands between a host and the public network.
 #   open: nothing.
-#   cone: a router that translates, and passes on whatever comes to the host.
-#   plain: a router that translates, keeps the port of the inside, and passes answers on only.
+#   forwarded: a router that translates, and passes the port on that the host listens at.
+#   cone: a router that translates, keeps the port, and lets everybody in at ports that are in use.
+#   plain: the same, and lets in only who is dialled.
 #   random: the same, with another port for each connection.
-#   firewall: nothing is translated; answers only are passed on.
-Kind = Literal["open", "cone", "plain", "random", "firewall"]
+#   firewall: nothing is translated; only who is dialled is let in.
+Kind = Literal["open", "forwarded", "cone", "plain", "random", "firewall"]
 
 _numbers = itertools.count(1)
 
@@ -183,14 +187,12 @@ table inet filter {{
   }}
 }}
 """
-    translate = {
-        "cone": "masquerade",
-        "plain": "masquerade",
-        "random": "masquerade fully-random",
-    }.get(kind)
-    if translate is None:
+    if kind == "firewall":
         return rules
-    passed_on = f"iifname {WAN} meta l4proto tcp dnat ip to {host}" if kind == "cone" else ""
+    translate = "masquerade fully-random" if kind == "random" else "masquerade"
+    passed_on = ""
+    if (ports := {"forwarded": f"{LISTENING}", "cone": EPHEMERAL}.get(kind)) is not None:
+        passed_on = f"iifname {WAN} tcp dport {ports} dnat ip to {host}"
     return f"""{rules}
 table inet nat {{
   chain prerouting {{
