@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -16,22 +18,26 @@ from twisted.trial.unittest import SynchronousTestCase
 from streembit.disk.mailbox import Mailbox
 from streembit.errors import StreembitError
 from streembit.hub.admission import MemberAdmission
+from streembit.hub.allowlist import Allowlist, Member
+from streembit.hub.grant import Grant
 from streembit.hub.session import MemberSession
 from streembit.jose.keys import Identity, PublicKey
 from streembit.net.carrier import LIMITS, Carrier, CarrierLimits
+from streembit.net.certificate import ServerTls, self_signed
 from streembit.net.gate import GateLimits
 from streembit.net.hubdial import dial_hub
-from streembit.net.hublisten import ProxiedFactory
+from streembit.net.hublisten import ProxiedFactory, SecureFactory
 from streembit.service.hub.hub import Hub
-from streembit.service.hub.local import LocalBackplane
+from streembit.service.hub.local import Disk, LocalBackplane
 from streembit.service.hub.members import Everybody, Members
 from streembit.service.hub.settings import HubSettings
 from streembit.testing.network import MemoryHost, MemoryNetwork
-from streembit.wire.hub import Command, Envelope, HubClaims, Reply, Welcome
+from streembit.wire.hub import Command, Envelope, HubClaims, Permission, Reply, Welcome
 
 NETWORK = "streembit"
 PORT = 32318
 HUB_HOST = "192.0.2.200"
+PEM = self_signed(datetime(2026, 1, 1, tzinfo=UTC))
 
 
 def at_once(work: Callable[..., Any], *args: Any) -> Deferred[Any]:
@@ -56,19 +62,22 @@ class House:
         gate: GateLimits | None = None,
         limits: CarrierLimits = LIMITS,
         behind_proxy: bool = False,
+        tls: bool = False,
+        disk: Disk = at_once,
+        shelf: Path | None = None,
         **more: Any,
     ) -> None:
         self.case = case
         self.network = MemoryNetwork(seed=7, latency_s=(0.001, 0.001))
         self.clock = self.network.clock
-        self.shelf = Mailbox(Path(case.mktemp()))
+        self.shelf = Mailbox(shelf or Path(case.mktemp()))
         case.addCleanup(self.shelf.close)
         self.chance = random.Random(11)
         self.hub = Hub(
             identity(1000),
             settings or HubSettings(NETWORK, "test hub", private=members is not None),
             members or Everybody(),
-            LocalBackplane(self.shelf, at_once),
+            LocalBackplane(self.shelf, disk),
             self.clock,
             self.clock.seconds,
             gate_limits=gate or GateLimits(exempt=("10.0.0.0/8",)),
@@ -80,6 +89,8 @@ class House:
         factory: Any = self.hub.factory
         if behind_proxy:
             factory = ProxiedFactory(factory, self.clock)
+        if tls:
+            factory = SecureFactory(ServerTls(lambda: PEM), False, factory, self.clock)
         self.port = self.network.host(HUB_HOST).listen(PORT, factory)
         self._started_ms = 1
 
@@ -111,12 +122,15 @@ class House:
 
     def stop(self) -> None:
         """Stop the hub, and prove that nothing is left running."""
+        if not self.hub.running:
+            return
         stopped = self.hub.stopService()
         self.run(10.0)
         self.case.successResultOf(stopped)
         self.run(60.0)
         left = [call for call in self.clock.getDelayedCalls() if call.active()]
         self.case.assertEqual(left, [])
+        self.shelf.close()
 
 
 class Guest:
@@ -138,10 +152,13 @@ class Guest:
         tls: Any = None,
         must_bind: bool = False,
         joins: bool = True,
+        network: str | None = None,
+        at: str = HUB_HOST,
     ) -> None:
         self.house, self.who, self.place = house, who, place
         self.started_ms = started_ms
         self.tls, self.must_bind, self.joins = tls, must_bind, joins
+        self.network, self.at = network, at
         self.carrier: Carrier | None = None
         self.challenge = b""
         self.frames: list[HubClaims | Envelope] = []
@@ -155,7 +172,7 @@ class Guest:
 
     def connect(self) -> Guest:
         """Begin to connect."""
-        dialled = dial_hub(self.place.connect, HUB_HOST, PORT, self.tls, self.house.clock, self)
+        dialled = dial_hub(self.place.connect, self.at, PORT, self.tls, self.house.clock, self)
         dialled.addErrback(self._not_there)
         return self
 
@@ -164,7 +181,7 @@ class Guest:
         self.carrier = carrier
         self._admission = MemberAdmission(
             self.who.signing,
-            None,
+            self.network,
             own=self.house.chance.randbytes(32),
             started_ms=self.started_ms,
             binding=carrier.exporter or None,
@@ -180,11 +197,11 @@ class Guest:
             self.challenge = token
             if self.joins:
                 carrier.send(self._admission.join(token))
-        elif self.session is None:
+        elif self.session is None and self.joins:
             joined = self._admission.finish(token)
             self.session, self.welcome = joined.session, joined.welcome
             carrier.welcomed()
-        else:
+        elif self.session is not None:
             verified = self.session.verify(self.session.read(token))
             self.frames.append(verified.claims)
 
@@ -306,3 +323,23 @@ def head(size: int, opcode: int = 1, *, fin: bool = True, masked: bool = True) -
     else:
         length = bytes([bit | 127]) + size.to_bytes(8, "big")
     return first + length + (bytes(4) if masked else b"")
+
+
+ALL: frozenset[Permission] = frozenset({"relay", "mailbox", "dht", "directory"})
+PRIVATE = "private.test"
+
+
+def listed(*numbers: int, **grants: Grant) -> Allowlist:
+    """Return a list of these members."""
+    members = {}
+    for number in numbers:
+        key = identity(number).public
+        grant = grants.get(f"m{number}", Grant(f"m{number}", "human", ALL))
+        members[key.text] = Member(key, grant)
+    return Allowlist(MappingProxyType(members), PRIVATE)
+
+
+def flipped(token: bytes) -> bytes:
+    """Return a frame whose signature is another valid encoding, and wrong."""
+    tail = b"A" if token[-10:-9] != b"A" else b"B"
+    return token[:-10] + tail + token[-9:]

@@ -1,0 +1,348 @@
+"""What one member does, or suffers, the others do not notice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail
+from twisted.trial.unittest import SynchronousTestCase
+
+from streembit.hub.grant import Grant
+from streembit.net.budget import Rate
+from streembit.net.gate import GateLimits
+from streembit.service.hub.settings import CROWDED_BYTES, HubSettings
+from streembit.wire.hub import (
+    Ack,
+    DialBack,
+    Dialled,
+    Found,
+    Get,
+    Gone,
+    MailName,
+    Observe,
+    Presence,
+    Put,
+    Refused,
+    Seen,
+    Show,
+    Watch,
+)
+from streembit.wire.message import ItemKind
+from tests.hubs.house import (
+    ALL,
+    NETWORK,
+    Guest,
+    House,
+    flipped,
+    head,
+    identity,
+    listed,
+)
+
+
+class MemberTests(SynchronousTestCase):
+    """What one member does, the others do not notice."""
+
+    def setUp(self) -> None:
+        self.house = House(self)
+        self.addCleanup(self.house.stop)
+        self.bad, self.good = self.house.joined(1), self.house.joined(2)
+
+    def assert_served(self) -> None:
+        """The good member is served."""
+        self.good.ask(Observe())
+        self.house.run()
+        self.assertIsInstance(self.good.answers()[-1], Seen)
+
+    def test_C3_three_bad_signatures_end_the_session_and_discourage_the_address(self) -> None:
+        """Each costs one check, and is answered but for the last."""
+        house = House(self, gate=GateLimits())
+        self.addCleanup(house.stop)
+        bad = house.joined(1, host="203.0.113.1")
+        before = house.hub.checks
+        for _ in range(5):
+            if bad.carrier is not None and bad.carrier.can_send:
+                bad.send(flipped(bad.own.live(identity(2).public, b"x")[1]))
+                house.run()
+        self.assertIsNotNone(bad.end)
+        self.assertEqual([type(body) for body in bad.answers()], [Refused, Refused])
+        self.assertEqual(house.hub.checks - before, 3)
+        self.assertEqual(house.refusals(), {"bad-signature": 3})
+        again = house.guest(1, host="203.0.113.1").connect()
+        house.run(1.0)
+        self.assertIsNone(again.session)
+        self.assertEqual(house.refusals(), {"bad-signature": 3, "discouraged": 1})
+
+    def test_C3_frames_that_are_out_of_turn_cost_no_check(self) -> None:
+        """Counter and session are looked at first."""
+        before = self.house.hub.checks
+        token = self.bad.own.live(self.good.who.public, b"once")[1]
+        self.bad.send(token)
+        self.house.run()
+        self.bad.send(token)
+        self.house.run()
+        self.assertIsNotNone(self.bad.end)
+        self.assertEqual(self.house.hub.checks - before, 1)
+        self.assertEqual(len(self.good.envelopes()), 1)
+        self.assertEqual(self.house.refusals(), {"out-of-turn": 1})
+        self.assert_served()
+
+    def test_C3_who_sends_faster_than_it_may_is_read_more_slowly(self) -> None:
+        """Nothing is lost, nothing is out of order, and others do not wait."""
+        settings = HubSettings(NETWORK, member_frames=Rate(10.0, 10.0))
+        house = House(self, settings=settings)
+        self.addCleanup(house.stop)
+        fast, other = house.joined(1), house.joined(2)
+        for _ in range(50):
+            fast.live(other, b"x")
+        house.run(1.0)
+        self.assertLess(len(other.envelopes()), 25)
+        other.ask(Observe())
+        house.run(0.1)
+        self.assertIsInstance(other.answers()[-1], Seen)
+        house.run(6.0)
+        self.assertEqual([e.seq for e in other.envelopes()], list(range(1, 51)))
+        self.assertIsNone(fast.end)
+
+    def test_A8_an_envelope_of_another_member_is_not_passed_on(self) -> None:
+        """Also where it is one that was passed on to its sender."""
+        token = self.good.live(self.bad, b"to the bad one")
+        self.house.run()
+        self.bad.send(token)
+        self.house.run()
+        self.assertIsNotNone(self.bad.end)
+        self.assertEqual(self.good.envelopes(), [])
+        self.assertEqual(self.house.refusals(), {"wrong-issuer": 1})
+
+    def test_what_is_not_permitted_is_refused_and_the_session_goes_on(self) -> None:
+        """Each command and envelope by what it needs."""
+        house = House(self, members=listed(1, 2, m1=Grant("m1", "device", frozenset({"relay"}))))
+        self.addCleanup(house.stop)
+        device, other = house.joined(1), house.joined(2)
+        device.mail(other, 1, b"no mailbox")
+        device.ask(Get("A" * 27))
+        device.ask(Ack([MailName(other.who.public.text, "A" * 22)]))
+        other.mail(device, 1, b"it has none")
+        house.run()
+        self.assertEqual({body.code for body in refusals(device)}, {"not-permitted"})
+        self.assertEqual(len(refusals(device)), 3)
+        self.assertEqual([body.code for body in refusals(other)], ["not-permitted"])
+        device.live(other, b"but this")
+        house.run()
+        self.assertEqual(len(other.envelopes()), 1)
+
+
+def refusals(guest: Guest) -> list[Refused]:
+    """Return what a guest was refused."""
+    return [body for body in guest.answers() if isinstance(body, Refused)]
+
+
+class SlowReaderTests(SynchronousTestCase):
+    """A member that does not read what others send it."""
+
+    def setUp(self) -> None:
+        self.house = House(self)
+        self.addCleanup(self.house.stop)
+        self.slow = self.house.joined(1)
+        self.senders = [self.house.joined(number) for number in range(2, 12)]
+        self.transport().pauseProducing()
+
+    def transport(self) -> Any:
+        """Return the slow member's own."""
+        assert self.slow.carrier is not None
+        return self.slow.carrier.transport  # type: ignore[attr-defined]
+
+    def flood(self) -> None:
+        """Send far more than may wait."""
+        for sender in self.senders:
+            for _ in range(20):
+                sender.live(self.slow, bytes(30_000))
+
+    def test_C8_senders_wait_and_nothing_is_lost_if_it_reads_in_time(self) -> None:
+        """What waits is bounded: a window and one frame of each sender."""
+        self.flood()
+        self.house.run(2.0)
+        session = self.house.hub.find(self.slow.who.public.text)
+        assert session is not None
+        self.assertLess(session.carrier.queued_bytes, CROWDED_BYTES + 64 * 1024)
+        self.assertEqual(len(session.parked or ()), len(self.senders))
+        self.transport().resumeProducing()
+        self.house.run(8.0)
+        got = self.slow.envelopes()
+        self.assertEqual(len(got), 200)
+        for sender in self.senders:
+            seqs = [e.seq for e in got if e.iss == sender.who.public.text]
+            self.assertEqual(seqs, list(range(1, 21)))
+        self.assertEqual(self.house.refusals(), {})
+
+    def test_C8_one_that_does_not_read_in_time_is_dropped_and_its_senders_go_on(self) -> None:
+        """They hear that it is gone, and are read again."""
+        self.flood()
+        self.house.run(11.0)
+        self.assertIsNone(self.house.hub.find(self.slow.who.public.text))
+        self.assertEqual(self.house.refusals(), {"slow-reader": 1})
+        self.house.run(2.0)
+        for sender in self.senders:
+            self.assertIn(Gone(self.slow.who.public.text), sender.answers())
+            self.assertIsNone(sender.end)
+        self.assertEqual(self.house.hub.factory.backlog.total_bytes, 0)
+
+
+class Held:
+    """A disk whose thread does nothing until it is told to."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[Deferred[Any], Callable[..., Any], tuple[Any, ...]]] = []
+        self.holds = False
+
+    def __call__(self, work: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        done: Deferred[Any] = Deferred()
+        self.waiting.append((done, work, args))
+        if not self.holds:
+            self.work()
+        return done
+
+    def work(self) -> None:
+        """Do what waits."""
+        while self.waiting:
+            done, work, args = self.waiting.pop(0)
+            done.callback(work(*args))
+
+
+class RemovalTests(SynchronousTestCase):
+    """A member that is taken off the list is gone at once."""
+
+    def setUp(self) -> None:
+        self.disk = Held()
+        self.house = House(self, members=listed(1, 2, 3), disk=self.disk)
+        self.addCleanup(self.house.stop)
+        self.removed, self.other = self.house.joined(1), self.house.joined(2)
+
+    def test_H2_its_session_ends_before_the_reload_is_done(self) -> None:
+        """Others stay, are told that it went, and it is not let in again."""
+        key = self.removed.who.public.text
+        self.other.ask(Watch([key]))
+        self.removed.ask(Show([self.other.who.public.text]))
+        self.house.run(2.0)
+        ended = self.house.hub.admit(listed(2, 3))
+        self.assertEqual(ended, [key])
+        self.house.run(2.0)
+        self.assertIsNone(self.house.hub.find(key))
+        self.assertIsNotNone(self.removed.end)
+        self.assertIsNone(self.other.end)
+        self.assertEqual(self.other.answers()[-1], Presence([], [key]))
+        again = self.house.guest(1).connect()
+        self.house.run(7.0)
+        self.assertIsNone(again.session)
+        self.assertEqual(self.house.refusals(), {"removed": 1, "unknown-key": 1})
+
+    def test_H2_also_in_the_middle_of_a_message(self) -> None:
+        """The rest of it is read by nobody."""
+        _, token = self.removed.own.live(self.other.who.public, b"half of this")
+        frame = head(len(token)) + token
+        write = self.removed.carrier.transport.write  # type: ignore[union-attr]
+        write(frame[: len(frame) // 2])
+        self.house.run()
+        self.house.hub.admit(listed(2, 3))
+        write(frame[len(frame) // 2 :])
+        self.house.run(1.0)
+        self.assertEqual(self.other.envelopes(), [])
+        self.assertIsNotNone(self.removed.end)
+
+    def test_H2_what_it_asked_for_and_has_not_got_is_not_answered(self) -> None:
+        """A mail that was on its way to the disk has no receipt."""
+        self.disk.holds = True
+        self.removed.mail(self.other, 1, b"on its way")
+        self.house.run()
+        self.house.hub.admit(listed(2, 3))
+        self.disk.holds = False
+        self.disk.work()
+        self.house.run(1.0)
+        self.assertEqual(self.removed.answers(), [])
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_H2_frames_that_wait_for_a_slow_recipient_are_not_passed_on(self) -> None:
+        """Who sent them may not any more."""
+        transport = self.other.carrier.transport  # type: ignore[union-attr]
+        transport.pauseProducing()
+        for _ in range(20):
+            self.removed.live(self.other, bytes(30_000))
+            self.house.run(0.1)
+        before = self.house.hub.router.relayed
+        self.house.hub.admit(listed(2, 3))
+        transport.resumeProducing()
+        self.house.run(5.0)
+        self.assertEqual(self.house.hub.router.relayed, before)
+        self.assertIsNone(self.other.end)
+
+    def test_H2_a_member_that_may_do_less_joins_again_and_learns_it(self) -> None:
+        """One that may do more goes on."""
+        less = Grant("m1", "human", frozenset({"relay"}))
+        more = Grant("m2", "human", ALL | {"admin"})
+        self.assertEqual(
+            self.house.hub.admit(listed(1, 2, m1=less, m2=more)), [self.removed.who.public.text]
+        )
+        again = self.house.joined(1)
+        assert again.welcome is not None
+        self.assertEqual(again.welcome.permissions, ["relay"])
+        self.assertIsNone(self.other.end)
+
+    def test_H2_a_member_whose_time_is_over_is_ended_within_seconds(self) -> None:
+        """Also one that says nothing."""
+        until_s = int(self.house.clock.seconds()) + 20
+        short = Grant("m1", "human", ALL, until_s)
+        self.house.hub.admit(listed(1, 2, m1=short))
+        self.house.run(15.0)
+        self.assertIsNone(self.removed.end)
+        self.house.run(11.0)
+        self.assertIsNotNone(self.removed.end)
+        self.assertEqual(self.house.refusals(), {"expired": 1})
+
+    def test_H4_mail_that_was_receipted_survives_the_hub(self) -> None:
+        """The next one has it, once."""
+        self.other.mail(identity(3).public, 1, b"kept")
+        self.house.run()
+        self.house.stop()
+        house = House(self, members=listed(1, 2, 3), shelf=self.house.shelf.path)
+        self.addCleanup(house.stop)
+        third = house.joined(3)
+        self.assertEqual(len(third.envelopes()), 1)
+        third.ask(Ack([MailName(self.other.who.public.text, third.envelopes()[0].id)]))
+        house.run()
+        self.assertEqual(house.joined(3).envelopes(), [])
+
+
+class Broken:
+    """A table that does what no table should."""
+
+    def put(self, item: str, kind: ItemKind) -> Deferred[int]:
+        """Raise at once."""
+        raise RuntimeError("a defect")
+
+    def get(self, place: str) -> Deferred[Found]:
+        """Fail later."""
+        return fail(RuntimeError("a defect"))
+
+    def dial_back(self, session: object, port: int) -> Deferred[Dialled]:
+        """Fail as well."""
+        return fail(KeyError("a defect"))
+
+
+class DefectTests(SynchronousTestCase):
+    """A defect of ours costs one connection."""
+
+    def test_B9_an_exception_in_what_answers_ends_that_session_only(self) -> None:
+        """It is logged with its trace, counted, and the others go on."""
+        for body in (Put("x", "blob"), Get("A" * 27), DialBack(80)):
+            house = House(self, table=Broken(), prober=Broken())
+            self.addCleanup(house.stop)
+            unlucky, other = house.joined(1), house.joined(2)
+            unlucky.ask(body)
+            house.run(1.0)
+            self.assertIsNotNone(unlucky.end, body)
+            self.assertEqual(house.refusals(), {"internal-error": 1})
+            self.assertEqual(len(self.flushLoggedErrors(RuntimeError, KeyError)), 1)
+            other.ask(Observe())
+            house.run()
+            self.assertIsInstance(other.answers()[-1], Seen)
