@@ -79,6 +79,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     the same process. hub: what only a hub has. hubs: where a node is to be
     found besides, each `wss://HOST:PORT`, with the hub's key behind `#`
     where the certificate does not say who it is (`wire.hubtext`).
+    agreement_days: how long a node's agreement key is in use.
     """
 
     listen: Listen
@@ -93,6 +94,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     exempt: Annotated[tuple[str, ...], Meta(max_length=MAX_EXEMPT)] = ()
     id_scheme: Literal["key", "address", "composite"] = "key"
     advertise: str = ""
+    agreement_days: Annotated[int, Meta(ge=30, le=3650)] = 90  # a former key is good for 30 days
     log_level: Literal["debug", "info", "warn", "error"] = "info"
     limits: Limits = Limits()
     also: Annotated[tuple[Also, ...], Meta(max_length=MAX_ALSO)] = ()

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from streembit.service.metrics import Metrics
     from streembit.service.people.desk import PeopleDesk
 
+DAY_S: Final = 24 * 3600
 DISK_THREADS: Final = 4  # of an account: several transfers at once on one disk
 
 _log = Logger()
@@ -118,7 +119,9 @@ class Grower:
         """Return all that runs under one key of an account."""
         config, place = party.config, self.home.settle(identity.name)
         settings = network_settings(self.role, config)
-        plan = None if not config.private else plan_of(config, settings, has_left=party in self.left)
+        plan = (
+            None if not config.private else plan_of(config, settings, has_left=party in self.left)
+        )
         if plan is not None:
             settings, place = plan.settings, plan.place(place)
         with ExitStack() as held:
@@ -140,7 +143,8 @@ class Grower:
             people = None
             if self.role == "node":
                 key_file = AccountKeyFile(self.home.accounts, identity.name, ending, account.go_on)
-                people = self._people(identity, place, node, held, key_file)
+                renew_s = config.agreement_days * DAY_S
+                people = self._people(identity, place, node, held, key_file, renew_s)
             life = Life(held.pop_all(), node, Desk(node, place.folder), people)
             if plan is not None:
                 plan.prepare(node)
@@ -182,6 +186,7 @@ class Grower:
         node: Node,
         held: ExitStack,
         key_file: AccountKeyFile,
+        renew_s: float,
     ) -> LatePeople:
         """Return what gives the node people; their chest is opened now, and refused if damaged."""
         chest = Chest(place.chest_path, identity.at_rest_key())
@@ -196,7 +201,7 @@ class Grower:
             from streembit.service.people.desk import PeopleDesk
             from streembit.service.people.people import People
 
-            people = People(node, chest, disk, place.folder / "downloads", Random())
+            people = People(node, chest, disk, place.folder / "downloads", Random(), renew_s)
             people.setServiceParent(node)
             return PeopleDesk(people, key_file)
 

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from streembit.contacts import offer, rotation
 from streembit.contacts.pair import CARD_BYTES, Pair, Side, day_of, expiry
-from streembit.jose import base64url
+from streembit.jose import base64url, envelope
 from streembit.wire import codec, texts
 from streembit.wire.card import Card
-from streembit.wire.offer import Address, ContactAnswer, ContactRequest
+from streembit.wire.offer import Address, AgreementClaims, ContactAnswer, ContactRequest
 from tests.contacts.hostile import NAMES, TEXTS, cases
 from tests.contacts.people import CAT, NETWORK, NOW_S, offer_of
 from tests.jose.people import ANN, BOB
@@ -49,6 +49,7 @@ CARD: Final = Card(
     prekeys="cHJla2V5cw",
     first=3,
     last=9,
+    yours=BOB.agreement.public.text,
 )
 PARCEL: Final = bytes(range(256)) * 11
 
@@ -82,6 +83,7 @@ def document() -> dict[str, Any]:
         "letters": letters(),
         "pair": pair(),
         "rotation": changes(),
+        "agreement": renewals(),
     }
 
 
@@ -192,6 +194,33 @@ def changes() -> dict[str, Any]:
                 ("from the future", rotation.make(ANN, CAT, NETWORK, NOW_S + 7200), "stale-letter"),
                 ("a revocation", rotation.revoke(ANN, NETWORK, NOW_S), "bad-header"),
                 ("cut", token[:-1], "bad-token"),
+            )
+        ],
+    }
+
+
+def renewals() -> dict[str, Any]:
+    """Return a statement of another agreement key, and statements that are refused."""
+
+    def token(agreement: str, network: str = NETWORK, made_s: int = NOW_S) -> str:
+        claims = AgreementClaims(ANN.public.text, agreement, network, made_s)
+        return envelope.sign_agreement(ANN.signing, claims)
+
+    agreement = CAT.agreement.public
+    good = token(agreement.text)
+    return {
+        "statement": good,
+        "key": ANN.public.hex,
+        "agreement": agreement.hex,
+        "made_s": NOW_S,
+        "refused": [
+            {"why": why, "token": wrong, "error": code}
+            for why, wrong, code in (
+                ("one key for two purposes", token(ANN.public.text), "bad-rotation"),
+                ("another network", token(agreement.text, "test"), "wrong-network"),
+                ("from the future", token(agreement.text, made_s=NOW_S + 7200), "stale-letter"),
+                ("a revocation", rotation.revoke(ANN, NETWORK, NOW_S), "bad-header"),
+                ("cut", good[:-1], "bad-token"),
             )
         ],
     }

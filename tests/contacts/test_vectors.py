@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit import errors
-from streembit.contacts import offer, rotation
+from streembit.contacts import generations, offer, rotation
 from streembit.contacts.pair import Pair, Side, expiry
 from streembit.errors import BadName
 from streembit.jose import base64url
@@ -141,3 +141,16 @@ class VectorTests(SynchronousTestCase):
             kind = errors.by_code(each["error"])
             assert kind is not None
             self.assertRaises(kind, rotation.read, each["token"], self.network, self.now_s)
+
+    def test_other_agreement_keys(self) -> None:
+        """The statement is read, all else is refused."""
+        said = self.vectors["agreement"]
+        found = generations.read(said["statement"], self.network, self.now_s)
+        self.assertEqual(
+            [found.key.hex, found.agreement.hex, found.made_s],
+            [said["key"], said["agreement"], said["made_s"]],
+        )
+        for each in said["refused"]:
+            kind = errors.by_code(each["error"])
+            assert kind is not None
+            self.assertRaises(kind, generations.read, each["token"], self.network, self.now_s)
