@@ -63,6 +63,25 @@ class SessionTest(SynchronousTestCase):
             self.assertEqual(self.give(parcel, listener), piece(number))
             self.assertRaises(ParcelRepeated, self.give, parcel, listener)
 
+    def test_a_session_begins_with_any_keys_that_are_good(self) -> None:
+        """Newest or former ones, of either side; with others it does not, and nothing changes."""
+        newer = {ANN: ANN.agreeing_by(EVE.signing), BOB: BOB.agreeing_by(EVE.agreement)}
+        for own in (ANN, newer[ANN]):
+            for other in (BOB, newer[BOB]):
+                self.ann.sessions.know([own], [contact_of(other)])
+                both = [newer[BOB], BOB]
+                self.bob.sessions.know(both, [contact_of(newer[ANN]), contact_of(ANN)])
+                first = self.ann.sessions.begin(piece(1), self.bob.bundle())
+                self.assertEqual(self.give(first.parcel, self.bob), piece(1))
+                self.bob.sessions.know([BOB], [contact_of(ANN)])
+                answer = self.bob.sessions.seal(piece(2))
+                self.assertEqual(self.give(answer.parcel, self.ann), piece(2))
+        self.ann.sessions.know([newer[ANN]], [contact_of(BOB)])
+        unknown = self.ann.sessions.begin(piece(3), self.bob.bundle())
+        self.bob.keep()
+        self.assertRaises(BadParcel, self.give, unknown.parcel, self.bob)
+        self.assertEqual(self.bob.sessions.changes(), [])
+
     def test_both_begin_at_once(self) -> None:
         """All that they say arrives, and each speaks where it was heard last."""
         parcels_of = {

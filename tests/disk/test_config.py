@@ -58,6 +58,7 @@ FAULTS = [
     ("seeds = [\n'a:1',\n2\n]\n", 1, "seeds: expected str, got int"),
     ("exempt = ['127.0.0.1/8']\n", 1, "has host bits set"),
     ("client_only = 1\n", 1, "client_only: expected bool"),
+    ("agreement_days = 29\n", 1, "agreement_days: expected int >= 30"),
     ("listne = ['tcp:1']\n", 1, "'listne' is no option; the nearest is 'listen'"),
     ("queue_bytes = 70000\n", 1, "the nearest is 'limits.queue_bytes'"),
     ("[limits]\nstore_byte = 70000\n", 2, "'limits.store_byte' is no option"),
