@@ -23,7 +23,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from streembit.api import account, messages, network
-from streembit.api.asks import Ask, Contacts, Files, Key, Messages, Offers, Peers, Records, absolute
+from streembit.api.asks import Ask, Contacts, Files, Hubs, Key, Messages, Offers, Peers, Records, absolute
 from streembit.api.caller import Caller, CallerReactor
 from streembit.api.operation import Done
 from streembit.disk.home import Home
@@ -56,6 +56,7 @@ class Client:
         ask = Ask(self._caller)
         self.offer = Offers(ask)
         self.contact = Contacts(ask)
+        self.hub = Hubs(ask)
         self.message = Messages(ask)
         self.file = Files(ask)
         self.key = Key(ask)

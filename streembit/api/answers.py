@@ -51,6 +51,8 @@ _STATUS: Final = (
     (errors.FileChanged, 409),
     (errors.TransferState, 409),
     (errors.NoAllowlist, 409),
+    (errors.NoHub, 409),
+    (errors.BadEntry, 400),
     (errors.BadAllowlist, 409),
     (errors.MailboxDegraded, 503),
     (RecordRefused, 409),

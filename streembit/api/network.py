@@ -17,6 +17,7 @@ from streembit.service.facade import (
     NAME_PATTERN,
     NodeFacade,
 )
+from streembit.service.relay.rows import HubRow
 
 MAX_VALUE_CHARS: Final = (MAX_VALUE_BYTES + 2) // 3 * 4  # base64 with padding
 # Not one group more than 8 KiB need, then groups of four of which the last may be padded.
@@ -51,6 +52,12 @@ class Peers(Struct, frozen=True):
     """The peers we know."""
 
     peers: list[facade.PeerRow]
+
+
+class Hubs(Struct, frozen=True):
+    """The hubs that the node uses, its own first."""
+
+    hubs: list[HubRow]
 
 
 class Checks(Struct, frozen=True):
@@ -119,6 +126,10 @@ async def _get_record(node: NodeFacade, ask: Ask) -> facade.GetResult:
     return found
 
 
+async def _hubs(node: NodeFacade, _ask: Ask) -> Hubs:
+    return Hubs(await node.hubs())
+
+
 async def _peers(node: NodeFacade, _ask: Ask) -> Peers:
     return Peers(await node.peers())
 
@@ -184,6 +195,7 @@ OPERATIONS: Final[tuple[Operation[NodeFacade], ...]] = (
         (OWNER, NAME),
         errors=("bad-name", "bad-key", "not-found", *_ASKS_PEERS),
     ),
+    Operation("hubs", "GET", "/v1/hubs", "The hubs that the node uses, and how.", Hubs, _hubs),
     Operation("peers", "GET", "/v1/peers", "The peers we know, nearest first.", Peers, _peers),
     Operation(
         "ping",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from streembit.api import account, contacts, files, hub, messages, network
+from streembit.api import account, contacts, directory, files, hub, messages, network
 from streembit.api.operation import Operation
 from streembit.service.facade import NodeFacade
 from streembit.service.hub.facade import HubFacade
@@ -13,6 +13,7 @@ from streembit.service.people_facade import PeopleFacade
 OF_NODE: Final[tuple[Operation[NodeFacade], ...]] = network.OPERATIONS
 OF_PEOPLE: Final[tuple[Operation[PeopleFacade], ...]] = (
     *contacts.OPERATIONS,
+    *directory.OPERATIONS,
     *messages.OPERATIONS,
     *files.OPERATIONS,
     *account.OPERATIONS,

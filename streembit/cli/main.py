@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from streembit._version import __version__
+from streembit.cli import found
 from streembit.cli.account import account
 from streembit.cli.chat import chat
 from streembit.cli.command import Group, Settings
@@ -55,6 +56,9 @@ def streembit(context: click.Context, home: Path, account: str | None, json: boo
     context.obj = Settings(home.expanduser().absolute(), account, json)
 
 
+hub.add_command(found.list_)
+hub.add_command(found.search)
+account.add_command(found.publish)
 _PEOPLE = (offer, contact, chat, message, file, key, settings, export, wipe)
 for command in (account, status, doctor, record, peer, hub, *_PEOPLE):
     streembit.add_command(command)

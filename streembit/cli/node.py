@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from streembit.service.facade import Readiness, Status
     from streembit.service.hub.rows import HubStatus
     from streembit.service.people_rows import PeopleStatus
+    from streembit.service.relay.rows import HubRow
 
 
 @click.command(cls=Command, examples=("streembit status", "streembit --json status"))
@@ -51,6 +52,8 @@ def _facts(answer: Status) -> Iterator[tuple[str, object]]:
         yield "records", f"{records}, {size}"
     if answer.people is not None:
         yield from _people(answer.people)
+    if answer.hubs:
+        yield from _hubs(answer.hubs)
     if answer.hub is not None:
         yield from _hub(answer.hub)
     if _has_node(answer):
@@ -72,6 +75,24 @@ def _people(people: PeopleStatus) -> Iterator[tuple[str, object]]:
     age_s = people.cards_age_s
     yield "cards", "none published yet" if age_s is None else f"published {show.span(age_s)} ago"
     yield "agreement", f"key in use for {show.span(people.agreement_age_s)}"
+
+
+def _hubs(hubs: list[HubRow]) -> Iterator[tuple[str, object]]:
+    rows = [f"{row.name}: {standing(row)}, {show.count(row.links, 'link')}" for row in hubs]
+    yield from zip(["hubs"] + [""] * len(rows), rows, strict=False)
+
+
+def standing(row: HubRow) -> str:
+    """Return how it stands with a hub, for people."""
+    found = ", ".join(f"{count} {kind}" for kind, count in row.findings.items())
+    state = {
+        "joined": "joined",
+        "joining": "being joined",
+        "waiting": f"NOT joined ({row.why})",
+        "refused": f"NOT let in ({row.why})",
+        "off": "left",
+    }[row.state]
+    return f"{state}; it did wrong: {found}" if found else state
 
 
 def _hub(hub: HubStatus) -> Iterator[tuple[str, object]]:

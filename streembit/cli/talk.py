@@ -236,7 +236,7 @@ class Talk:
     def _who(self) -> str:
         contact = self.contact
         verified = "verified" if contact.verified else "NOT verified"
-        presence = contact.presence if contact.linked else "gone"
+        presence = f"{contact.presence}, via {contact.via}" if contact.linked else "gone"
         alarm = f"; ALARM: {contact.alarm}" if contact.alarm else ""
         return f"{STATES[contact.state]}, {verified}, {presence}{alarm}"
 

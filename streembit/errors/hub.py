@@ -221,3 +221,9 @@ class BadHubAddress(LocalError):
     """The address of the hub is not of the allowed form."""
 
     code = "bad-hub-address"
+
+
+class NoHub(LocalError):
+    """The node has no hub."""
+
+    code = "no-hub"

@@ -36,6 +36,7 @@ from streembit.service.facade import (
 from streembit.service.finder import Search
 from streembit.service.node import Node
 from streembit.service.publishing import NAME_KIND
+from streembit.service.relay.rows import HubRow
 from streembit.service.whois import HEX_ID_CHARS, Whois, parse_id
 from streembit.wire.message import Ping, Pong
 
@@ -84,9 +85,13 @@ class Desk:
             signed_checked=network.checks.good,
             store=StoreHealth(*node.deposit.health()),
             people=node.company.standing(),
+            hubs=await self.hubs(),
             lan="" if node.lan is None else node.lan.detail,
             mapped="" if node.mapping is None else node.mapping.detail,
         )
+
+    async def hubs(self) -> list[HubRow]:
+        return [hub.row() for hub in self._node.hubs.all()]
 
     async def doctor(self) -> list[Check]:
         return await self._doctor.examine()

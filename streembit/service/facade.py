@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from streembit.errors import BadName
 from streembit.service.hub.rows import HubStatus
 from streembit.service.people_rows import PeopleStatus
+from streembit.service.relay.rows import HubRow
 
 MAX_VALUE_BYTES: Final = 8 * 1024  # as the protocol bounds a record (docs/protocol/records.md)
 MAX_NAME_BYTES: Final = 255  # wire.message: a record's salt
@@ -56,7 +57,7 @@ class Status(Struct, frozen=True):
     signatures verified since the start; `people` is None where the node is
     nobody's; `mapped` says where a router leads to us, or why none does, ""
     where none was asked; `lan` says who is seen in the local network, "" where
-    nobody looks.
+    nobody looks; `hubs` are those that the node uses.
     """
 
     version: str
@@ -82,6 +83,7 @@ class Status(Struct, frozen=True):
     store: StoreHealth
     people: PeopleStatus | None = None
     hub: HubStatus | None = None
+    hubs: list[HubRow] = []
     mapped: str = ""
     lan: str = ""
 
@@ -237,6 +239,9 @@ class NodeFacade(Protocol):
 
     async def status(self) -> Status:
         """Return the state of the node; cheap, sends nothing."""
+
+    async def hubs(self) -> list[HubRow]:
+        """Return the hubs that the node uses now, its own first; cheap, sends nothing."""
 
     async def doctor(self) -> list[Check]:
         """Check clock, port, seeds, reachability and disk, asking peers."""

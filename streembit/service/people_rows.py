@@ -87,11 +87,13 @@ class ContactRow(Struct, frozen=True):
 
     `name` is what we call them, one of a kind in the book. `state` is
     "contact"; "asked", where we wait for their answer; "asks", where they
-    wait for ours; "blocked" or "removed". `linked` says that a direct link
-    is open; `presence` is what they last said, "gone" without a link.
+    wait for ours; "blocked" or "removed". `linked` says that a link is open,
+    `via` how: "direct", "hub NAME", or "" without one; `presence` is what
+    they last said, "gone" without a link.
     `last_seen` is when we last heard them, None before the first time;
-    `addresses` are "host:port", the best first. `unread` counts messages
-    that were not marked as read, `queued` ours that are not delivered.
+    `addresses` are "host:port", or "wss://host:port" of a hub, the best
+    first. `unread` counts messages that were not marked as read, `queued`
+    ours that are not delivered.
     `alarm` is "" or why to compare fingerprints; `number` is the form of the
     fingerprint to read out: 8 groups of five digits. `told` is what
     they are told of the user: what was read ("receipts"), and whether the
@@ -118,6 +120,7 @@ class ContactRow(Struct, frozen=True):
     told: list[Told] = []
     receipts: bool | None = None
     shows_presence: bool | None = None
+    via: str = ""
 
 
 class RequestRow(Struct, frozen=True):

@@ -21,6 +21,7 @@ from streembit.service.facade import (
     StoreHealth,
 )
 from streembit.service.people_rows import PeopleStatus
+from streembit.service.relay.rows import HubRow
 
 OWN_KEY = "02" + "ab" * 32
 OWN_ID = "0c" * 20
@@ -28,6 +29,18 @@ PEER_KEY = "03" + "cd" * 32
 PEER_ID = "0a" * 20
 FINGERPRINT = " ".join(["ABCD"] * 14)
 NOW_S = 1_800_000_000
+HUB_ROW = HubRow(
+    url="wss://hub.example.org:443",
+    name="the hub",
+    key="02" + "ee" * 32,
+    state="joined",
+    own=True,
+    why="",
+    observed="192.0.2.1:40000",
+    links=2,
+    findings={"repeated": 1},
+    permissions=["relay", "mailbox"],
+)
 PEOPLE = PeopleStatus(3, 2, 1, 4, 5, 6, 7200.0, 1, 2, 90.0, 864_000.0)
 
 
@@ -105,6 +118,10 @@ class FakeNode:
             RecordRow(name, _place(name), seq, NOW_S + ttl, len(value or b""), ttl, value is None)
             for name, (seq, ttl, value) in sorted(self.kept.items())
         ]
+
+    async def hubs(self) -> list[HubRow]:
+        self._break()
+        return [HUB_ROW]
 
     async def peers(self) -> list[PeerRow]:
         self._break()

@@ -16,14 +16,16 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from streembit import Client, errors
-from streembit.api.desks import Settled
+from streembit.api.desks import HubDesk, Settled
 from streembit.api.server import ApiService
 from streembit.api.unixpath import SOCKET_NAME
 from streembit.cli.main import streembit
 from streembit.client import LOST
+from streembit.service.hub.rows import NewMember
 from streembit.service.people_events import Arrived, Happened, Notice
 from streembit.service.people_rows import MessageRow
-from tests.api.fake import FINGERPRINT, OWN_ID, PEER_ID, FakeNode
+from tests.api.fake import FINGERPRINT, HUB_ROW, OWN_ID, PEER_ID, FakeNode
+from tests.api.hub import ALICE, EVE, FakeHub
 from tests.api.people import BOB_KEY, CARL_KEY, OFFER_TEXT, FakePeople
 
 LOOK_EVERY_S = 0.01
@@ -66,16 +68,40 @@ class ClientCase(TestCase):
             await deferLater(clock, LOOK_EVERY_S)
 
 
+class OperatorTests(TestCase):
+    """A client of a running hub."""
+
+    timeout = 30
+
+    async def test_the_allowlist_and_the_sessions(self) -> None:
+        """What an operator asks by `streembit hub`, a program can ask by the same words."""
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        home = Path(folder.name)
+        hub = FakeHub(home / "allowlist.json")
+        service = ApiService(clock, home / SOCKET_NAME, HubDesk(hub, lambda _: None))
+        service.startService()
+        self.addCleanup(service.stopService)
+        client = Client(clock, home).hub
+        self.assertEqual([row.account for row in await client.members()], ["alice", "lamp"])
+        self.assertEqual((await client.sessions())[0].public_key, ALICE.hex)
+        self.assertEqual((await client.add(NewMember(EVE.hex, "eve"))).added, [EVE.hex])
+        self.assertEqual((await client.remove("eve")).removed, [EVE.hex])
+        self.assertEqual((await client.kick("alice")).sessions, 1)
+        self.assertEqual((await client.reload()).members, 2)
+
+
 class NamesTests(ClientCase):
     def test_every_command_has_its_method(self) -> None:
         """What the command line can ask of a node, a program can by the same words."""
         of_files = {"account"}  # by the home's files, not by the node
+        by_files = {"check"}
         for word, command in streembit.commands.items():
             if word in of_files:
                 continue
             member = getattr(self.client, word)
             if isinstance(command, click.Group):
-                for below in command.commands:
+                for below in command.commands.keys() - by_files:
                     self.assertTrue(callable(getattr(member, below)), (word, below))
             else:
                 self.assertTrue(callable(member), word)
@@ -130,6 +156,16 @@ class CallTests(ClientCase):
         self.assertEqual((await client.key.revoke()).public_key, "")
         await client.wipe("alice")
         self.assertEqual(self.people.wiped, ["alice"])
+
+    async def test_hubs(self) -> None:
+        """Those of the node, who is found there, and whether we are."""
+        hub = self.client.hub
+        self.assertEqual(await hub.list(), [HUB_ROW])
+        self.assertEqual([row.name for row in (await hub.search("ca")).found], ["Carl"])
+        self.assertEqual((await hub.search("x & y?")).found, [])
+        self.assertEqual((await hub.publish("hi")).note, "hi")
+        self.assertEqual((await hub.entry()).hubs, ["the hub"])
+        self.assertFalse((await hub.withdraw()).wanted)
 
     async def test_the_network(self) -> None:
         """Records and peers too."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit import errors
@@ -269,6 +270,45 @@ class FileTests(PeopleCase):
         listed = (await self.good("file", "list")).out
         self.assertIn("from  Bob", listed)
         self.assertIn("failed (cancelled)", listed)
+
+
+class HubTests(PeopleCase):
+    async def test_the_hubs_of_a_node(self) -> None:
+        """Each with its state, and what it did wrong."""
+        listed = (await self.good("hub", "list")).out
+        self.assertIn(
+            "the hub  wss://hub.example.org:443  joined; it did wrong: 1 repeated", listed
+        )
+        found = (await self.good("--json", "hub", "list")).json["hubs"]
+        self.assertEqual([row["state"] for row in found], ["joined"])
+
+    async def test_who_is_found(self) -> None:
+        """With key and fingerprint, to be asked by; a name that is too short is refused."""
+        found = (await self.good("hub", "search", "Ca")).out
+        for text in ("Carl", CARL_KEY, FINGERPRINT, "hello", "the hub"):
+            self.assertIn(text, found)
+        rows = (await self.good("--json", "hub", "search", "no & body")).json["found"]
+        self.assertEqual(rows, [])
+        self.assert_failed(await self.streembit("hub", "search", "x"), "bad-request")
+
+    async def test_to_be_found_or_not(self) -> None:
+        """Without an option it is shown how it stands; a hub that refuses is named."""
+        self.assertIn("not shown", (await self.good("account", "publish")).out)
+        told = (await self.good("account", "publish", "--hub", "--note", "hi")).out
+        self.assertIn("found at the hub until", told)
+        self.assertIn("NOT found at wss://b: peer-gone", told)
+        self.assertEqual(self.people.entered.note, "hi")
+        self.assertIn("not shown", (await self.good("account", "publish", "--withdraw")).out)
+        for arguments in (["--hub", "--withdraw"], ["--note", "x"]):
+            self.assert_failed(await self.streembit("account", "publish", *arguments), "usage")
+
+    async def test_how_a_contact_is_linked(self) -> None:
+        """The list, the contact and the conversation say through which hub, if any."""
+        bob = self.people.book[BOB_KEY]
+        for via in ("direct", "hub the hub"):
+            self.people.book[BOB_KEY] = replace(bob, via=via)
+            self.assertIn(f" {via} ", (await self.good("contact", "list")).out)
+            self.assertIn(f"via {via}", (await self.good("contact", "show", "Bob")).out)
 
 
 class OwnTests(PeopleCase):

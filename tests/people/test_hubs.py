@@ -6,13 +6,15 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.disk.mailbox import MailLimits
-from streembit.errors import DiskFull, PeerGone
+from streembit.errors import BadName, DiskFull, NoHub, PeerGone
 from streembit.hub import cargo
 from streembit.net.budget import Rate
 from streembit.net.relayed import is_hub_host
+from streembit.service.relay.rows import FoundRow
 from streembit.wire.hub import Kept
 from tests.people.village import Person, Village
 from tests.service.hubs import TownHub
@@ -331,3 +333,60 @@ class PresenceTests(HubCase):
         forgetful.people.circle.register.keep()
         node.startService()
         self.village.until(lambda: self.are("hub", ann, forgetful), 10)
+
+
+class DirectoryTests(HubCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.ann, self.bob = self.hidden(), self.hidden()
+
+    def found(self, person: Person, name: str) -> list[FoundRow]:
+        """Return whom somebody finds."""
+        return self.town.result(person.desk.search_hubs(name)).found
+
+    def test_from_a_search_to_a_contact(self) -> None:
+        """Bob wants to be found; Ann finds him by the beginning of his name, and asks."""
+        self.assertEqual(self.found(self.ann, self.bob.name), [])
+        entered = self.town.result(self.bob.desk.publish_entry("the one from the harbour"))
+        self.assertEqual((entered.hubs, entered.failed), (["the hub"], {}))
+        (row,) = self.found(self.ann, self.bob.name[:-1].upper())
+        self.assertEqual((row.name, row.public_key), (self.bob.name, self.bob.key))
+        self.assertEqual((row.note, row.hub), ("the one from the harbour", "the hub"))
+        self.town.result(self.ann.desk.request_contact(row.public_key, "Bob", "may I?"))
+        self.village.until(lambda: bool(self.town.result(self.bob.desk.list_requests())), 60)
+        (request,) = self.town.result(self.bob.desk.list_requests())
+        self.town.result(self.bob.desk.accept_request(request.id, ""))
+        self.village.until(lambda: self.village.are_contacts(self.ann, self.bob), 60)
+        self.assertTrue(self.are("hub", self.ann, self.bob))
+        self.assertEqual(self.found(self.ann, self.bob.name)[0].known_as, "Bob")
+
+    def test_nobody_is_found_who_did_not_ask_for_it(self) -> None:
+        """And nobody who has changed their mind; one who asks does not find oneself."""
+        self.town.result(self.bob.desk.publish_entry(""))
+        self.assertEqual(self.found(self.bob, self.bob.name), [])
+        self.assertEqual(self.found(self.bob, self.ann.name), [])
+        self.assertFalse(self.town.result(self.bob.desk.withdraw_entry()).wanted)
+        self.assertEqual(self.found(self.ann, self.bob.name), [])
+
+    def test_an_entry_is_published_anew(self) -> None:
+        """At each joining: who was asked once to be found stays so, and its time goes on."""
+        self.town.result(self.bob.desk.publish_entry("hi"))
+        (before,) = self.found(self.ann, self.bob.name)
+        self.town.end(self.bob.node)
+        self.town.run(60)
+        node = self.town.again(self.bob.node, listen=False, hubs=[self.hub.address])
+        bob = Person(self.village, node, self.bob.chest, self.bob.number)
+        node.startService()
+        self.village.until(lambda: bool(node.hubs.own[0].seat))
+        self.town.run(1)
+        (after,) = self.found(self.ann, bob.name)
+        self.assertGreaterEqual(after.expires, before.expires + 60)
+        self.assertEqual((after.note, self.town.result(bob.desk.entry()).wanted), ("hi", True))
+
+    def test_without_a_hub(self) -> None:
+        """It is said what is missing."""
+        eve = self.village.person()
+        for asked in (eve.desk.search_hubs("ann"), eve.desk.publish_entry("")):
+            done = Deferred.fromCoroutine(asked)
+            self.failureResultOf(done, NoHub)
+        self.failureResultOf(Deferred.fromCoroutine(self.ann.desk.search_hubs("a")), BadName)

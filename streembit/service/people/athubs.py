@@ -46,6 +46,7 @@ class AtHubs:
         self._tell(hub.label)
         for friend in self._there(hub):
             self._people.post.moved(friend)
+        self._people.listed.hub_joined(hub)
 
     def hub_left(self, hub: Hub) -> None:
         """Stop telling it."""

@@ -85,7 +85,9 @@ class Knocks:
     def ask_by_key(self, key: PublicKey, name: str, note: str) -> Entry:
         """Ask the holder of a key; raise as `ask_by_offer`."""
         named = name or f"key {key.hex[2:10]}"
-        return self._ask(contact(key, named, self._now(), note=note, asked=True), "", note)
+        places = self._people.listed.places(key)
+        entry = contact(key, named, self._now(), note=note, addresses=places, asked=True)
+        return self._ask(entry, "", note)
 
     def _ask(self, entry: Entry, nonce: str, note: str) -> Entry:
         self._people.succession.check_valid()

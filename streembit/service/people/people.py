@@ -37,6 +37,7 @@ from streembit.service.people.friend import Friend
 from streembit.service.people.knocks import Knocks
 from streembit.service.people.lane import Disk
 from streembit.service.people.links import Links
+from streembit.service.people.listed import Listed
 from streembit.service.people.news import News
 from streembit.service.people.pace import Pace
 from streembit.service.people.post import Post
@@ -97,6 +98,7 @@ class People(MultiService):
         self.drops = Drops(node.network, self.sealed, random.random)
         self.post = Post(self, random.random)
         self.at_hubs = AtHubs(self)
+        self.listed = Listed(self)
         self.feed = Feed(node.clock, random.getrandbits(32))
         self.presence = Presences(self)
         self.discretion = Discretion(self)
@@ -128,7 +130,12 @@ class People(MultiService):
             random.random,
             jitter_s=EXPIRE_EVERY_S / 10,
         )
-        for upkeep in (expiry, self.showing.upkeep(), self.renewals.upkeep()):
+        for upkeep in (
+            expiry,
+            self.showing.upkeep(),
+            self.renewals.upkeep(),
+            self.listed.upkeep(),
+        ):
             upkeep.setServiceParent(self)
         self._shows, self._letters = Buckets(SHOWS), Buckets(LETTERS)
         figures.show(self, node.metrics)
@@ -215,7 +222,7 @@ class People(MultiService):
             entry,
             friend.talk.conversation if friend is not None else None,
             self.presence.of(key),
-            linked=key.text in self.network.roster,
+            via=self._via(key),
             told=told(entry, self.circle.register.settings),
         )
 
@@ -368,6 +375,14 @@ class People(MultiService):
         self.news.tell(talk, events)
 
     # --- how
+    def _via(self, key: PublicKey) -> str:
+        """Return "" without a link, "direct", or "hub " with the name of the hub."""
+        peer = self.network.roster.get(key)
+        if peer is None:
+            return ""
+        hub = self.node.hubs.named(peer.carrier.host)
+        return f"hub {hub}" if hub else "direct"
+
     def _file_link(self, name: str) -> LinkProtocol | None:
         friend = self.named(name)
         peer = None if friend is None else self.network.roster.get(friend.key)

@@ -11,6 +11,8 @@ from streembit.jose.keys import PublicKey
 from streembit.service.network import show_address
 from streembit.service.people_rows import ContactRow, MessageRow, PresenceState, Told
 from streembit.wire.content import FileAnswer, FileOffer, Rotated, Text
+from streembit.wire.hubtext import write
+from streembit.wire.offer import Address
 from streembit.wire.transfer import FileOffer as Offered
 from streembit.wire.transfer import read_content
 
@@ -28,7 +30,7 @@ def contact_row(
     talk: Conversation | None,
     presence: PresenceState,
     *,
-    linked: bool,
+    via: str,
     told: list[Told],
 ) -> ContactRow:
     """Return the row of somebody in the book."""
@@ -40,11 +42,11 @@ def contact_row(
         state=entry.state,
         user_type=entry.user_type,
         verified=entry.verified,
-        linked=linked,
-        presence=presence if linked else "gone",
+        linked=bool(via),
+        presence=presence if via else "gone",
         added=entry.added_s,
         last_seen=entry.last_seen_s,
-        addresses=[show_address(each.host, each.port) for each in entry.addresses],
+        addresses=[_shown(each) for each in entry.addresses],
         unread=talk.unread if talk is not None else 0,
         queued=talk.queued if talk is not None else 0,
         note=entry.note,
@@ -53,7 +55,13 @@ def contact_row(
         receipts=entry.receipts,
         shows_presence=entry.presence,
         number=fingerprints.number_of(key),
+        via=via,
     )
+
+
+def _shown(address: Address) -> str:
+    """Return an address as people read it."""
+    return write(address) if address.is_hub else show_address(address.host, address.port)
 
 
 def is_shown(said: Said) -> bool:

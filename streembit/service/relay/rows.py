@@ -57,16 +57,22 @@ class FoundRow(Struct, frozen=True):
     alarm: str = ""
 
 
-class Search(Struct, frozen=True):
-    """What was found; `more` says that there is more than is told, by a longer name."""
+class Found(Struct, frozen=True):
+    """Who was found; `more` says that there are others, whom a longer name finds."""
 
     found: list[FoundRow]
     more: bool
 
 
 class Entered(Struct, frozen=True):
-    """At which hubs we are to be found by name, and until when; `failed` tells why not, by hub."""
+    """Whether the account wants to be found, and how that stands.
 
+    `hubs` are those that show it, until `expires`; `failed` tells by hub the
+    code of why it does not.
+    """
+
+    wanted: bool
+    note: str
     hubs: list[str]
     expires: Count
     failed: dict[str, str]

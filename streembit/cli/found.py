@@ -1,0 +1,115 @@
+"""`streembit hub list`, `streembit hub search`, `streembit account publish`: a node's own hubs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import click
+
+from streembit.cli import show
+from streembit.cli.command import Command, Settings, pass_settings
+from streembit.cli.node import standing
+
+if TYPE_CHECKING:
+    from streembit.service.relay.rows import Entered, FoundRow, HubRow
+
+_HUBS = ("NAME", "WHERE", "STATE", "OURS", "LINKS", "KEY")
+_FOUND = ("NAME", "TYPE", "KNOWN AS", "HUB", "FINGERPRINT", "PUBLIC KEY", "NOTE")
+
+
+@click.command("list", cls=Command, examples=("streembit hub list", "streembit --json hub list"))
+@pass_settings
+def list_(settings: Settings) -> None:
+    """List the hubs that the node uses: its own, and those of contacts while it needs them."""
+    from streembit.api.network import Hubs
+
+    found = settings.client().ask("GET", "/v1/hubs", Hubs)
+    if settings.json:
+        show.as_json(found)
+    else:
+        show.table(_HUBS, map(_hub_row, found.hubs))
+
+
+def _hub_row(row: HubRow) -> tuple[object, ...]:
+    ours = "yes" if row.own else "no"
+    return row.name, row.url, standing(row), ours, row.links, row.key or "-"
+
+
+@click.command(
+    cls=Command,
+    examples=("streembit hub search ali", "streembit contact request 02c0ff… Alice"),
+)
+@click.argument("name")
+@pass_settings
+def search(settings: Settings, name: str) -> None:
+    """Find who wants to be found by a name that begins with NAME, at the node's own hubs.
+
+    A name proves nothing: compare the fingerprint with the one that the
+    person told you. Ask with: streembit contact request PUBLIC-KEY NAME.
+    """
+    from streembit.service.relay.rows import Found
+
+    found = settings.client().ask("GET", f"/v1/found?name={quote(name, safe='')}", Found)
+    if settings.json:
+        show.as_json(found)
+        return
+    show.table(_FOUND, map(_found_row, found.found))
+    for row in found.found:
+        if row.alarm:
+            show.line(f"ALARM: {row.name}, {row.fingerprint}: {row.alarm}")
+    if found.more:
+        show.line("There are more: give more of the name.")
+
+
+def _found_row(row: FoundRow) -> tuple[object, ...]:
+    known = row.known_as or "-"
+    return row.name, row.user_type, known, row.hub, row.fingerprint, row.public_key, row.note
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "streembit account publish --hub --note 'Alice of the harbour'",
+        "streembit account publish --withdraw",
+        "streembit account publish",
+    ),
+)
+@click.option("--hub", "at_hubs", is_flag=True, help="Be found at all hubs of the node.")
+@click.option("--note", metavar="TEXT", help="A remark that everybody sees who finds you.")
+@click.option("--withdraw", is_flag=True, help="Be found no more.")
+@pass_settings
+def publish(settings: Settings, at_hubs: bool, note: str | None, withdraw: bool) -> None:
+    """Say whether strangers may find the account by its name; without an option, show it.
+
+    Who finds you learns your name, your key and that you use the hub, and
+    can ask to be a contact. Nobody is found who did not ask for it.
+    """
+    from streembit.api.directory import PublishEntry
+    from streembit.service.relay.rows import Entered
+
+    if at_hubs and withdraw:
+        raise click.UsageError("--hub and --withdraw exclude each other.")
+    if note is not None and not at_hubs:
+        raise click.UsageError("A note goes with --hub.")
+    client = settings.client()
+    if at_hubs:
+        entered = client.ask("PUT", "/v1/entry", Entered, PublishEntry(note or ""))
+    else:
+        entered = client.ask("DELETE" if withdraw else "GET", "/v1/entry", Entered)
+    if settings.json:
+        show.as_json(entered)
+    else:
+        _print(entered)
+
+
+def _print(entered: Entered) -> None:
+    if not entered.wanted:
+        show.line("The account is not shown to strangers.")
+        return
+    for hub in entered.hubs:
+        show.line(f"found at {hub} until {show.moment(entered.expires)}, and renewed each day")
+    for hub, why in entered.failed.items():
+        show.line(f"NOT found at {hub}: {why}")
+    if not entered.hubs and not entered.failed:
+        show.line("to be found as soon as the node is joined to a hub of its own")

@@ -1,0 +1,220 @@
+"""The directories of hubs: the account shown in them, if it wants to be, and others found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from streembit.errors import (
+    ChestDamaged,
+    NoHub,
+    RemoteError,
+    StreembitError,
+)
+from streembit.hub import directory
+from streembit.hub.directory import LIFE_S, Entry
+from streembit.jose import fingerprint as fingerprints
+from streembit.jose.keys import PublicKey
+from streembit.service.relay.hub import Hub
+from streembit.service.relay.rows import Entered, Found, FoundRow
+from streembit.service.upkeep import Upkeep
+from streembit.wire.hub import Entries, Publish, Search, Withdraw
+from streembit.wire.offer import Address
+
+if TYPE_CHECKING:
+    from streembit.service.people.people import People
+
+ROOM: Final = "listed"
+KEY: Final = b"entry"
+EVERY_S: Final = 24 * 3600.0  # an entry lives for a week: some days off do no harm
+MAX_FOUND: Final = 100  # of all hubs together, as a terminal shows
+MAX_PLACES: Final = 1_000  # of those found, until one of them is asked to be a contact
+
+_log = Logger()
+
+
+class Wish(Struct, array_like=True):
+    """The user wants to be found, with this remark."""
+
+    note: str = ""
+
+
+class Listed:
+    """Publishes the account's entry at the hubs of ours, and looks others up there.
+
+    Nothing is published unless the user asked for it; that is kept, and the entry published anew
+    each day and at each joining.
+    """
+
+    def __init__(self, people: People) -> None:
+        self._people = people
+        self._told: dict[str, str] = {}  # by the hub's label: "" or why the entry is not there
+        self._expires_s = 0
+        self._places: dict[PublicKey, Address] = {}  # where others were found, the latest last
+
+    def upkeep(self) -> Upkeep:
+        """Return the service that publishes anew."""
+        people = self._people
+        random = people.random.random
+        return Upkeep(
+            "directory", people.node.clock, EVERY_S, self._renew, random, jitter_s=EVERY_S / 10
+        )
+
+    # --- ours
+    async def publish(self, note: str) -> Entered:
+        """Be found at all hubs of ours, from now on.
+
+        Raises:
+            NoHub: we have none.
+            BadName, BadEntry: a name or note that no entry may have.
+        """
+        self._check_hubs()
+        self._entry(note)
+        self._people.chest.commit([(ROOM, KEY, msgspec.msgpack.encode(Wish(note)))])
+        for hub in self._people.node.hubs.own:
+            await self._publish(hub)
+        return self.standing()
+
+    async def withdraw(self) -> Entered:
+        """Be found no more; a hub that cannot be told forgets the entry when its time is over."""
+        self._people.chest.commit([(ROOM, KEY, None)])
+        for hub in self._people.node.hubs.own:
+            await self._tell(hub, Withdraw())
+        return self.standing()
+
+    def standing(self) -> Entered:
+        """Return where we are to be found."""
+        wish, hubs = self._wish(), self._people.node.hubs.own
+        shown = [] if wish is None else [hub for hub in hubs if self._told.get(hub.label) == ""]
+        failed = {hub.title: why for hub in hubs if (why := self._told.get(hub.label))}
+        return Entered(
+            wish is not None,
+            "" if wish is None else wish.note,
+            [hub.title for hub in shown],
+            self._expires_s if shown else 0,
+            failed,
+        )
+
+    def hub_joined(self, hub: Hub) -> None:
+        """Publish at a hub of ours that we have just joined."""
+        if hub.own and self._wish() is not None:
+            Deferred.fromCoroutine(self._publish(hub)).addErrback(_failed)
+
+    async def _renew(self) -> None:
+        for hub in self._people.node.hubs.own if self._wish() is not None else []:
+            await self._publish(hub)
+
+    async def _publish(self, hub: Hub) -> None:
+        wish = self._wish()
+        if wish is not None:
+            entry = self._entry(wish.note)
+            self._expires_s = entry.claims.exp
+            await self._tell(hub, Publish(entry.token))
+
+    async def _tell(self, hub: Hub, body: Publish | Withdraw) -> None:
+        try:
+            await hub.ask(body)
+        except StreembitError as error:
+            self._told[hub.label] = error.code
+        else:
+            self._told[hub.label] = ""
+
+    def _entry(self, note: str) -> Entry:
+        node = self._people.node
+        return directory.make(
+            self._people.renewals.newest,
+            network=node.settings.network,
+            now_unix_s=int(self._people.network.now_s()),
+            life_s=LIFE_S,
+            note=note,
+        )
+
+    def _wish(self) -> Wish | None:
+        row = self._people.chest.get(ROOM, KEY)
+        try:
+            return None if row is None else msgspec.msgpack.decode(row, type=Wish)
+        except msgspec.MsgspecError as e:
+            raise ChestDamaged(f"the wish to be found: {e}") from None
+
+    # --- others
+    async def search(self, name: str) -> Found:
+        """Return who wants to be found by a name that begins so, at all hubs of ours.
+
+        Raises:
+            NoHub: we have none.
+            BadName: too short, or no name.
+            RemoteError: no hub answered; what the last one said.
+        """
+        self._check_hubs()
+        directory.prefix(name)
+        rows: dict[str, FoundRow] = {}
+        more, last, answers = False, None, 0
+        for hub in self._people.node.hubs.own:
+            try:
+                reply = await hub.ask(Search(name))
+            except RemoteError as error:
+                last = error
+                continue
+            assert isinstance(reply, Entries)  # Seat lets no other answer through
+            answers += 1
+            more = more or reply.more
+            for row in self._found(hub, reply, name):
+                rows.setdefault(row.public_key, row)
+        if last is not None and not answers:
+            raise last
+        found = sorted(rows.values(), key=lambda row: (row.name, row.public_key))
+        return Found(found[:MAX_FOUND], more or len(found) > MAX_FOUND)
+
+    def _found(self, hub: Hub, reply: Entries, name: str) -> list[FoundRow]:
+        """Return the rows of the entries that somebody signed, and that were searched for."""
+        people, rows = self._people, []
+        for token in reply.entries:
+            try:
+                entry = directory.found(
+                    token, name, people.node.settings.network, people.network.now_s()
+                )
+            except RemoteError as error:
+                people.node.refused(hub.address.host, error)
+                continue
+            if entry.key != people.node.identity.public:
+                rows.append(self._row(hub, entry))
+                self._remember(entry.key, hub)
+        return rows
+
+    def places(self, key: PublicKey) -> list[Address]:
+        """Return the hub where somebody was found lately, if anywhere."""
+        return [self._places[key]] if key in self._places else []
+
+    def _remember(self, key: PublicKey, hub: Hub) -> None:
+        self._places.pop(key, None)
+        self._places[key] = hub.address
+        if len(self._places) > MAX_PLACES:
+            del self._places[next(iter(self._places))]
+
+    def _row(self, hub: Hub, entry: Entry) -> FoundRow:
+        claims, book = entry.claims, self._people.circle.book
+        known, alike = book.get(entry.key), book.lookalike(claims.name, entry.key)
+        return FoundRow(
+            name=claims.name,
+            public_key=entry.key.hex,
+            fingerprint=fingerprints.of(entry.key),
+            user_type=claims.user_type,
+            hub=hub.title,
+            expires=claims.exp,
+            note=claims.note,
+            known_as=known.name if known is not None else "",
+            alarm="" if alike is None else f"{alike.name} is known, with another key",
+        )
+
+    def _check_hubs(self) -> None:
+        if not self._people.node.hubs.own:
+            raise NoHub("tell the node one: --hub, or hubs in node.toml")
+
+
+def _failed(failure: Failure) -> None:
+    _log.failure("the account's entry could not be published", failure)
