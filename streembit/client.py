@@ -23,7 +23,18 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from streembit.api import account, messages, network
-from streembit.api.asks import Ask, Contacts, Files, Hubs, Key, Messages, Offers, Peers, Records, absolute
+from streembit.api.asks import (
+    Ask,
+    Contacts,
+    Files,
+    Hubs,
+    Key,
+    Messages,
+    Offers,
+    Peers,
+    Records,
+    absolute,
+)
 from streembit.api.caller import Caller, CallerReactor
 from streembit.api.operation import Done
 from streembit.disk.home import Home

@@ -188,33 +188,6 @@ class Hubs:
         return self._ask("DELETE", _path("hub", "sessions", member), hub_rows.Kicked)
 
 
-class Hubs:
-    """The hubs that the node uses, and who wants to be found there."""
-
-    def __init__(self, ask: Ask) -> None:
-        self._ask = ask
-
-    def list(self) -> Deferred[list[HubRow]]:
-        """Return the hubs that the node uses, its own first."""
-        return _member(self._ask("GET", "/v1/hubs", network.Hubs), "hubs")
-
-    def search(self, name: str) -> Deferred[Found]:
-        """Return who wants to be found by a name that begins so."""
-        return self._ask("GET", f"/v1/found?name={quote(name, safe='')}", Found)
-
-    def entry(self) -> Deferred[Entered]:
-        """Return where we are to be found by our name."""
-        return self._ask("GET", "/v1/entry", Entered)
-
-    def publish(self, note: str = "") -> Deferred[Entered]:
-        """Be found by our name at all hubs of ours."""
-        return self._ask("PUT", "/v1/entry", Entered, directory.PublishEntry(note))
-
-    def withdraw(self) -> Deferred[Entered]:
-        """Be found no more."""
-        return self._ask("DELETE", "/v1/entry", Entered)
-
-
 class Messages:
     """Conversations."""
 
