@@ -5,19 +5,23 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from random import Random
+from typing import Any
 
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.errors import BadMessage, EnvelopeRepeated, PeerGone, RequestTimeout
+from streembit.hub import directory
 from streembit.hub.answers import due
+from streembit.hub.directory import Entry
 from streembit.jose import envelope
-from streembit.jose.keys import PrivateKey
+from streembit.jose.keys import Identity, PrivateKey
 from streembit.net.relayed import hub_host, is_hub_host
 from streembit.wire.hub import (
     Challenge,
     Command,
     DialBack,
+    Entries,
     Envelope,
     Get,
     Gone,
@@ -302,6 +306,34 @@ class LiveTests(LiarCase):
         asked = self.ann.node.hubs.own[0].ask(Observe())
         self.town.run(WHILE_S)
         self.failureResultOf(asked, RequestTimeout)
+
+    def test_A4_who_is_shown_to_who_searches(self) -> None:
+        """Entries that are forged, over, of another network, or of nobody who was sought."""
+        now_s = int(self.town.memory.clock.seconds())
+        eve = Identity.generate("bobby")
+
+        def entry(identity: Identity, **changes: Any) -> Entry:
+            said: dict[str, Any] = {"network": NETWORK, "now_unix_s": now_s} | changes
+            return directory.make(identity, **said)
+
+        good = entry(eve)
+        shown = [
+            good.token,
+            entry(Identity.generate("carl")).token,
+            entry(eve, now_unix_s=now_s - 8 * 86_400).token,
+            entry(eve, network="another").token,
+            envelope.sign_entry(self.hub.identity.signing, good.claims),
+            good.token[:-1],
+            "no token",
+        ]
+        self.hub.answer = lambda _key, _body, n: [(Entries(shown), n)]
+        found = self.town.result(self.ann.desk.search_hubs("bob"))
+        self.assertEqual(
+            [(row.name, row.public_key) for row in found.found], [("bobby", eve.public.hex)]
+        )
+        counts = self.ann.node.refusals.counts()
+        for code in ("bad-entry", "entry-expired", "wrong-network", "bad-signature"):
+            self.assertEqual(counts.get(code), 1, code)
 
     def test_A1_frames_of_the_hub_again_and_left_out(self) -> None:
         """The session ends, and begins anew."""

@@ -179,7 +179,7 @@ class Listed:
                     token, name, people.node.settings.network, people.network.now_s()
                 )
             except RemoteError as error:
-                people.node.refused(hub.address.host, error)
+                people.node.refused("", error)  # its publisher has no address here
                 continue
             if entry.key != people.node.identity.public:
                 rows.append(self._row(hub, entry))

@@ -157,7 +157,7 @@ class Post:
 
     def _heard(self, code: str, hub: Hub, mail: Mailed) -> None:
         if code:
-            self._people.node.refusals.refuse(code, hub.address.host)
+            self._people.node.refusals.refuse(code)  # its sender has no address here
         else:
             self.received += 1
         if code != ContactFloods.code:  # else it comes again with the next session
