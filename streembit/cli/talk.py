@@ -138,7 +138,7 @@ class Talk:
             "accept": lambda rest: self._answer(rest, "accept"),
             "deny": lambda rest: self._answer(rest, "deny"),
             "history": lambda rest: self._history(int(rest[0]) if _is_number(rest) else HISTORY),
-            "who": lambda _: self._note(f"{self.contact.name}: {self._who()}"),
+            "who": lambda _: self._ask_who(),
         }
         if word in known:
             known[word](rest)
@@ -169,6 +169,10 @@ class Talk:
             if self._is_ours(row.contact):
                 self._transfer(row, None)
 
+    def _ask_who(self) -> None:
+        self.contact = self._client.ask("GET", self._of(), ContactRow)
+        self._note(f"{self.contact.name}: {self._who()}")
+
     def _answer(self, rest: list[str], verdict: str) -> None:
         found = self._client.ask("GET", "/v1/files", Transfers).files
         offered = [
@@ -195,13 +199,14 @@ class Talk:
 
     def _message(self, row: MessageRow, event: object) -> None:
         who = "you" if row.outgoing else self.contact.name
-        first, *more = row.text.splitlines() or [""]
-        head = f"{show.moment(row.sent)}  {plain(who)}: "
-        state = f"  [{plain(state_of(row))}]" if row.outgoing else ""
         kind = "[files] " if row.transfer else ""
-        self._screen.show(head + kind + plain(first) + ("" if more else state), event)
-        for text in more:
-            self._screen.show(_AGAIN + plain(text))
+        first, *more = [plain(text) for text in row.text.splitlines()] or [""]
+        lines = [f"{show.moment(row.sent)}  {plain(who)}: {kind}{first}"]
+        lines += [_AGAIN + text for text in more]
+        if row.outgoing:
+            lines[-1] += f"  [{plain(state_of(row))}]"
+        for line in lines:
+            self._screen.show(line, event if line is lines[0] else None)
         self._shown = max(self._shown, row.number)
         self._remember(row)
 
@@ -253,8 +258,8 @@ class Talk:
     def _is_ours(self, key: str) -> bool:
         return key == self._path
 
-    def _of(self, what: str) -> str:
-        return path_of(self._path, what)
+    def _of(self, *what: str) -> str:
+        return path_of(self._path, *what)
 
 
 def _is_number(rest: list[str]) -> bool:

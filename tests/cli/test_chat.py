@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
@@ -102,6 +103,23 @@ class PipeTests(ChatCase):
         await self.said(process, f"plan.pdf, 1 file, 1,000 bytes, offered  {row.id}")
         self.write(process, "/accept\n")
         await self.said(process, "running, 0 bytes done")
+        await self.end(process)
+
+    async def test_who_is_asked_anew(self) -> None:
+        """Not what was so when the conversation began."""
+        process = self.chat()
+        await self.said(process, "Bob: contact, NOT verified, here")
+        self.people.book[BOB_KEY] = replace(self.people.book[BOB_KEY], presence="away")
+        self.write(process, "/who\n")
+        await self.said(process, "Bob: contact, NOT verified, away")
+        await self.end(process)
+
+    async def test_a_text_of_several_lines_has_its_state_at_the_end(self) -> None:
+        """As one of a single line has it."""
+        await self.people.send_message("Bob", "one\ntwo")
+        process = self.chat()
+        self.assertTrue((await self.said(process, "you: one")).endswith("one\n"))
+        await self.said(process, "    | two  [queued]")
         await self.end(process)
 
     async def test_commands(self) -> None:
