@@ -29,6 +29,7 @@ class Options(RoleOptions):
     role = "hub"
     optParameters: ClassVar[list[list[Any]]] = [
         ["name", None, None, "The hub's name, for people to read."],
+        ["advertise", None, None, "HOST:PORT where members reach it, as it tells them."],
         ["private", None, None, "The allowlist's file: nobody else is let in."],
         ["certificate", None, None, "A PEM file [default: one that the hub makes by itself]"],
         ["private-key", None, None, "The certificate's private key, a PEM file."],

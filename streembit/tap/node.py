@@ -9,12 +9,12 @@ from twisted.application.service import IService
 from streembit.disk import config
 from streembit.disk.config import Config
 from streembit.tap.launch import launched
-from streembit.tap.options import RoleOptions
+from streembit.tap.options import LinkOptions
 
 __all__ = ["Options", "makeService"]
 
 
-class Options(RoleOptions):
+class Options(LinkOptions):
     """The options of a node."""
 
     role = "node"

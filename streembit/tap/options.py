@@ -31,15 +31,12 @@ class RoleOptions(usage.Options):
         ["home", None, None, "The node's folder [default: $STREEMBIT_HOME or ~/.streembit]"],
         ["network", None, None, "The network's name [default: streembit]"],
         ["metrics", None, None, "Where to show figures: tcp:9109:interface=127.0.0.1"],
-        ["id-scheme", None, None, "What the node id is made of: key, address or composite."],
-        ["advertise", None, None, "HOST:PORT that an id of scheme address is made of."],
         ["passcode-file", None, None, "A file, mode 0600, with the passcode of the key file."],
         ["config", None, None, "A TOML file [default: the role's own in the home, if there]"],
     ]
     optFlags: ClassVar[list[list[Any]]] = [
         ["no-passcode", None, "Use a key file without a passcode; one is made if there is none."],
         ["create", None, "Make the home and the account where they are missing."],
-        ["map-port", None, "Have the router lead to us, by UPnP."],
         ["lan", None, "Be announced in the local network, and find others there."],
     ]
 
@@ -125,7 +122,7 @@ class RoleOptions(usage.Options):
         return config.amend(read, self.role, self._changes())
 
     def _changes(self) -> dict[str, object]:
-        named = {name.replace("-", "_"): self[name] for name in _PARAMETERS}
+        named = {name.replace("-", "_"): self.get(name) for name in _PARAMETERS}
         changes: dict[str, object] = {k: v for k, v in named.items() if v is not None}
         changes |= {_LISTS[name]: values for name, values in self._lists.items()}
         changes |= self._named()
@@ -152,3 +149,15 @@ class RoleOptions(usage.Options):
     def add(self, name: str, value: str) -> None:
         """Take one more value of an option that may be repeated."""
         self._lists.setdefault(name, []).append(value)
+
+
+class LinkOptions(RoleOptions):
+    """What those roles take besides whom others link to: nodes and seeds."""
+
+    optParameters: ClassVar[list[list[Any]]] = [
+        ["id-scheme", None, None, "What the node id is made of: key, address or composite."],
+        ["advertise", None, None, "HOST:PORT that an id of scheme address is made of."],
+    ]
+    optFlags: ClassVar[list[list[Any]]] = [
+        ["map-port", None, "Have the router lead to us, by UPnP."],
+    ]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from twisted.application.service import IService
 
 from streembit.tap.launch import launched
-from streembit.tap.options import RoleOptions
+from streembit.tap.options import LinkOptions
 
 __all__ = ["Options", "makeService"]
 
 
-class Options(RoleOptions):
+class Options(LinkOptions):
     """The options of a seed."""
 
     role = "seed"
