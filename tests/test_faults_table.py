@@ -52,7 +52,7 @@ DUE = {
     "D10": ("U", "a node that cannot be dialled"),
     "H1": ("UP", "a stranger at a hub"),
     "H2": ("UP", "a member removed while it is joined"),
-    "H3": ("U", "an allowlist that is wrong"),
+    "H3": ("UP", "an allowlist that is wrong"),
     "H4": ("UP", "a hub that is started again"),
     "H5": ("U", "a public and a private network mixed"),
     "H6": ("UP", "TLS stripped, or ended in the middle"),
