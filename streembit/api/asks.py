@@ -149,7 +149,7 @@ class Hubs:
 
     def search(self, name: str) -> Deferred[Found]:
         """Return who wants to be found by a name that begins so."""
-        return self._ask("GET", f"/v1/found?name={quote(name, safe='')}", Found)
+        return self._ask("GET", _path("found", name), Found)
 
     def entry(self) -> Deferred[Entered]:
         """Return where we are to be found by our name."""

@@ -7,13 +7,16 @@ from typing import Final
 from msgspec import Struct
 
 from streembit.api.contacts import OWN_CHEST, NoteText
-from streembit.api.operation import Ask, Operation, Word
+from streembit.api.operation import Ask, Operation, Parameter
 from streembit.service.facade import HIDDEN
 from streembit.service.people_facade import PeopleFacade
 from streembit.service.relay.rows import Entered, Found
 
-SEARCHED: Final = Word(
-    "name", "the first characters of a name, at least 2", rf"^[^{HIDDEN}]{{2,64}}$"
+BEGINNING: Final = Parameter(
+    "beginning",
+    "the first characters of a name, at least 2",
+    rf"^[^\s./{HIDDEN}][^\s/{HIDDEN}][^/{HIDDEN}]{{0,62}}$",
+    "ali",
 )
 
 
@@ -24,7 +27,7 @@ class PublishEntry(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def _search(people: PeopleFacade, ask: Ask) -> Found:
-    return await people.search_hubs(ask.word(SEARCHED))
+    return await people.search_hubs(ask.checked(BEGINNING))
 
 
 async def _entry(people: PeopleFacade, _ask: Ask) -> Entered:
@@ -45,12 +48,12 @@ OPERATIONS: Final[tuple[Operation[PeopleFacade], ...]] = (
     Operation(
         "search",
         "GET",
-        "/v1/found",
+        "/v1/found/{beginning}",
         "Who wants to be found by a name that begins so, at all hubs of ours.",
         Found,
         _search,
+        (BEGINNING,),
         errors=("bad-name", "no-hub", *_OF_HUBS),
-        query=(SEARCHED,),
     ),
     Operation(
         "entry",

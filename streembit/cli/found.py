@@ -21,7 +21,10 @@ _FOUND = ("NAME", "TYPE", "KNOWN AS", "HUB", "FINGERPRINT", "PUBLIC KEY", "NOTE"
 @click.command("list", cls=Command, examples=("streembit hub list", "streembit --json hub list"))
 @pass_settings
 def list_(settings: Settings) -> None:
-    """List the hubs that the node uses: its own, and those of contacts while it needs them."""
+    """List the hubs that the node uses, its own first.
+
+    Those of contacts are joined while they are needed.
+    """
     from streembit.api.network import Hubs
 
     found = settings.client().ask("GET", "/v1/hubs", Hubs)
@@ -43,14 +46,14 @@ def _hub_row(row: HubRow) -> tuple[object, ...]:
 @click.argument("name")
 @pass_settings
 def search(settings: Settings, name: str) -> None:
-    """Find who wants to be found by a name that begins with NAME, at the node's own hubs.
+    """Find those whose name begins with NAME, at the node's own hubs.
 
-    A name proves nothing: compare the fingerprint with the one that the
+    Only who wants to be found is. A name proves nothing: compare the fingerprint with the one that the
     person told you. Ask with: streembit contact request PUBLIC-KEY NAME.
     """
     from streembit.service.relay.rows import Found
 
-    found = settings.client().ask("GET", f"/v1/found?name={quote(name, safe='')}", Found)
+    found = settings.client().ask("GET", f"/v1/found/{quote(name, safe='')}", Found)
     if settings.json:
         show.as_json(found)
         return
@@ -80,7 +83,7 @@ def _found_row(row: FoundRow) -> tuple[object, ...]:
 @click.option("--withdraw", is_flag=True, help="Be found no more.")
 @pass_settings
 def publish(settings: Settings, at_hubs: bool, note: str | None, withdraw: bool) -> None:
-    """Say whether strangers may find the account by its name; without an option, show it.
+    """Be found by strangers, by the account's name; or no more.
 
     Who finds you learns your name, your key and that you use the hub, and
     can ask to be a contact. Nobody is found who did not ask for it.

@@ -162,7 +162,7 @@ class CallTests(ClientCase):
         hub = self.client.hub
         self.assertEqual(await hub.list(), [HUB_ROW])
         self.assertEqual([row.name for row in (await hub.search("ca")).found], ["Carl"])
-        self.assertEqual((await hub.search("x & y?")).found, [])
+        self.assertEqual((await hub.search("xy & z?")).found, [])
         self.assertEqual((await hub.publish("hi")).note, "hi")
         self.assertEqual((await hub.entry()).hubs, ["the hub"])
         self.assertFalse((await hub.withdraw()).wanted)

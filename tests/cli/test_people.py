@@ -289,7 +289,7 @@ class HubTests(PeopleCase):
             self.assertIn(text, found)
         rows = (await self.good("--json", "hub", "search", "no & body")).json["found"]
         self.assertEqual(rows, [])
-        self.assert_failed(await self.streembit("hub", "search", "x"), "bad-request")
+        self.assert_failed(await self.streembit("hub", "search", "x"), "bad-name")
 
     async def test_to_be_found_or_not(self) -> None:
         """Without an option it is shown how it stands; a hub that refuses is named."""
