@@ -130,8 +130,8 @@ def _reach(answer: Status) -> str:
 
 
 def _has_node(answer: Status) -> bool:
-    """Say whether there is a node: a hub need not have one in any table."""
-    return answer.hub is None or bool(answer.peers or answer.records)
+    """Say whether there is a node: a hub need not have one, or nobody is there to talk to."""
+    return answer.hub is None or bool(answer.peers or answer.links or answer.records)
 
 
 def _readiness(readiness: Readiness, is_hub: bool) -> str:

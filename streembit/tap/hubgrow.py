@@ -106,10 +106,13 @@ class HubGrower:
         hub = self._hub(config, identity, roll, self._backplane(config, identity, place, held))
         tls = self._tls(config, place)
         pin = partial(pinned, config, hub, tls is not None)
-        desk = Desk(hub, roll, security_of(config), pin)
-        yield hub
+        node, services = None, []
         if config.hub.node and (roll is not None or config.seeds):
-            yield from HubNode(identity, config, hub, place, held, self.reactor).services
+            made = HubNode(identity, config, hub, place, held, self.reactor)
+            node, services = made.node, made.services
+        desk = Desk(hub, roll, security_of(config), pin, node)
+        yield hub
+        yield from services
         yield Reloading(desk, roll is not None, tls, self.reactor)
         yield Listening(
             self.reactor, endpoints(config), self._port(config, hub, tls), partial(tell, hub, pin)

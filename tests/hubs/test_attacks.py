@@ -115,10 +115,11 @@ class StrangerTests(SynchronousTestCase):
     def test_C3_joins_of_one_address_are_judged_at_a_rate(self) -> None:
         """A flood of them waits; each is judged once, and the honest one comes in."""
         settings = HubSettings(PRIVATE, private=True, address_joins=Rate(1.0, 3.0))
-        house = House(self, members=self, settings=settings)
+        gate = GateLimits(per_address=64, new_per_address=Rate(100.0, 100.0))
+        house = House(self, members=self, settings=settings, gate=gate)
         self.addCleanup(house.stop)
         for _ in range(20):
-            house.guest(99, host="10.9.9.9").connect()
+            house.guest(99, host="203.0.113.9").connect()
         house.run(1.0)
         self.assertLessEqual(sum(house.refusals().values()), 5)
         honest = house.joined(1)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Literal, Protocol
 
 from autobahn.websocket import USES_NVX
+from msgspec.structs import replace
 from twisted.logger import Logger
 
 from streembit._version import __version__
@@ -23,6 +25,7 @@ from streembit.hub.allowlist import Allowlist, Member
 from streembit.hub.grant import Grant
 from streembit.jose import fingerprint
 from streembit.jose.keys import PublicKey
+from streembit.service.desk import Desk as NodeDesk
 from streembit.service.facade import Readiness, Status, StoreHealth
 from streembit.service.hub.backplane import Usage
 from streembit.service.hub.hub import Hub
@@ -35,6 +38,7 @@ from streembit.service.hub.rows import (
     SessionRow,
 )
 from streembit.service.hub.session import Session
+from streembit.service.node import Node
 
 Security = Literal["tls", "plain", "proxy"]
 
@@ -60,6 +64,7 @@ class Desk:
     Args:
         roll: the allowlist's file; None at a public hub.
         pin: returns what to give members.
+        node: the hub's own, if it has one.
     """
 
     def __init__(
@@ -68,11 +73,13 @@ class Desk:
         roll: Roll | None,
         security: Security,
         pin: Callable[[], str],
+        node: Node | None = None,
     ) -> None:
         self._hub = hub
         self._roll = roll
         self._security = security
         self._pin = pin
+        self._node = node
         self._trouble = ""  # why the file on the disk is not the list in use
         self.errors = 0
         hub.metrics.gauge(
@@ -92,6 +99,26 @@ class Desk:
         return Readiness(True, None, trouble or "members can join")  # they talk without mail too
 
     async def status(self) -> Status:
+        hub = self._hub
+        table = await self._table()
+        return replace(
+            table,
+            role="hub",
+            listening=list(hub.listening),
+            limits=hub.limits(),
+            refusals=dict(
+                sorted((Counter(table.refusals) + Counter(hub.refusals.counts())).items())
+            ),
+            readiness=await self.ready(),
+            uptime_s=hub.now_unix_s() - hub.started_s,
+            signed_checked=table.signed_checked + hub.checks,
+            hub=await self._state(),
+        )
+
+    async def _table(self) -> Status:
+        """Return what the hub's own node says of itself; of none, what would be said of it."""
+        if self._node is not None:
+            return await NodeDesk(self._node).status()
         hub, key = self._hub, self._hub.identity.public
         return Status(
             version=__version__,
@@ -101,21 +128,20 @@ class Desk:
             public_key=key.hex,
             node_id=keyspace.to_hex(keyspace.node_id(key.point)),
             fingerprint=fingerprint.of(key),
-            listening=list(hub.listening),
+            listening=[],
             observed="",
             reachability="unknown",
             peers=0,
-            links=len(hub.sessions()),
+            links=0,
             records=0,
             bytes=0,
-            limits=hub.limits(),
-            refusals=hub.refusals.counts(),
-            readiness=await self.ready(),
+            limits={},
+            refusals={},
+            readiness=Readiness(False, None, "there is no node"),
             clock_skew_s=None,
-            uptime_s=hub.now_unix_s() - hub.started_s,
-            signed_checked=hub.checks,
-            store=StoreHealth(not hub.backplane.trouble, hub.backplane.trouble),
-            hub=await self._state(),
+            uptime_s=0.0,
+            signed_checked=0,
+            store=StoreHealth(True, ""),
         )
 
     async def _state(self) -> HubStatus:
