@@ -48,8 +48,9 @@ def _hub_row(row: HubRow) -> tuple[object, ...]:
 def search(settings: Settings, name: str) -> None:
     """Find those whose name begins with NAME, at the node's own hubs.
 
-    Only who wants to be found is. A name proves nothing: compare the fingerprint with the one that the
-    person told you. Ask with: streembit contact request PUBLIC-KEY NAME.
+    Only who wants to be found is. A name proves nothing: compare the
+    fingerprint with the one that the person told you. Ask with: streembit
+    contact request PUBLIC-KEY NAME.
     """
     from streembit.service.relay.rows import Found
 

@@ -63,7 +63,8 @@ class Also(Struct, frozen=True, forbid_unknown_fields=True):
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an operator decides; what the file does not say has its default.
 
-    listen: Twisted endpoints where to accept links. seeds: where to begin,
+    listen: Twisted endpoints where to accept links; a node that has hubs
+    needs none. seeds: where to begin,
     each `HOST:PORT` or `KEY@HOST:PORT` (`parse_seed`). network: its name;
     nodes of other networks are refused. account: "" is the home's default.
     client_only: take part without storing for others. map_port: have the
@@ -82,7 +83,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     agreement_days: how long a node's agreement key is in use.
     """
 
-    listen: Listen
+    listen: Annotated[tuple[str, ...], Meta(max_length=MAX_LISTEN)]
     seeds: Annotated[tuple[str, ...], Meta(max_length=MAX_SEEDS)] = ()
     network: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z")] = "streembit"
     account: Annotated[str, Meta(pattern=r"^([a-z0-9_][a-z0-9._-]{0,63})?\Z")] = ""
@@ -221,6 +222,8 @@ def _limits(document: dict[str, Any], role: Role) -> dict[str, Any]:
 
 
 def _check_hub(config: Config, role: Role) -> None:
+    if not config.listen and not (role == "node" and config.hubs):
+        raise _Fault("listen: who is reached at no address needs a hub: hubs", "listen")
     if role != "node" and config.hubs:
         raise _Fault("only a node has hubs", "hubs")
     if role != "hub" and config.hub != HubConfig():

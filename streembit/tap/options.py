@@ -14,6 +14,7 @@ from streembit._version import __version__
 from streembit.disk import config
 from streembit.disk.config import LISTEN, Config, Role
 
+NOWHERE: Final = "none"  # in the place of an endpoint
 DEFAULT_HOME: Final = "~/.streembit"
 
 # Options that are the configuration's members of the same meaning.
@@ -65,7 +66,7 @@ class RoleOptions(usage.Options):
         self._accounts.append(name)
 
     def opt_listen(self, endpoint: str) -> None:
-        """Where to listen, a Twisted endpoint such as tcp:8905; may be repeated."""
+        """Where to listen, as tcp:8905; may be repeated; none: nodes with a --hub need no port."""
         self._listen.append((self._accounts[-1] if self._accounts else "", endpoint))
 
     def opt_seed(self, address: str) -> None:
@@ -143,7 +144,7 @@ class RoleOptions(usage.Options):
         if self._accounts:
             named = {"account": self._accounts[0], "also": []}
         if self._listen:
-            named["listen"] = [to for _, to in self._listen]
+            named["listen"] = [to for _, to in self._listen if to != NOWHERE]
         return named
 
     def add(self, name: str, value: str) -> None:

@@ -79,6 +79,14 @@ class OptionsTests(OptionsCase):
         )
         self.assertEqual(found, expected)
 
+    def test_a_node_with_a_hub_needs_no_port(self) -> None:
+        """Without one it would be reached by nobody."""
+        found = self.parsed("--listen", "none", "--hub", "wss://hub.example")
+        self.assertEqual(found.listen, ())
+        with self.assertRaises(BadConfig) as refused:
+            self.parsed("--listen", "none")
+        self.assertIn("needs a hub", str(refused.exception))
+
     def test_an_option_wins_over_the_file_and_the_file_over_the_default(self) -> None:
         """A list given on the command line replaces the file's list."""
         self.file('listen = ["tcp:5"]\nseeds = ["a:1", "b:2"]\nnetwork = "from-file"')
