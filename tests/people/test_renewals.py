@@ -6,7 +6,7 @@ from streembit.contacts.generations import OVERLAP_S
 from streembit.errors import DiskFull
 from streembit.jose.keys import PublicKey
 from streembit.service.people.renewals import ROOM
-from tests.people.village import PeopleCase, Person
+from tests.people.village import DyingChest, PeopleCase, Person
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
@@ -203,11 +203,13 @@ class CrashTests(RenewalCase):
         """Before the commit nothing has happened; after it contacts hear of it."""
         for after in (False, True):
             before = self.key(self.ann)
-            self.ann.chest.die_at(1, after=after, dying=lambda: self.town.end(self.ann.node))
+            chest = self.ann.chest
+            assert isinstance(chest, DyingChest)
+            chest.die_at(1, after=after, dying=lambda: self.town.end(self.ann.node))
             with self.assertRaises(Exception):  # noqa: B017 - whatever a dead process does
                 self.ann.people.renewals.renew()
             self.town.run(5)
-            self.ann.chest.live()
+            chest.live()
             self.ann = self.village.again(self.ann)
             self.assertEqual(self.key(self.ann) != before, after)
             self.speak(f"after {after}")

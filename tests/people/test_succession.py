@@ -242,7 +242,7 @@ class TheftTests(SuccessionCase):
         now_s = int(self.town.memory.clock.seconds())
         token = rotations.revoke(self.first, NETWORK, now_s)
         key = carl.node.identity.public
-        self.bob.people.succession.read(key, token)
+        self.bob.people.following.read(key, token)
         self.assertFalse(self.bob.people.is_refused(self.first.public))
 
 

@@ -196,7 +196,7 @@ class Circle:
             FingerprintDiffers, KeyRevoked, BadName, SecretWords
         """
         former = self.book.former(key, proof)
-        agreement = self._people.succession.agreement_of(former)
+        agreement = self._people.following.agreement_of(former)
         entry = self.book.restore(key, proof, agreement, self._now())
         self.register.keep()
         self.dismiss(key)

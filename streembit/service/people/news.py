@@ -112,7 +112,7 @@ class News:
     def _take(self, friend: Friend, spoken: Spoken) -> None:
         """Take a word of a program; one that makes no sense is passed over."""
         if isinstance(spoken, Rotated):
-            self._people.succession.hear(friend, spoken.body)
+            self._people.following.hear(friend, spoken.body)
         if not isinstance(spoken, FileOffer | FileAnswer):
             return
         try:

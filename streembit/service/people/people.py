@@ -33,6 +33,7 @@ from streembit.service.people.circle import Circle
 from streembit.service.people.discretion import Discretion, told
 from streembit.service.people.drops import Drops
 from streembit.service.people.farewell import Farewell
+from streembit.service.people.following import Following
 from streembit.service.people.friend import Friend
 from streembit.service.people.knocks import Knocks
 from streembit.service.people.lane import Disk
@@ -108,6 +109,7 @@ class People(MultiService):
         self.showing = Showing(self)
         self.circle = Circle(self)
         self.knocks = Knocks(self)
+        self.following = Following(self)
         self.succession = Succession(self)
         self.news = News(self)
         folder = Path(self.circle.register.settings.downloads or downloads)
@@ -300,7 +302,7 @@ class People(MultiService):
             raise KeyRefused("not a contact")
         self._charge(self._shows, peer)
         if friend is None:
-            self.succession.stated_by_former(peer.key, body.card)
+            self.following.stated_by_former(peer.key, body.card)
             raise KeyRefused("a contact's former key")
         self.cards.take(friend, body.card)
         return Shown()

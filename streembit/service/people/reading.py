@@ -40,7 +40,7 @@ class Reading:
     def stated(self, friend: Friend, card: Card) -> None:
         """Take what a contact says of its keys."""
         if card.rotation:
-            self._people.succession.read(friend.key, card.rotation)
+            self._people.following.read(friend.key, card.rotation)
         if card.agreement:
             self._people.renewals.read(card.agreement)
 
