@@ -28,7 +28,7 @@ from streembit.service.upkeep import Upkeep
 from streembit.wire.message import Answer, Punch, Punched
 
 LOOK_EVERY_S: Final = 2.0
-FIRST_S: Final = 4.0  # a link through a hub may be there before the dial that needs none has ended
+FIRST_S: Final = 12.0  # of a link through a hub: by then a dial that needs none has been tried
 AGAIN_S: Final = 60.0  # after an attempt that failed, twice as long after each
 MOST_S: Final = 6 * 3600.0  # routers are exchanged now and then
 ATTEMPTS: Final = Rate(per_s=1 / 20, burst=3.0)  # of one contact: each sends some twenty packets

@@ -142,7 +142,7 @@ class PunchTests(PunchCase):
         for n in range(20):
             ann.say(bob, f"{n}")
             self.town.run(FIRST_S / 10)
-        self.village.until(lambda: self.are("direct", ann, bob), 10)
+        self.village.until(lambda: self.are("direct", ann, bob), FIRST_S)
         self.village.until(lambda: self.delivered(ann, bob))
         self.assertEqual(bob.texts(ann), [f"{n}" for n in range(20)])
         self.assertEqual(len(self.routers.begun), 2)
@@ -150,7 +150,7 @@ class PunchTests(PunchCase):
     def test_both_dial_at_the_same_time(self) -> None:
         """However long the way through the hub is."""
         self.two()
-        self.village.until(lambda: len(self.routers.begun) == 2, 10)
+        self.village.until(lambda: len(self.routers.begun) == 2, 2 * FIRST_S)
         (_, _, one_s), (_, _, other_s) = self.routers.begun
         self.assertLess(abs(one_s - other_s), 0.02)
 
@@ -179,7 +179,7 @@ class PunchTests(PunchCase):
         """And only so often, and nobody is dialled who is no place."""
         self.routers.pass_on = False
         ann, bob = self.two()
-        self.village.until(lambda: len(self.routers.begun) == 2, 10)
+        self.village.until(lambda: len(self.routers.begun) == 2, 2 * FIRST_S)
         self.town.run(3 * WINDOW_S)
         for host, code in (("127.0.0.1", "punch-failed"), ("224.0.0.1", "punch-failed")):
             self.assertEqual(self.refusal(ann, bob, Punch(host, 9, 0)), code)
