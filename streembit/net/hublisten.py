@@ -21,8 +21,10 @@ from streembit.net.backlog import Backlog
 from streembit.net.carrier import LIMITS, CarrierEvents, CarrierLimits
 from streembit.net.deadline import Deadline
 from streembit.net.events import Traffic
+from streembit.net.frames import text_frame
 from streembit.net.gate import Gate, Pass
 from streembit.net.tuning import tell
+from streembit.net.turn import TOGETHER_BYTES, Turn
 from streembit.net.websocket import WebSocketCarrier
 
 MAX_HOST_CHARS: Final = 255  # of a name in the DNS
@@ -68,6 +70,7 @@ class ServerCarrier(WebSocketCarrier, WebSocketServerProtocol):  # type: ignore[
         entrance: who counts it.
     """
 
+    peer_masks = True
     versions = [13]  # RFC 6455
     webStatus = False
     requireMaskedClientFrames = True
@@ -81,6 +84,8 @@ class ServerCarrier(WebSocketCarrier, WebSocketServerProtocol):  # type: ignore[
 
     factory: HubFactory
     entrance: Entrance
+    _gathered: list[bytes] | None = None  # frames that leave when the factory's turn ends
+    _gathered_bytes = 0
 
     def welcomed(self) -> None:
         """See `Carrier`; raise TooManyConnections where the places that are left are for members.
@@ -98,16 +103,44 @@ class ServerCarrier(WebSocketCarrier, WebSocketServerProtocol):  # type: ignore[
         """Let the rules decide; what the request said is forgotten."""
         return self.factory.upgrades.choose(request)
 
+    def sendData(  # noqa: N802 - autobahn's name
+        self, data: bytes, sync: bool = False, chopsize: int | None = None
+    ) -> None:
+        """Write behind what was gathered in this turn."""
+        self.leave()
+        super().sendData(data)
+
+    def leave(self) -> None:
+        """Write what was gathered: one call of the system costs as much as a frame's parsing."""
+        frames, self._gathered = self._gathered, None
+        if frames:
+            super().sendData(b"".join(frames))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
+        """Write no more."""
+        self._gathered = None
+        super().connectionLost(reason)
+
+    def _take(self, data: bytes) -> None:
+        with self.factory.turn:
+            super()._take(data)
+
     def _write_text(self, text: bytes) -> None:
-        """Write a frame as it is: a server's are not masked, and have no part to be prepared."""
-        size = len(text)
-        if size < 126:
-            head = b"\x81" + size.to_bytes(1, "big")
-        elif size < 1 << 16:
-            head = b"\x81\x7e" + size.to_bytes(2, "big")
+        frame = text_frame(text)  # whole: autobahn prepares for masks, which servers have not
+        if self.is_full or not self.factory.turn.lasts:
+            self.sendData(frame)
+        elif self._gathered is None:
+            self._gathered, self._gathered_bytes = [frame], len(frame)
+            self.factory.turn.add(self)
         else:
-            head = b"\x81\x7f" + size.to_bytes(8, "big")
-        self.sendData(head + text)
+            self._gathered.append(frame)
+            self._gathered_bytes += len(frame)
+            if self._gathered_bytes >= TOGETHER_BYTES:
+                self.leave()
+
+    def _drop(self) -> None:
+        self._gathered = None
+        super()._drop()
 
 
 class HubFactory(WebSocketServerFactory):
@@ -138,6 +171,7 @@ class HubFactory(WebSocketServerFactory):
         self.private = private
         self.traffic = Traffic() if traffic is None else traffic
         self.backlog = Backlog(limits.queue_bytes_total)
+        self.turn = Turn()
         self._events = events
         self._clock = clock
         self._limits = limits

@@ -1,0 +1,52 @@
+"""Whole WebSocket frames (RFC 6455, section 5.2), read and made at once: the common case."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from autobahn.websocket.xormasker import create_xor_masker
+
+_TEXT: Final = 0x81  # a message's first frame and its last, of text, with no extension
+_MASKED: Final = 0x80
+_TWO_BYTES: Final = 126  # of length follow
+_EIGHT_BYTES: Final = 127
+_MASK_BYTES: Final = 4
+_LEAST_BYTES: Final = 4  # that are looked at before the length is known to be there
+
+
+def whole_text(data: bytes, at: int, limit_bytes: int, *, masked: bool) -> tuple[bytes, int] | None:
+    """Return the message whose only frame begins at `at`, and where the next frame begins.
+
+    None for whatever else is there: a part of a frame, one of another kind or one that breaks a
+    rule. Who keeps the state of the connection has to look at that.
+    """
+    if len(data) < at + _LEAST_BYTES or data[at] != _TEXT:
+        return None
+    size = data[at + 1] ^ _MASKED if masked else data[at + 1]
+    begin = at + 2
+    if size == _TWO_BYTES:
+        begin += 2
+        size = data[at + 2] << 8 | data[at + 3]
+        if size < _TWO_BYTES:
+            return None
+    elif size > _TWO_BYTES:
+        return None  # longer than 65,535 bytes, or masked and should not be, or the other way
+    mask = b""
+    if masked:
+        mask = data[begin : begin + _MASK_BYTES]
+        begin += _MASK_BYTES
+    end = begin + size
+    if size > limit_bytes or end > len(data):
+        return None
+    text = data[begin:end]
+    return (create_xor_masker(mask, size).process(text) if masked else text), end
+
+
+def text_frame(text: bytes) -> bytes:
+    """Return a server's frame of a message: a server's are not masked."""
+    size = len(text)
+    if size < _TWO_BYTES:
+        return bytes((_TEXT, size)) + text
+    if size < 1 << 16:
+        return bytes((_TEXT, _TWO_BYTES)) + size.to_bytes(2, "big") + text
+    return bytes((_TEXT, _EIGHT_BYTES)) + size.to_bytes(8, "big") + text
