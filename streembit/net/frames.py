@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from autobahn.websocket.xormasker import create_xor_masker
+from autobahn.websocket.xormasker import create_xor_masker  # type: ignore[attr-defined]
 
 _TEXT: Final = 0x81  # a message's first frame and its last, of text, with no extension
 _MASKED: Final = 0x80
