@@ -34,6 +34,7 @@ _LIMITS: Final[dict[Role, dict[str, int]]] = {
         "connections_total": 8000,
         "connections_per_address": 64,
         "connections_per_group": 512,
+        "connections_unknown": 256,  # all members come back at once when it was started again
         "checks_per_peer_per_s": 2000,  # a member that sends a file sends some 40 frames a MiB
         "checks_per_node_per_s": 20_000,
     },

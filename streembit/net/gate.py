@@ -203,9 +203,9 @@ class Gate:
         if not origin.exempt:
             self._discouraged.add(origin.address, now_s)
 
-    def is_exempt(self, host: str) -> bool:
-        """Say whether a host is bound by `total` alone."""
-        return self._origins.of(host).exempt
+    def origin(self, host: str) -> Origin:
+        """Return what a host counts as."""
+        return self._origins.of(host)
 
     def is_discouraged(self, host: str, now_s: float) -> bool:
         """Say whether `admit` would refuse the host for what it did."""

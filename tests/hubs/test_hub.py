@@ -134,6 +134,24 @@ class MailTests(SynchronousTestCase):
         self.house.run(1.0)
         self.assertEqual(len(bob.envelopes()), 20)
 
+    def test_a_mailbox_full_of_the_longest_mails_is_delivered_as_they_are_read(self) -> None:
+        """A member that was away for long is not taken for one that does not read."""
+        for n in range(128):
+            self.alice.mail(identity(2).public, n, bytes(32_000))
+            self.house.run(0.01)
+        bob = self.house.guest(2).connect()
+        self.house.run(0.02)
+        assert bob.carrier is not None
+        transport = bob.carrier.transport  # type: ignore[attr-defined]
+        for _ in range(60):
+            transport.pauseProducing()
+            self.house.run(0.5)
+            transport.resumeProducing()
+            self.house.run(0.01)
+        self.house.run(1.0)
+        self.assertEqual(len(bob.envelopes()), 128)
+        self.assertEqual(self.house.refusals(), {})
+
     def test_a_full_mailbox_refuses_the_next_mail(self) -> None:
         """The sender hears of it; what was kept stays."""
         for n in range(129):

@@ -114,6 +114,25 @@ class RateTests(SynchronousTestCase):
         self.assertLessEqual(len(gate._discouraged), 50)
 
 
+class MembersTests(SynchronousTestCase):
+    """Many members of a hub behind one address."""
+
+    def test_C1_a_member_gives_back_what_its_address_had_to_spare(self) -> None:
+        """Its place in all, its coming forgotten; a stranger keeps both taken."""
+        rate = Rate(per_s=0.001, burst=2.0)
+        gate = Gate(GateLimits(per_address=2, new_per_address=rate, members_exempt=True))
+        for _ in range(5):
+            gate.known(gate.admit("203.0.113.1", 0.0), member=True)
+        first, second = (gate.admit("203.0.113.1", 0.0) for _ in range(2))
+        with self.assertRaises(TooManyConnections):
+            gate.admit("203.0.113.1", 0.0)
+        gate.leave(first)
+        with self.assertRaises(RateLimited):
+            gate.admit("203.0.113.1", 0.0)
+        gate.leave(second)
+        self.assertEqual(gate.total, 5)
+
+
 class TotalTests(SynchronousTestCase):
     """C1, C2: all connections together."""
 

@@ -42,6 +42,7 @@ class Lobby:
             nonce=self._draw(NONCE_BYTES),
             binding=exporter or None,
             inside=not carrier.host,  # by the socket in the home, which has no address
+            now_ms=int(self._hub.now_unix_s() * 1000),
         )
         carrier.events = Stranger(self, carrier, admission)
         carrier.send(admission.challenge())
@@ -60,9 +61,10 @@ class Lobby:
     # --- what a stranger does
     def wait_s(self, host: str) -> float:
         """Return how long a join from this host waits for its check."""
-        if self._hub.gate.is_exempt(host):
+        origin = self._hub.gate.origin(host)
+        if origin.exempt:
             return 0.0
-        return self._budgets.wait_s(host, self._clock.seconds())
+        return self._budgets.wait_s(origin.address, self._clock.seconds())
 
     def judge(self, stranger: Stranger, token: bytes) -> None:
         """Let a stranger in, or tell it that it is not: the same to all who prove no right."""

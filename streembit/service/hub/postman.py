@@ -14,7 +14,7 @@ from streembit.service.hub.backplane import Backplane
 from streembit.service.hub.session import Session
 from streembit.wire.hub import MAX_MAILS, Ack, Done, Envelope, Kept
 
-PAGE: Final = 16  # mails fetched at a time; at most 1 MiB of them are in memory for a member
+PAGE: Final = 16  # mails fetched at a time, of at most 64 KiB
 
 
 class Delivery:
@@ -113,16 +113,16 @@ class Postman:
         page.addErrback(session.broke)
 
     def _pass_on(self, page: list[Waiting], session: Session, delivery: Delivery) -> None:
+        """Pass on a page as far as the member reads; `freed` goes on with the rest."""
         delivery.busy = False
         for mail in page:
             delivery.position = mail.position
             session.pass_on(mail.token)
             self.delivered += 1
-        if len(page) < PAGE and not delivery.again:
-            return
-        if session.carrier.is_full:
-            delivery.again = True  # `freed` goes on
-        else:
+            if session.carrier.is_full:
+                delivery.again = True
+                return
+        if len(page) == PAGE or delivery.again:
             self.deliver(session)
 
     def _not_now(self, failure: object, delivery: Delivery) -> None:
