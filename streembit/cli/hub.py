@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 USER_TYPES: Final = ("human", "device", "service")
 PERMISSIONS: Final = ("relay", "mailbox", "dht", "directory", "admin")
 
+_WITHIN: Final = ":0"  # the address of a session that comes from nowhere
 _HEADERS: Final = ("ACCOUNT", "TYPE", "MAY", "UNTIL", "HERE", "PUBLIC KEY", "NOTE")
 
 
@@ -177,7 +178,7 @@ def sessions(settings: Settings) -> None:
 def _session_row(row: SessionRow) -> tuple[object, ...]:
     return (
         row.account or "-",
-        row.observed,
+        "the hub's node" if row.observed == _WITHIN else row.observed,
         show.moment(row.since),
         f"{show.span(row.idle_s)} ago",
         f"{row.frames_in:,}",

@@ -72,7 +72,7 @@ class FakeHub:
         if self.has_node:
             return status
         ready = Readiness(True, None, "members can join")
-        return replace(status, peers=0, records=0, bytes=0, observed="", readiness=ready)
+        return replace(status, peers=0, links=0, records=0, observed="", readiness=ready)
 
     async def members(self) -> list[MemberRow]:
         self._file()
