@@ -15,7 +15,8 @@ from tests.api.test_http import Answered, taken_apart
 class MetricsPageTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.metrics = Metrics()
-        self.factory = make_metrics_site(lambda: self.metrics, Clock())
+        self.found: Metrics | None = self.metrics
+        self.factory = make_metrics_site(lambda: self.found, Clock())
 
     def ask(self, path: str = "/metrics", host: str = "127.0.0.1:9109", **more: str) -> Answered:
         lines = {"host": host, "connection": "close", **more}
@@ -34,6 +35,13 @@ class MetricsPageTests(SynchronousTestCase):
         answer = self.ask()
         self.assertIn(b'streembit_rejected_total{reason="bad-signature"} 2.0\n', answer.body)
         self.assertTrue(answer.headers["content-type"].startswith("text/plain; version="))
+
+    def test_no_figures_while_one_node_takes_the_place_of_another(self) -> None:
+        """Who scrapes in that moment is told so, and scrapes the other's next time."""
+        self.found = None
+        self.assertEqual(self.ask().status, 503)
+        self.found = Metrics()
+        self.assertEqual(self.ask().status, 200)
 
     def test_L4_host_and_origin(self) -> None:
         """A web page on another host, or under a rebound name, reads nothing."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streembit.contacts import offer, rotation
+from streembit.contacts import generations, offer, rotation
 from streembit.contacts.book import Book, contact
+from streembit.contacts.generations import Generations
 from streembit.contacts.invitations import Invitations
 from streembit.contacts.padding import pad
 from streembit.contacts.pair import CARD_BYTES, TYP, Pair
@@ -166,6 +167,19 @@ class RotationTests(ContactsFuzz):
             read(good)
         # Hardly any change leaves both signatures as they were.
         self.assertGreater(run(read, corpus, CASES, 68, RemoteError).refused, CASES // 2)
+
+    def test_A4_mutated_statements_of_agreement_keys(self) -> None:
+        """No agreement key is taken that the identity key did not sign."""
+        good = Generations.first(ANN, NOW_S, 0.0).renewed(CAT.agreement, NOW_S, 0.0)
+        token = good.statement(NETWORK)
+        found = generations.read(token, NETWORK, NOW_S)
+
+        def read(data: bytes) -> None:
+            assert generations.read(data.decode("utf-8", "replace"), NETWORK, NOW_S) == found
+
+        read(token.encode())
+        refused = run(read, [token.encode()], CASES, 70, RemoteError).refused
+        self.assertGreater(refused, CASES // 2)
 
     def test_B5_mutated_claims(self) -> None:
         """Whatever Ann signs about Cat's statement: one contact stays, as Ann or as Cat."""

@@ -112,6 +112,16 @@ class LinkedTests(RenewalCase):
             self.assertEqual(len(friend.pairs.ours), 1)
             self.assertEqual(len(friend.pairs.theirs), 4)
 
+    def test_a_state_that_was_put_back_takes_another_key(self) -> None:
+        """The newest one may be lost; what is announced later counts, and contacts follow."""
+        self.ann.people.renewals.renew()
+        self.speak("renewed")
+        before = self.key(self.ann)
+        self.ann.people.circle.start_anew()
+        self.assertNotEqual(self.key(self.ann), before)
+        self.speak("put back")
+        self.assertTrue(self.knows(self.bob, self.ann))
+
 
 class AwayTests(RenewalCase):
     """One of them is away, and what they say goes through the network."""
