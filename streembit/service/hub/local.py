@@ -105,12 +105,12 @@ class LocalBackplane(Service):
     events: BackplaneEvents
     kind: Literal["local", "redis"] = "local"
 
-    def __init__(self, shelf: MailShelf, disk: Disk) -> None:
+    def __init__(self, shelf: MailShelf, disk: Disk, shown: Shown | None = None) -> None:
         self.setName("backplane")
         self._shelf = shelf
         self._shelving = Shelving(shelf, disk)
         self._claims: dict[str, Claim] = {}  # bounded by the sessions
-        self._shown = Shown()
+        self._shown = Shown() if shown is None else shown
 
     @property
     def trouble(self) -> str:
