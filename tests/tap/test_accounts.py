@@ -99,6 +99,24 @@ class AccountsTests(AccountsCase):
         line = await self.refused(self.node(home, *TWO))
         self.assertIn("key file is gone", line)
 
+    async def test_one_takes_a_new_key_and_the_other_goes_on(self) -> None:
+        """Its ports stay, ann's node is the one that it was, and the manager hears of no second start."""
+        home = self.home()
+        process = await self.started(home)
+        before = {name: await self.api(home, name).status() for name in NAMES}
+        rotated = await deferToThread(
+            invoke, "--home", home, "--account", "bob", "--json", "key", "rotate"
+        )
+        self.assertEqual(rotated.status, 0, rotated.err)
+        after = {name: await self.api(home, name).status() for name in NAMES}
+        self.assertEqual(after["bob"].public_key, rotated.json["public_key"])
+        self.assertEqual(after["bob"].listening, before["bob"].listening)
+        self.assertEqual(after["ann"].public_key, before["ann"].public_key)
+        self.assertGreaterEqual(after["ann"].uptime_s, before["ann"].uptime_s)
+        self.assertLess(after["bob"].uptime_s, after["ann"].uptime_s)
+        self.assertEqual(self.manager.words.count("READY=1"), 1)
+        await self.ended(process)
+
     async def test_one_is_wiped_and_the_other_stays(self) -> None:
         """The process ends, bob's keys and stores are gone, and ann goes on alone."""
         home = self.home()
