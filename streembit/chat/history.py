@@ -12,7 +12,13 @@ from msgspec.structs import replace
 
 from streembit.chat.rows import Rows
 from streembit.errors import BadParcel
-from streembit.wire.content import MAX_SPOKEN_BYTES, Spoken, unpack_spoken
+from streembit.wire.content import (
+    MAX_SPOKEN_BYTES,
+    FileAnswer,
+    Rotated,
+    Spoken,
+    unpack_spoken,
+)
 
 _ENTRIES: Final = "history"
 _IDS: Final = "ids"
@@ -48,11 +54,16 @@ class Entry(Struct, array_like=True, frozen=True):
         """Return what was said, or None where that is of a kind not known here."""
         return understood(self.body)
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether people read this: not what programs say to each other."""
+        return not isinstance(self.spoken(), FileAnswer | Rotated)
+
 
 class _Head(Struct, array_like=True):
     last: int = 0  # number of the newest entry
     seen: int = 0  # the user has read theirs up to here
-    unread: int = 0
+    unread: int = 0  # of theirs that people read
     read: int = 0  # the contact has read ours up to here
 
 
@@ -72,7 +83,7 @@ class History:
 
     @property
     def unread(self) -> int:
-        """How many of theirs the user has not read."""
+        """How many of theirs the user has not read, of those that are shown."""
         return self._head.unread
 
     def add_ours(self, spoken: Spoken, body: bytes, now_s: int) -> int:
@@ -85,9 +96,10 @@ class History:
         name = spoken.id if spoken else sha256(body).hexdigest()[: 2 * _ID_BYTES]
         if self._rows.get(_IDS, _key(False, name)) is not None:
             return None
-        self._head.unread += 1
         number = self._head.last + 1
-        return self._add(Entry(number, name, False, now_s, body, "delivered", "", stream, piece))
+        entry = Entry(number, name, False, now_s, body, "delivered", "", stream, piece)
+        self._head.unread += entry.is_shown
+        return self._add(entry)
 
     def get(self, number: int) -> Entry | None:
         """Return an entry, with `read` where the contact said so; None if there is none."""
@@ -131,7 +143,7 @@ class History:
         if entry is None:
             return False
         if not entry.ours and number > self._head.seen:
-            self._head.unread -= 1
+            self._head.unread -= entry.is_shown
             self._save()
         if needed:
             self._rows.put(_ENTRIES, number, replace(entry, gone=True))
@@ -145,7 +157,7 @@ class History:
         new = [each for each in self._between(self._head.seen, number) if not each.ours]
         if number > self._head.seen:
             self._head.seen = number
-            self._head.unread -= len(new)
+            self._head.unread -= sum(each.is_shown for each in new)
             self._save()
         return new[-1] if new else None
 

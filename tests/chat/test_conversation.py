@@ -16,7 +16,16 @@ from streembit.chat.outbox import KEEP_S, MAX_MESSAGES
 from streembit.chat.quota import BURST
 from streembit.chat.retries import MOST_S
 from streembit.errors import BadPrekeys, ChestDamaged, OutboxFull, TooLarge
-from streembit.wire.content import MAX_EARLY, MAX_TEXT_CHARS, FileOffer, Goodbye, Presence, Typing
+from streembit.wire.content import (
+    MAX_EARLY,
+    MAX_TEXT_CHARS,
+    FileAnswer,
+    FileOffer,
+    Goodbye,
+    Presence,
+    Rotated,
+    Typing,
+)
 from tests.chat.people import NOW_S, contact_of
 from tests.chat.talk import Talker, acquaint, exchange
 from tests.jose.people import ANN, BOB, EVE
@@ -98,6 +107,22 @@ class LiveTests(ConversationTest):
         self.talk()
         self.assertIn(ReadTo(2), self.ann.events)
         self.assertEqual(self.state(number)[0], "read")
+        self.assertEqual(self.bob.talk.unread, 0)
+
+    def test_what_programs_say_is_never_unread(self) -> None:
+        """Nor is it counted when it is deleted, or seen with what people say."""
+        self.ann.write("hello")
+        self.ann.talk.write(FileAnswer("A" * 22, 1, "AAAA"), NOW_S)
+        self.ann.talk.write(Rotated("B" * 21 + "A", 1, "AAAA"), NOW_S)
+        self.ann.write("again")
+        self.link()
+        self.talk()
+        self.assertEqual(self.bob.talk.unread, 2)
+        self.assertTrue(self.bob.talk.delete(2))
+        self.assertEqual(self.bob.talk.unread, 2)
+        self.bob.talk.see(3)
+        self.assertEqual(self.bob.talk.unread, 1)
+        self.bob.talk.see(4)
         self.assertEqual(self.bob.talk.unread, 0)
 
     def test_long_messages_and_all_kinds(self) -> None:

@@ -14,7 +14,7 @@ from streembit.errors import RemoteError
 from streembit.jose import base64url
 from streembit.jose.keys import PublicKey
 from streembit.service.people.friend import Friend
-from streembit.service.people.shown import is_shown, message_row
+from streembit.service.people.shown import message_row
 from streembit.service.people.talk import Talk
 from streembit.service.people_events import Arrived, Changed, Notice, Transferred
 from streembit.service.people_events import Typing as TypingEvent
@@ -77,7 +77,7 @@ class News:
                 self._spoke(key, conversation, number, spoken)
             case Moved(number) | ReadTo(number):
                 said = conversation.entry(number)
-                if said is not None and is_shown(said):
+                if said is not None and said.is_shown:
                     self._people.feed.tell(Changed(self._row(key, conversation, said)))
             case BegunAnew(ours):
                 if not ours:
@@ -98,7 +98,7 @@ class News:
         self, key: PublicKey, conversation: Conversation, number: int, spoken: Spoken | None
     ) -> None:
         said = conversation.entry(number)
-        if said is not None and is_shown(said):
+        if said is not None and said.is_shown:
             self._people.feed.tell(Arrived(self._row(key, conversation, said)))
         friend = self._people.friends.get(key)
         if friend is None:

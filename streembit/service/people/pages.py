@@ -7,7 +7,7 @@ from typing import Final
 
 from streembit.chat.conversation import Conversation
 from streembit.jose.keys import PublicKey
-from streembit.service.people.shown import is_shown, message_row
+from streembit.service.people.shown import message_row
 from streembit.service.people_rows import MessageRow
 
 PAGE: Final = 100  # messages in memory at a time
@@ -20,7 +20,7 @@ def newest_first(
     left = limit
     while left > 0 and (page := talk.page(before, PAGE)):
         for said in page:
-            if is_shown(said) and left > 0:
+            if said.is_shown and left > 0:
                 left -= 1
                 yield message_row(contact, said, talk, now_s)
         before = page[-1].number
@@ -33,5 +33,5 @@ def oldest_first(contact: PublicKey, talk: Conversation, now_s: float) -> Iterat
     for start in range(0, last, PAGE):
         page = talk.page(min(start + PAGE, last) + 1, PAGE)
         for said in reversed(page):
-            if said.number > start and is_shown(said):
+            if said.number > start and said.is_shown:
                 yield message_row(contact, said, talk, now_s)

@@ -10,7 +10,7 @@ from streembit.jose import fingerprint as fingerprints
 from streembit.jose.keys import PublicKey
 from streembit.service.network import show_address
 from streembit.service.people_rows import ContactRow, MessageRow, PresenceState, Told
-from streembit.wire.content import FileAnswer, FileOffer, Rotated, Text
+from streembit.wire.content import FileOffer, Text
 from streembit.wire.hubtext import write
 from streembit.wire.offer import Address
 from streembit.wire.transfer import FileOffer as Offered
@@ -62,11 +62,6 @@ def contact_row(
 def _shown(address: Address) -> str:
     """Return an address as people read it."""
     return write(address) if address.is_hub else show_address(address.host, address.port)
-
-
-def is_shown(said: Said) -> bool:
-    """Tell whether people read this: not what programs say to each other."""
-    return not isinstance(said.spoken(), FileAnswer | Rotated)
 
 
 def message_row(
