@@ -21,6 +21,7 @@ from streembit.disk.home import Home
 END_WITHIN_S: Final = 8.0  # a node ends within 5 s of SIGTERM
 LOOPBACK: Final = "127.0.0.0/8"
 FREE_PORT: Final = "tcp:0:interface=127.0.0.1"
+NOWHERE: Final = "none"  # of --listen
 OPEN: Final = ("--no-passcode", "--exempt", LOOPBACK)
 
 Role = Literal["seed", "node", "hub"]
@@ -44,6 +45,11 @@ class Member:
     def runs(self) -> bool:
         """Whether the process was started and has not ended."""
         return self.transport is not None and not self.ended.called
+
+    @property
+    def listens(self) -> bool:
+        """Whether it is to have a port."""
+        return NOWHERE not in self.command
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process, if it runs."""
