@@ -175,7 +175,11 @@ class HubGrower:
 
     def _shared(self, config: HubConfig, identity: Identity, limits: MailLimits) -> Backplane:
         from streembit.service.hub.redis.address import parse
-        from streembit.service.hub.redis.backplane import RedisBackplane
+
+        try:
+            from streembit.service.hub.redis.backplane import RedisBackplane
+        except ImportError as e:
+            raise BadConfig(f"a backplane needs pip install 'streembit[redis]': {e}") from None
 
         file = _path(config.backplane_password_file) if config.backplane_password_file else None
         return RedisBackplane(

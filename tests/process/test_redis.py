@@ -108,7 +108,7 @@ class RedisCase(TestCase):
     async def process(self, name: str, events: Events, **more: Any) -> RedisBackplane:
         """Return a process that has found Redis."""
         made = self.made(name, events, **more)
-        await self.until(lambda: made.link.is_ready)
+        await self.until(lambda: made.link.is_ready and "not asked" not in made.trouble)
         return made
 
     async def until(self, holds: Callable[[], object]) -> None:
@@ -401,6 +401,11 @@ class ForgetfulTests(RedisCase):
         await self.assert_refused(MailboxDegraded, lambda: self.here.keep(a_mail(1)))
         await self.there.claim(Claim(BOB, "s", 5))
         self.assertTrue(await self.here.route(BOB, b"x"))
+        self.redis.cli("CONFIG", "SET", "appendfsync", "always")
+        await self.until(lambda: not self.here.trouble)
+        await self.here.keep(a_mail(1))
+        self.redis.cli("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        await self.until(lambda: "maxmemory-policy" in self.here.trouble)
 
 
 class AddressTests(TestCase):

@@ -83,7 +83,7 @@ class RedisBackplane(MultiService):
         self._routed: dict[int, Deferred[bool]] = {}
         self._number = 0
         self._answers: dict[str, list[str]] = {}  # by process, for the turn
-        self._unkept = ""
+        self._unkept = "Redis was not asked yet whether it keeps mail"
         self._timers: dict[int, IDelayedCall] = {}
         self.link = RedisLink(
             reactor,
@@ -259,6 +259,7 @@ class RedisBackplane(MultiService):
         if not self.link.is_ready:
             return succeed(None)
         self.link.beat()
+        self._check()
         held = self._lease().addCallback(lambda ran_out: self._claim_all() if ran_out else None)
         return held.addErrback(_quiet)
 
@@ -282,13 +283,16 @@ class RedisBackplane(MultiService):
     def _checked(self, found: list[bytes]) -> None:
         is_set = dict(zip(found[::2], found[1::2], strict=True))
         wrong = [name for name, value in _KEPT if is_set.get(name.encode()) != value]
-        self._unkept = f"{ONLY_ALWAYS} (now wrong: {', '.join(wrong)})" if wrong else ""
-        if wrong:
-            _log.error("mail is refused: {why}", why=self._unkept)
+        self._keep_only(f"{ONLY_ALWAYS} (now wrong: {', '.join(wrong)})" if wrong else "")
 
     def _unknown(self, failure: Any) -> None:
-        self._unkept = f"{ONLY_ALWAYS}, and let us see it: {failure.value}"
-        _log.error("mail is refused: {why}", why=self._unkept)
+        self._keep_only(f"{ONLY_ALWAYS}, and let us see it: {failure.value}")
+
+    def _keep_only(self, unless: str) -> None:
+        """Refuse mail for this reason from now on, or for none; tell it when it changes."""
+        if unless != self._unkept:
+            self._unkept = unless
+            _log.warn("mail is {state}", state=f"refused: {unless}" if unless else "kept")
 
     def _claim(self, claim: Claim) -> Deferred[bool]:
         claimed = self._run(
