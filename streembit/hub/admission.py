@@ -65,6 +65,8 @@ class HubAdmission:
             where there is no TLS or a proxy ends it.
         inside: whether the connection comes from the hub's own machine,
             so that the hub's own node may join, with the hub's key.
+        now_ms: unix time in milliseconds, by which members date their
+            sessions; 0 to let them use their own clocks.
     """
 
     def __init__(
@@ -75,9 +77,11 @@ class HubAdmission:
         nonce: bytes,
         binding: bytes | None,
         inside: bool = False,
+        now_ms: int = 0,
         versions: tuple[int, int] = VERSIONS,
     ) -> None:
         _check_sizes(nonce, binding)
+        self._now_ms = now_ms
         self._key = key
         self._network = network
         self._inside = inside
@@ -88,7 +92,8 @@ class HubAdmission:
 
     def challenge(self) -> bytes:
         """Return the connection's first frame."""
-        return self._sign("", 1, 0, Challenge(self._nonce, bool(self._binding), *self._versions))
+        bound, (low, high) = bool(self._binding), self._versions
+        return self._sign("", 1, 0, Challenge(self._nonce, bound, low, high, self._now_ms))
 
     def judge(self, token: bytes, find: FindGrant, now_unix_s: float) -> Applicant:
         """Return who is let in.
@@ -184,11 +189,14 @@ class Joined:
 
     Attributes:
         network: the hub's.
+        now_ms: the hub's clock when it challenged us, 0 where it does
+            not tell.
     """
 
     session: MemberSession
     welcome: Welcome
     network: str
+    now_ms: int
 
 
 class MemberAdmission:
@@ -199,8 +207,10 @@ class MemberAdmission:
         network: the network that the hub must be of, None to take the
             hub's, as its signed challenge names it.
         own: 32 bytes of chance, for this connection only.
-        started_ms: unix time in milliseconds, more than that of any
-            session before: those who get our envelopes take no older one.
+        started_ms: unix time in milliseconds by our own clock, for a hub
+            that does not tell its own.
+        after_ms: what dated our session before with this hub, 0 for
+            none: who gets our envelopes takes none of an older session.
         binding: the TLS exporter of the connection (32 bytes), None
             without TLS.
         pinned: the only key that the hub may have, None for any. Who
@@ -219,6 +229,7 @@ class MemberAdmission:
         *,
         own: bytes,
         started_ms: int,
+        after_ms: int = 0,
         binding: bytes | None = None,
         pinned: PublicKey | None = None,
         must_bind: bool = False,
@@ -231,6 +242,7 @@ class MemberAdmission:
         self._network = network
         self._own = base64url.encode(own)
         self._started_ms = started_ms
+        self._after_ms = after_ms
         self._binding = "" if binding is None else base64url.encode(binding)
         self._pinned = pinned
         self._must_bind = must_bind
@@ -239,6 +251,7 @@ class MemberAdmission:
         self._versions = versions
         self._hub: PublicKey | None = None
         self._digest = b""  # of our Join
+        self._now_ms = 0  # by the hub's clock, at its challenge
 
     def join(self, token: bytes) -> bytes:
         """Return the answer to the hub's first frame.
@@ -261,6 +274,7 @@ class MemberAdmission:
             raise BadBinding("the hub asks for TLS, and here is none")
         if self._must_bind and not challenge.bound:
             raise BadBinding("somebody may stand between us and the hub")
+        self._started_ms = max(self._after_ms + 1, challenge.now_ms or self._started_ms)
         body = Join(
             challenge.nonce,
             self._own,
@@ -270,6 +284,7 @@ class MemberAdmission:
             self._agent,
         )
         self._hub, self._network = verified.key, verified.claims.net
+        self._now_ms = challenge.now_ms
         claims = HubClaims(self._key.public.text, self._hub.text, self._network, 1, body, 1)
         signed = envelope.sign_frame(self._key, claims)
         self._digest = sha256(signed.rpartition(b".")[0]).digest()
@@ -297,7 +312,7 @@ class MemberAdmission:
                 session = MemberSession(
                     self._key, hub, network, welcome.session, self._started_ms, self._keys
                 )
-                return Joined(session, welcome, network)
+                return Joined(session, welcome, network, self._now_ms)
             case _:
                 raise BadMessage("neither welcome nor refusal")
 

@@ -27,7 +27,7 @@ from streembit.wire.hub import Envelope
 MAX_SENDERS: Final = 4_096  # remembered, who was heard last; some 300 bytes each
 MAX_MISSING: Final = 64  # numbers of one sender that did not come; what is older counts as repeated
 MAX_MAILS: Final = 8_192  # acknowledged ones remembered: of 64 full mailboxes
-AHEAD_MS: Final = 3_600_000  # as far as a sender's clock may be ahead; as with records
+AHEAD_MS: Final = 3_600_000  # as far as a session may begin ahead of our clock; as with records
 
 T = TypeVar("T")
 Kind = Literal[
@@ -103,7 +103,8 @@ class Witness:
     def judge(self, claims: Envelope, now_unix_s: float) -> Finding | None:
         """Return what is not right with an envelope, None for nothing.
 
-        Its signature need not have been checked. Only an envelope with
+        `now_unix_s` is the later of our clock and the hub's. The signature
+        need not have been checked. Only an envelope with
         no finding, or with one that `takes`, may be handed on. A mail
         that is repeated was acknowledged before: acknowledge it again.
         """

@@ -38,21 +38,24 @@ class Challenge(Struct, frozen=True, tag_field="t", tag="challenge"):
 
     `nonce` is 32 bytes of chance. With `bound` the answer must carry
     the exporter of the TLS connection (RFC 9266); a hub behind a proxy
-    cannot ask for that. `low` to `high` are the versions spoken.
+    cannot ask for that. `low` to `high` are the versions spoken, `now_ms`
+    is the hub's clock: its members' sessions are ordered by that one, for
+    not each of them has one.
     """
 
     nonce: DigestText
     bound: bool
     low: int = 1
     high: int = 1
+    now_ms: Whole = 0
 
 
 class Join(Struct, frozen=True, tag_field="t", tag="join"):
     """A member's first frame: the answer to the Challenge, quoting its nonce.
 
     `own` is 32 bytes of the member's chance, `binding` the TLS exporter
-    of 32 bytes or "", `started_ms` unix time in milliseconds, by which
-    a member's sessions are ordered.
+    of 32 bytes or "", `started_ms` unix time in milliseconds by the hub's
+    clock, by which a member's sessions are ordered.
     """
 
     nonce: DigestText

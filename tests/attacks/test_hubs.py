@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from random import Random
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -17,6 +18,7 @@ from streembit.hub.directory import Entry
 from streembit.jose import envelope
 from streembit.jose.keys import Identity, PrivateKey
 from streembit.net.relayed import hub_host, is_hub_host
+from streembit.net.tcp import LinkProtocol
 from streembit.wire.hub import (
     Challenge,
     Command,
@@ -40,7 +42,7 @@ from tests.rig.evil import EvilPeer, flipped
 from tests.rig.lyinghub import Answer, LyingHub, Passed, honestly
 from tests.rig.tampering import Change, Flip, Repeat, Swap, Tampering, nothing
 from tests.service.hubs import TownHub
-from tests.service.town import NETWORK, PORT
+from tests.service.town import NETWORK, PORT, WrongClock
 
 MOMENT_S = 2.0  # several round trips, less than a lost link takes to come back
 WHILE_S = 120.0  # in which all that waits has found a way
@@ -516,6 +518,38 @@ class MemberTests(LiarCase):
             self.assertEqual(refused, refusals)
             self.assertEqual(roster.get(key.public) is None, bool(refusals))
             evil.leave()
+
+
+class ClockTests(LiarCase):
+    """D6: who is heard does not depend on anybody's clock but the hub's."""
+
+    def test_D6_members_whose_clocks_are_wrong(self) -> None:
+        """Two hours ahead, and of 1970: they talk, and nothing is found to be wrong."""
+        for ahead_s in (7_200.0, 5.0 - self.town.memory.clock.seconds()):
+            clock = WrongClock(self.town.memory.clock, ahead_s)
+            carl = self.village.person(listen=False, hubs=[self.hub.address], clock=clock)
+            self.village.until(lambda carl=carl: carl.node.hubs.own[0].seat is not None)
+            joined = self.hub.joined[self.key(carl)].served
+            now_ms = self.town.memory.clock.seconds() * 1000
+            self.assertLess(abs(joined.started_ms - now_ms), 60_000)
+            for one, other in ((carl, self.bob), (self.bob, carl)):
+                self.town.result(self.connect(one, other))
+            self.assertEqual(self.found(self.bob), {})
+            self.assertEqual(self.found(carl), {})
+
+    def connect(self, one: Person, other: Person) -> Deferred[LinkProtocol]:
+        """Open a link through the hub."""
+        host = hub_host(other.node.identity.public, one.node.hubs.own[0].label)
+        return one.node.network.dialler.dial(host, 1, other.node.identity.public)
+
+    def test_D6_a_hub_that_lies_about_the_time(self) -> None:
+        """What is said in sessions of the far future is passed over, until the hub mends."""
+        self.hub.ahead_s = 10 * 365 * 86_400.0
+        self.hub.joined[self.key(self.ann)].carrier.abort()
+        self.village.until(lambda: not self.linked(), WHILE_S)
+        self.town.run(WHILE_S)
+        self.assertFalse(self.linked())
+        self.assertEqual(set(self.found(self.bob)), {"future"})
 
 
 class BetweenTests(SynchronousTestCase):

@@ -34,7 +34,7 @@ class Door:
     network: str = NETWORK
     number: int = 1  # of the connection: all chance comes from it
     binding: bytes | None = BINDING
-    started_ms: int = NOW_S * 1000
+    now_ms: int = NOW_S * 1000  # the hub's; the member's clock is an hour behind
     hub: HubAdmission = field(init=False)
     member: MemberAdmission = field(init=False)
 
@@ -44,12 +44,13 @@ class Door:
             self.network,
             nonce=bytes([self.number]) * 32,
             binding=self.binding,
+            now_ms=self.now_ms,
         )
         self.member = MemberAdmission(
             self.member_key,
             self.network,
             own=bytes([self.number + 100]) * 32,
-            started_ms=self.started_ms,
+            started_ms=(NOW_S - 3600) * 1000,
             binding=self.binding,
         )
 

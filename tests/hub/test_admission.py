@@ -122,6 +122,21 @@ class OpenTests(SynchronousTestCase):
         said: dict[str, object] = {"own": bytes(32), "started_ms": 1}
         return MemberAdmission(ANN.signing, NETWORK, **(said | arguments))  # type: ignore[arg-type]
 
+    def test_sessions_are_dated_by_the_hubs_clock(self) -> None:
+        """A member's own may be of 1970; each session is dated later than the one before."""
+        own, hubs, before = 12_000, NOW_S * 1000, NOW_S * 1000 + 500
+        for now_ms, after_ms, dated_ms in (
+            (hubs, 0, hubs),
+            (hubs, before, before + 1),
+            (hubs, hubs, hubs + 1),
+            (0, 0, own),
+            (0, own, own + 1),
+        ):
+            challenge = Door(binding=None, now_ms=now_ms).hub.challenge()
+            join = claims_of(self.member(started_ms=own, after_ms=after_ms).join(challenge)).body
+            assert isinstance(join, Join)
+            self.assertEqual(join.started_ms, dated_ms)
+
     def test_chance_of_the_wrong_size_is_our_own_mistake(self) -> None:
         """It is never sent."""
         for arguments in ({"own": bytes(31)}, {"binding": bytes(33)}, {"binding": b""}):
@@ -264,7 +279,7 @@ class JoinTests(SynchronousTestCase):
             (Door(hub_key=OTHER_HUB.signing), WrongIdentity),
             (Door(network="private.other"), WrongNetwork),
             (Door(number=2), WrongAudience),
-            (Door(started_ms=1), WrongAudience),
+            (Door(now_ms=1), WrongAudience),
         ):
             token, _ = other.welcomed()
             self.assertRaises(kind, door.member.finish, token)

@@ -62,12 +62,13 @@ class JoinTests(SynchronousTestCase):
         self.assertIsInstance(second.answers()[-1], Seen)
 
     def test_an_older_join_that_comes_late_is_turned_away(self) -> None:
-        """Sessions of a member are ordered by when it says they began."""
-        late = self.house.guest(1)
-        newer = self.house.joined(1)
-        late.connect()
+        """Sessions of a member are ordered by when they were begun, by the hub's clock."""
+        late = self.house.guest(1, joins=False).connect()
         self.house.run(1.0)
-        self.assertIsNone(late.session)
+        newer = self.house.joined(1)
+        late.send(late.join())
+        self.house.run(1.0)
+        self.assertIsNotNone(late.end)
         self.assertIsNone(newer.end)
         self.assertEqual(len(self.house.hub.sessions()), 1)
 

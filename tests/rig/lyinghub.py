@@ -69,6 +69,7 @@ class LyingHub:
     Attributes:
         pass_on: what becomes of each envelope, live or mail.
         answer: what is answered to each command of a member: bodies, and to which number.
+        ahead_s: how far its clock is ahead.
         keeps: whether mail is said to be kept, and waits for who is away.
         seen: all envelopes that came, in order.
         mail: what waits, by recipient.
@@ -82,6 +83,7 @@ class LyingHub:
         self.pass_on: PassOn = honestly
         self.answer: Answer = self.truly
         self.keeps = True
+        self.ahead_s = 0.0
         self.seen: list[tuple[Envelope, bytes]] = []
         self.mail: dict[str, list[tuple[Envelope, bytes]]] = {}
         self.refused_codes: list[str] = []
@@ -103,7 +105,11 @@ class LyingHub:
     def opened(self, carrier: Carrier) -> None:
         """Challenge."""
         self._doors[carrier] = HubAdmission(
-            self.identity.signing, NETWORK, nonce=os.urandom(NONCE_BYTES), binding=None
+            self.identity.signing,
+            NETWORK,
+            nonce=os.urandom(NONCE_BYTES),
+            binding=None,
+            now_ms=int((self.town.memory.clock.seconds() + self.ahead_s) * 1000),
         )
         carrier.send(self._doors[carrier].challenge())
 

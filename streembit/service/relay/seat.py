@@ -92,6 +92,8 @@ class Seat:
         self._session = joined.session
         self._witness = witness
         self._clock = clock
+        # Sessions are dated by the hub's clock, and ours may be far behind it.
+        self._behind_s = max(0.0, joined.now_ms / 1000 - clock.seconds())
         self._events = events
         self._asked = Asked(clock)
         self._checks = TokenBucket(CHECKS)
@@ -222,7 +224,7 @@ class Seat:
         The session goes on then: a member who could be the cause is not to decide which hub we
         are joined to.
         """
-        finding = self._witness.judge(claims, self._clock.seconds())
+        finding = self._witness.judge(claims, self._clock.seconds() + self._behind_s)
         if finding is not None and not finding.takes:
             self._pass_over(finding, claims)
             return

@@ -166,13 +166,13 @@ class HubSession(Service):
         """Wait for the hub's challenge."""
         self._carrier = carrier
         self._challenged = False
-        self._started_ms = max(self._started_ms + 1, int(self._clock.seconds() * 1000))
         binding = carrier.exporter or None
         self._admission = MemberAdmission(
             self._identity,
             self._network,
             own=os.urandom(NONCE_BYTES),
-            started_ms=self._started_ms,
+            started_ms=int(self._clock.seconds() * 1000),
+            after_ms=self._started_ms,
             binding=binding,
             pinned=self._hub,
             must_bind=binding is not None and self._hub is not None,
@@ -213,7 +213,7 @@ class HubSession(Service):
     def _finish(self, carrier: Carrier, admission: MemberAdmission, token: bytes) -> None:
         joined = admission.finish(token)
         carrier.welcomed()
-        self._hub = joined.session.hub
+        self._hub, self._started_ms = joined.session.hub, joined.session.started_ms
         if self._witness is None:
             self._witness = Witness(self._identity.public.text, self._hub.text)
         self._witness.begin()
