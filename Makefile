@@ -7,13 +7,14 @@ USE := $(VENV)/.for-use
 WORK := $(VENV)/.for-work
 STEPS := lint types unit process smoke fuzz sim
 
-.PHONY: help run test $(STEPS) slow system bench news clean
+.PHONY: help run test $(STEPS) slow system bench nat news clean
 
 help:
 	@echo "make run [ARGS=--once]  a network of real nodes on this machine, tried out and shown"
 	@echo "make test               all of: $(STEPS); one of them: make unit"
 	@echo "make slow               the tests with processes in full: hours"
 	@echo "make bench              the figures, beside other DHTs"
+	@echo "make nat                who meets whom behind which router: docs/nat.md"
 	@echo "make news               the changelog as the next release would have it"
 	@echo "make clean              remove what these made"
 
@@ -37,6 +38,9 @@ system:
 bench: $(WORK)
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e ".[bench]"
 	@$(PY) -m bench
+
+nat: $(WORK) system
+	@$(PY) -m bench.nat
 
 news: $(WORK)
 	@$(VENV)/bin/towncrier build --draft --version next
