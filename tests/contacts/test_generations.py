@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
-from streembit.contacts import generations
+from streembit.contacts import generations, rotation
 from streembit.contacts.book import Book, contact
 from streembit.contacts.generations import (
     EVERY_S,
@@ -16,8 +16,16 @@ from streembit.contacts.generations import (
     SPREAD,
     Generations,
 )
-from streembit.errors import BadKey, BadRotation, BadSignature, StaleLetter, WrongNetwork
-from streembit.jose import envelope
+from streembit.errors import (
+    BadKey,
+    BadRotation,
+    BadSignature,
+    FingerprintDiffers,
+    KeyRevoked,
+    StaleLetter,
+    WrongNetwork,
+)
+from streembit.jose import envelope, fingerprint
 from streembit.jose.keys import Identity, PrivateKey, PublicKey
 from streembit.wire.offer import AgreementClaims
 
@@ -169,6 +177,46 @@ class BookTests(SynchronousTestCase):
         entry = self.book.replace_key(ANN.public, new.public, new.agreement.public, b"s" * 32)
         self.assertIsNone(entry.renewal)
         self.assertEqual(entry.agreement, new.agreement.public.point)
+
+
+class RestoreTests(SynchronousTestCase):
+    """A contact that went on with the key of a thief goes back."""
+
+    def setUp(self) -> None:
+        self.book = Book()
+        self.book.add(contact(ANN.public, "ann", NOW, agreement=ANN.agreement.public))
+        self.thieves = [Identity.from_seed(bytes([n]) * 32) for n in (51, 52)]
+        for old, new in zip((ANN, self.thieves[0]), self.thieves, strict=True):
+            self.book.replace_key(old.public, new.public, new.agreement.public, b"s" * 32)
+        self.last = self.thieves[-1].public
+
+    def test_all_that_came_after_is_refused_for_good(self) -> None:
+        """Also as a successor, and from the disk; the owner's own next key is followed."""
+        proof = fingerprint.of(ANN.public)
+        entry = self.book.restore(self.last, proof, ANN.agreement.public.point, NOW)
+        self.assertEqual((entry.key, entry.state, entry.verified), (ANN.public.point, "contact", 1))
+        self.book = Book(row for _, _, row in self.book.changes() if row is not None)
+        for thief in self.thieves:
+            self.assertRaises(KeyRevoked, self.book.check_usable, thief.public)
+            again = contact(thief.public, "bob", NOW, agreement=thief.agreement.public)
+            self.assertRaises(KeyRevoked, self.book.add, again)
+            step = rotation.read(rotation.make(ANN, thief, NET, NOW), NET, NOW)
+            self.assertRaises(BadRotation, rotation.apply, self.book, [step])
+        own = rotation.read(rotation.make(ANN, BOB, NET, NOW), NET, NOW)
+        self.assertEqual(rotation.apply(self.book, [own]).key, BOB.public.point)
+        late = rotation.read(rotation.make(ANN, self.thieves[0], NET, NOW), NET, NOW)
+        self.assertRaises(BadRotation, rotation.apply, self.book, [late])
+        self.assertTrue(self.book.of(BOB.public).is_usable)
+
+    def test_what_is_no_former_key(self) -> None:
+        """The present one, and anybody else's, change nothing; nor does a line that is void."""
+        for other in (self.last, BOB.public):
+            proof = fingerprint.of(other)
+            self.assertRaises(FingerprintDiffers, self.book.restore, self.last, proof, b"", NOW)
+        self.book.revoke(self.last)
+        proof = fingerprint.of(ANN.public)
+        self.assertRaises(KeyRevoked, self.book.restore, self.last, proof, b"", NOW)
+        self.assertEqual(len(self.book), 1)
 
 
 class PairTests(SynchronousTestCase):

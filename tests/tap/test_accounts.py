@@ -100,7 +100,7 @@ class AccountsTests(AccountsCase):
         self.assertIn("key file is gone", line)
 
     async def test_one_takes_a_new_key_and_the_other_goes_on(self) -> None:
-        """Its ports stay, ann's node is the one that it was, and the manager hears of no second start."""
+        """Its ports stay, ann's node is what it was, and the manager hears of no second start."""
         home = self.home()
         process = await self.started(home)
         before = {name: await self.api(home, name).status() for name in NAMES}
