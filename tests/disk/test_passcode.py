@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streembit.disk.passcode import MAX_FILE_BYTES, Source
+from streembit.disk.passcode import MAX_FILE_BYTES, Source, password
 from streembit.errors import BadConfig
 
 
@@ -110,3 +110,18 @@ class SourceTests(SynchronousTestCase):
         with self.assertRaises(BadConfig) as refused:
             Source(self.folder / "absent", {}, nobody).passcode("bob")
         self.assertIn("absent", str(refused.exception))
+
+    def test_L7_a_password_of_another_server(self) -> None:
+        """From a file that only we can read, else from a credential, else there is none."""
+        environ = self.credential(b"-")
+        (self.folder / "redis").write_bytes(b"from systemd\n")
+        path = self.file(b"from a file\n")
+        self.assertEqual(password(path, "redis", environ), "from a file")
+        self.assertEqual(password(None, "redis", environ), "from systemd")
+        self.assertEqual(password(None, "other", environ), "")
+        self.assertEqual(password(None, "redis", {}), "")
+        path.chmod(0o640)
+        error = self.assertRaises(BadConfig, password, path, "redis", environ)
+        self.assertIn("others can read the password", str(error))
+        path.unlink()
+        self.assertRaises(BadConfig, password, path, "redis", environ)

@@ -184,7 +184,7 @@ class ExampleTests(OptionsCase):
 
     def test_they_can_be_used(self) -> None:
         """As they stand, and with what is optional in force."""
-        for kind in (node.Options, seed.Options):
+        for kind in (node.Options, seed.Options, hub.Options):
             text = (ROOT / "deploy" / "config" / f"{kind.role}.toml").read_text()
             for version in (text, uncommented(text)):
                 self.file(version, f"{kind.role}.toml")
@@ -200,6 +200,18 @@ class ExampleTests(OptionsCase):
         for name in defaults.limits.__struct_fields__:
             value = getattr(defaults.limits, name)
             self.assertIn(f"#{name} = {value:_}".replace(".0", ""), text.replace(".0", ""), name)
+
+    def test_that_of_a_hub_shows_all_that_only_a_hub_has(self) -> None:
+        """With its default, where that is a number or a switch."""
+        text = (ROOT / "deploy" / "config" / "hub.toml").read_text()
+        for name in HubConfig.__struct_fields__:
+            value = getattr(HubConfig(), name)
+            if isinstance(value, bool):
+                self.assertIn(f"#{name} = {str(value).lower()}\n", text)
+            elif isinstance(value, int):
+                self.assertIn(f"#{name} = {value:_}\n", text)
+            else:
+                self.assertIn(f"#{name} = ", text)
 
     def test_the_page_on_configuration_names_every_option_and_limit(self) -> None:
         """What twistd's help shows for our commands stands in docs/configuration.md too."""
