@@ -16,7 +16,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from streembit.errors import StreembitError
+from streembit.errors import BadMessage, StreembitError
 from streembit.net.carrier import Carrier
 from streembit.net.gate import Gate, GateLimits
 from streembit.net.hubdial import dial_hub
@@ -31,11 +31,18 @@ REQUEST = (
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: " + SUBPROTOCOL.encode() + b"\r\n\r\n"
 )
 HELLO = b"\x81\x85\x00\x00\x00\x00hello"  # masked, as members' frames are
-ALLOWED = {"frame-too-large", "bad-frame", "upgrade-refused", "peer-gone", "rate-limited"}
+ALLOWED = {
+    "frame-too-large",
+    "bad-frame",
+    "bad-message",
+    "upgrade-refused",
+    "peer-gone",
+    "rate-limited",
+}
 
 
 class Owner:
-    """Whoever owns the carriers: keeps what came, and why they ended."""
+    """Whoever owns the carriers: refuses every second frame; keeps what came, and why it ended."""
 
     def __init__(self) -> None:
         self.frames: list[bytes] = []
@@ -47,6 +54,8 @@ class Owner:
 
     def received(self, carrier: Carrier, token: bytes) -> None:
         self.frames.append(token)
+        if len(self.frames) % 2:
+            raise BadMessage("refused, in the turn in which it came")
 
     def lost(self, carrier: Carrier, reason: StreembitError) -> None:
         self.codes.add(reason.code)
