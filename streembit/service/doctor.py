@@ -18,6 +18,7 @@ from streembit.service.mapping import Mapping
 from streembit.service.membership import Address
 from streembit.service.network import show_address
 from streembit.service.node import Node
+from streembit.service.relay.hub import Hub
 
 AGREED_S: Final = 2.0  # peers state whole seconds, and a handshake takes its time
 MIN_FREE_BYTES: Final = 256 * 1024 * 1024  # four times what the store holds at most by default
@@ -50,16 +51,25 @@ class Doctor:
         self._free_bytes = free_bytes
 
     async def examine(self) -> list[Check]:
-        """Return the findings: clock, port, seeds, peers, reachability, store, disk and home."""
-        dials = [Deferred.fromCoroutine(self._seed(seed)) for seed in self._node.seeds]
-        seeds = await gatherResults(dials)
-        reach = await self._reach()
-        found = [self._clock(), self._port(), *(seeds or [self._no_seeds()]), self._peers(), reach]
-        found.append(self._store())
-        if self._node.mapping is not None:
-            found.append(_mapped(self._node.mapping))
+        """Return the findings: clock, port, seeds, peers, reachability, hubs, store, disk, home.
+
+        A node of a private network has no port, and no seed but its hub.
+        """
+        found = [self._clock()]
+        if not self._node.settings.relayed_members:
+            found += await self._ways()
+        found += [self._peers(), *map(_joined, self._node.hubs.own), self._store()]
         if self._home is not None:
             found += [self._disk(self._home), _modes(self._home)]
+        return found
+
+    async def _ways(self) -> list[Check]:
+        """Return what is between us and others: our port, the seeds, whether we are reached."""
+        dials = [Deferred.fromCoroutine(self._seed(seed)) for seed in self._node.seeds]
+        seeds = await gatherResults(dials)
+        found = [self._port(), *(seeds or [self._no_seeds()]), await self._reach()]
+        if self._node.mapping is not None:
+            found.append(_mapped(self._node.mapping))
         return found
 
     def _clock(self) -> Check:
@@ -130,6 +140,13 @@ class Doctor:
             return Check("disk", False, str(error), "see to the disk that the home lies on")
         advice = f"make room: {MIN_FREE_BYTES >> 20} MiB or more"
         return Check("disk", free >= MIN_FREE_BYTES, f"{free / 2**20:,.0f} MiB free", advice)
+
+
+def _joined(hub: Hub) -> Check:
+    row = hub.row()
+    detail = f"{row.url}: {row.state} {row.why}".rstrip()
+    advice = "see to it that the hub runs, is the one with this key, and lets this account in"
+    return Check("hub", row.state == "joined", detail, advice)
 
 
 def _mapped(mapping: Mapping) -> Check:

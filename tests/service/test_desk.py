@@ -19,6 +19,7 @@ from streembit.service.facade import Check, NodeFacade
 from streembit.service.membership import Address
 from streembit.service.node import Node
 from streembit.service.settings import NetworkSettings
+from streembit.wire.offer import Address as HubAddress
 from tests.api.fake import FakeNode
 from tests.cli.harness import NodeTestCase
 from tests.disk.places import a_folder
@@ -260,7 +261,7 @@ class DoctorTests(SynchronousTestCase):
         self.assertEqual(found["clock"].detail, "agrees with the peers")
         self.assertEqual(found["peers"].detail, "3 known, 3 linked")
         self.assertEqual(
-            list(found), ["clock", "port", "seed", "peers", "reachability", "store", "disk", "home"]
+            list(found), ["clock", "port", "seed", "reachability", "peers", "store", "disk", "home"]
         )
 
     def test_a_seed_that_does_not_answer(self) -> None:
@@ -285,6 +286,18 @@ class DoctorTests(SynchronousTestCase):
         checks = self.town.result(Doctor(node).examine())
         (bad,) = (check for check in checks if check.name == "seed" and not check.ok)
         self.assertIn("wrong-identity", bad.detail)
+
+    def test_a_private_node_whose_hub_is_away(self) -> None:
+        """It has no port and no seeds that could be missing: its hub is all there is to look at."""
+        hub = HubAddress("127.0.0.1", 32318, "ws")
+        settings = NetworkSettings(network=NETWORK, relayed_members=True)
+        node = self.town.add("10.0.0.1", seeds=[], hubs=[hub], settings=settings)
+        node.startService()
+        self.town.run(5)
+        found = self.examined(node)
+        self.assertEqual(list(found), ["clock", "peers", "hub", "store"])
+        self.assertFalse(found["hub"].ok)
+        self.assertIn("ws://127.0.0.1:32318: waiting peer-gone", found["hub"].detail)
 
     def test_nobody_and_nothing(self) -> None:
         """A node alone, without seeds and port: each is said, with what to do."""
