@@ -8,6 +8,7 @@ from typing import Any, Final
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
 from autobahn.websocket.types import ConnectionResponse
 from OpenSSL.SSL import Connection
+from service_identity.exceptions import CertificateError, VerificationError
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IOpenSSLClientConnectionCreator,
@@ -32,6 +33,7 @@ LEAST_TLS: Final = TLSVersion.TLSv1_3
 class ClientCarrier(WebSocketCarrier, WebSocketClientProtocol):  # type: ignore[misc]
     """A member's connection, at the member."""
 
+    tls_faults = (*WebSocketCarrier.tls_faults, VerificationError, CertificateError)
     version = 18  # RFC 6455, as autobahn counts
     acceptMaskedServerFrames = False
     maskClientFrames = True

@@ -95,6 +95,7 @@ class WebSocketCarrier(Settings, WebSocketAdapterProtocol, WebSocketProtocol):  
     """
 
     transport: ITransport
+    tls_faults: tuple[type[Exception], ...] = (SSLError,)  # for which a connection ends
     peer_masks = False  # its frames, as a client has to
     host = ""
     port = 0
@@ -252,7 +253,7 @@ class WebSocketCarrier(Settings, WebSocketAdapterProtocol, WebSocketProtocol):  
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
         """Tell the owner, once; `clean` says that the peer closed in order."""
         clean = self.wasClean or reason.check(ConnectionDone) is not None
-        if reason.check(SSLError) and self._stop(error := TlsRefused()):
+        if reason.check(*self.tls_faults) and self._stop(error := TlsRefused()):
             self.events.refused(self.host, error)
         self._stop(PeerGone(reason.getErrorMessage(), clean=clean))
         self._deadline.clear()
@@ -316,6 +317,7 @@ class WebSocketCarrier(Settings, WebSocketAdapterProtocol, WebSocketProtocol):  
         """Refuse what is no text."""
         self._message_bytes = self._fragments = 0
         self.message_data: list[bytes] = []
+        self.message_is_binary = isBinary
         if isBinary and not self._limits.binary:
             raise BadFrame("a binary message")
 
@@ -380,6 +382,7 @@ class WebSocketCarrier(Settings, WebSocketAdapterProtocol, WebSocketProtocol):  
         """
         if self.inside_message or self.current_frame is not None or self.utf8validateIncoming:
             return
+        self.message_is_binary = False
         data, at = self.data, 0
         self.data = b""  # what comes meanwhile goes behind what is left
         try:
