@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+import sys
 from functools import partial
 from typing import Final
 
 from demo.members import Member
 from streembit.service.facade import Check
-from tests.rig.netns import Field, Site, need
+from tests.rig import mapped
+from tests.rig.netns import LAN, Field, Site, need
 from tests.rig.procnet import ProcessCase
 from tests.rig.router import Upnpd
 
@@ -91,6 +93,31 @@ class RouterTests(ProcessCase):
         node.signal(signal.SIGTERM)
         await node.ended
         self.assertEqual(daemon.opened, [])
+
+    async def test_a_port_that_another_one_has(self) -> None:
+        """The router gives another port, which is what others are told."""
+        assert self.home.router is not None
+        daemon = Upnpd(self.home.router, self.net.folder)
+        self.addCleanup(daemon.end)
+        own = self.home.host.address
+        self.be_at(own.rpartition(".")[0] + ".77")
+        self.home.host.run(f"{sys.executable} {mapped.__file__} {PORT}")
+        self.be_at(own)
+        node = await self.start("node", self.home, self.seed, "--map-port")
+        await self.until(partial(self.is_judged, node, "reachable"), WITHIN_S)
+        taken, given = daemon.opened
+        self.assertIn(f"dport {PORT} ", taken)
+        self.assertIn(f"dnat ip to {own}:{PORT}", given)
+        self.assertNotIn(f"dport {PORT} ", given)
+        observed = (await node.api.status()).observed
+        self.assertIn(f"dport {observed.rpartition(':')[2]} ", given)
+
+    def be_at(self, address: str) -> None:
+        """Give the host behind the router another address."""
+        host, gateway = self.home.host, address.rpartition(".")[0] + ".1"
+        host.run(f"ip address flush dev {LAN}")
+        host.run(f"ip address add {address}/24 dev {LAN}")
+        host.run(f"ip route add default via {gateway}")
 
     async def test_D10_no_router_opens_a_port(self) -> None:
         """The node says why, takes part all the same, and is asked to store nothing."""
