@@ -6,9 +6,12 @@ the file says besides: notes, and the order of members.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
+
+import msgspec
 
 from streembit.disk import atomic, jsontext
 from streembit.disk.files import SYSTEM, Files
@@ -50,8 +53,12 @@ def add(path: Path, member: Member, files: Files = SYSTEM) -> Allowlist:
         DiskFull, DiskFailed: it is as it was, or the change is in place but
             perhaps not yet on the medium.
     """
-    row = allowlist.written_member(member)
-    return _change(path, files, lambda _old, rows: [*rows, row])
+    document, rows, _ = _opened(path, files)
+    rows.append(allowlist.written_member(member))
+    text = _text(document)
+    new = _judged(document, text, str(path))
+    atomic.write(path, text, files)
+    return new
 
 
 def remove(path: Path, key: str, files: Files = SYSTEM) -> Allowlist:
@@ -60,27 +67,22 @@ def remove(path: Path, key: str, files: Files = SYSTEM) -> Allowlist:
     Raises:
         As `add`; without such a member nothing changes.
     """
+    document, rows, old = _opened(path, files)
+    rows[:] = [row for row, each in zip(rows, old.members, strict=True) if each != key]
+    atomic.write(path, _text(document), files)
+    left = {each: member for each, member in old.members.items() if each != key}
+    return replace(old, members=MappingProxyType(left))
 
-    def without(old: Allowlist, rows: list[Json]) -> list[Json]:
-        return [row for row, each in zip(rows, old.members, strict=True) if each != key]
 
-    return _change(path, files, without)
-
-
-def _change(
-    path: Path, files: Files, edit: Callable[[Allowlist, list[Json]], list[Json]]
-) -> Allowlist:
+def _opened(path: Path, files: Files) -> tuple[Json, list[Json], Allowlist]:
+    """Return the document in the file, its rows of members within it, and the list."""
     data = _read(path, files)
     document = _document(data, str(path))
-    old = _judged(document, data, str(path))
+    found = _judged(document, data, str(path))
     assert isinstance(document, dict)
     rows = document["members"]
     assert isinstance(rows, list)
-    document["members"] = edit(old, rows)
-    new = _text(document)
-    changed = parse(new, str(path))
-    atomic.write(path, new, files)
-    return changed
+    return document, rows, found
 
 
 def _read(path: Path, files: Files) -> bytes:
@@ -119,6 +121,4 @@ def _at(reason: str, name: str, at: jsontext.Position) -> BadAllowlist:
 
 
 def _text(document: Json) -> bytes:
-    import json
-
-    return json.dumps(document, ensure_ascii=False, indent=2).encode() + b"\n"
+    return msgspec.json.format(codec.encode(document), indent=2) + b"\n"

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
@@ -61,12 +62,6 @@ _EXPIRED: Final = (
 _COUNT: Final = (
     "INSERT INTO sums VALUES (?,?,?,?) ON CONFLICT DO UPDATE"
     " SET mails=mails+excluded.mails, bytes=bytes+excluded.bytes"
-)
-_TAKES: Final = f"count(*), sum(length(token)+{MAIL_OVERHEAD_BYTES}) FROM mails"
-_COUNTED: Final = (
-    f"SELECT 'to', recipient, {_TAKES} GROUP BY recipient"
-    f" UNION ALL SELECT 'by', sender, {_TAKES} GROUP BY sender"
-    f" UNION ALL SELECT '', '', {_TAKES} HAVING count(*)"
 )
 _ENTRY: Final = "key, name, expires, checksum, token"
 _SEARCH: Final = (
@@ -299,15 +294,24 @@ def _look_through(db: sqlite3.Connection) -> None:
     """Raise Damaged unless pages, mails and entries are sound, and the sums are theirs."""
     if run(db, "PRAGMA integrity_check(1)") != [("ok",)]:
         raise Damaged("its pages do not agree")
+    if sorted(_summed(db)) != sorted(run(db, "SELECT side, who, mails, bytes FROM sums")):
+        raise Damaged("its sums are not those of the mails")
+    for row in run(db, f"SELECT {_ENTRY} FROM entries"):
+        _entry(row)
+
+
+def _summed(db: sqlite3.Connection) -> Iterator[Row]:
+    """Look at each mail, and yield what `sums` has to hold."""
+    mails, size_bytes = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     last = 0
     while rows := run(db, _EACH, (last,)):
         for row in rows:
-            _waiting(row)
+            takes = len(_waiting(row).token) + MAIL_OVERHEAD_BYTES
+            for place in (("to", row[1]), ("by", row[2]), ("", _ALL)):
+                mails[place] += 1
+                size_bytes[place] += takes
         last = rows[-1][0]
-    for row in run(db, f"SELECT {_ENTRY} FROM entries"):
-        _entry(row)
-    if sorted(run(db, _COUNTED)) != sorted(run(db, "SELECT side, who, mails, bytes FROM sums")):
-        raise Damaged("its sums are not those of the mails")
+    yield from ((*place, mails[place], size_bytes[place]) for place in mails)
 
 
 def _waiting(row: Row) -> Waiting:

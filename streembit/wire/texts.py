@@ -68,12 +68,14 @@ def skeleton(name: str) -> str:
 
 def _check_ink(text: str) -> None:
     """Raise BadName unless each character can be seen and none moves the others."""
+    if text != text.strip() or "  " in text:
+        raise BadName("spaces at the ends, or two together")
+    if text.isascii() and text.isprintable():
+        return  # what most names are; of ASCII nothing else can be wrong
     if any(unicodedata.category(c) in _HIDDEN or c in _BLANK for c in text):
         raise BadName("control, direction or invisible characters")
     if not unicodedata.is_normalized("NFC", text):
         raise BadName("not in Unicode's composed form")
-    if text != text.strip() or "  " in text:
-        raise BadName("spaces at the ends, or two together")
     if any(c.isspace() and c != " " for c in text):
         raise BadName("another space than U+0020")
     _check_marks(text)
