@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
-from demo.members import Member, Members
+from demo.members import NOWHERE, OPEN, Member, Members
 from streembit.errors import NodeNotRunning, NodeRefusal
 from streembit.service.facade import GetResult, Status
 
 SEEDS: Final = 3
 NODES: Final = 5
+HIDDEN: Final = 2  # of them: those that have no port, the last ones
+REACHABLE: Final = SEEDS + NODES - HIDDEN
+HUB: Final = "Harbour"
 START_WITHIN_S: Final = 30.0
 JOIN_WITHIN_S: Final = 60.0
 LOOK_EVERY_S: Final = 0.1
 RECORD: Final = "Streembit/Demo/Greeting"
 VALUE: Final = b"Hello from a node that is about to die."
 TTL_S: Final = 3600
+HELLO: Final = "Hello, by way of nobody's server but ours."
+LATER: Final = "This is for when you are back."
 
 
 class StepFailed(Exception):
@@ -55,29 +61,52 @@ async def play(stage: Stage) -> None:
     Raises:
         StepFailed: the first that does not come out.
     """
-    publisher, reader, third, *_ = await start(stage)
+    publisher, reader, third, *hidden = await start(stage)
     await join(stage)
     await publish(stage, publisher)
     await read(stage, reader, publisher)
     await kill(stage, publisher)
     await read(stage, third, publisher)
+    await meet(stage, *hidden)
+    await leave_mail(stage, hidden[0], third)
 
 
 async def start(stage: Stage) -> list[Member]:
-    """Start the seeds, then the nodes; return the nodes."""
+    """Start the seeds and the hub, then the nodes; return the nodes, those without a port last."""
     began_s = stage.clock.seconds()
     first = stage.members.start("seed-1", "seed")
     known = [await address(stage, first)]
     others = [stage.members.start(f"seed-{n}", "seed", known) for n in range(2, SEEDS + 1)]
+    hub = stage.members.start("hub", "hub", known, options=(*OPEN, "--name", HUB))
     known += [await address(stage, seed) for seed in others]
-    nodes = [stage.members.start(f"node-{n}", "node", known) for n in range(1, NODES + 1)]
+    with_hub = ("--hub", await pin(stage, hub))
+    nodes = [
+        stage.members.start(f"node-{n}", "node", known, options=options_of(n, with_hub))
+        for n in range(1, NODES + 1)
+    ]
     for node in nodes:
         await address(stage, node)
     stage.say(
-        f"{SEEDS} seeds and {NODES} nodes run after {stage.since(began_s)}: "
-        f"{SEEDS + NODES} twistd processes, each with its own home and key."
+        f"{SEEDS} seeds, a hub and {NODES} nodes run after {stage.since(began_s)}: "
+        f"{SEEDS + 1 + NODES} twistd processes, each with its own home and key."
     )
     return nodes
+
+
+def options_of(number: int, with_hub: Sequence[str]) -> tuple[str, ...]:
+    """Return how a node is started: the first ones know no hub, the last ones have no port."""
+    if number <= NODES - HIDDEN - 1:
+        return OPEN
+    port = ("--listen", NOWHERE) if number > NODES - HIDDEN else ()
+    return (*OPEN, *port, *with_hub)
+
+
+async def pin(stage: Stage, hub: Member) -> str:
+    """Return what members know a hub by."""
+    await address(stage, hub)
+    status = await hub.api.status()
+    assert status.hub is not None
+    return status.hub.pin
 
 
 async def address(stage: Stage, member: Member) -> str:
@@ -102,20 +131,23 @@ async def status_of(member: Member) -> Status | None:
 
 
 async def join(stage: Stage) -> None:
-    """Wait until everybody knows everybody."""
+    """Wait until everybody knows everybody who can be connected to."""
     began_s = stage.clock.seconds()
-    others = SEEDS + NODES - 1
-    alone = list(stage.members.all)
+    alone = [member for member in stage.members.all if member.role != "hub"]
     while alone:
         found = [(member, await status_of(member)) for member in alone]
-        alone = [member for member, status in found if status is None or status.peers < others]
+        alone = [
+            member
+            for member, status in found
+            if status is None or status.peers < REACHABLE - member.listens
+        ]
         if alone and stage.clock.seconds() - began_s > JOIN_WITHIN_S:
             names = ", ".join(member.name for member in alone)
             raise StepFailed(f"not all of the others are known to: {names}", alone)
         await stage.pause()
     stage.say(
-        f"Joined after {stage.since(began_s)}: each of them knows the other {others}, met over "
-        "encrypted links on which both sides proved their keys."
+        f"Joined after {stage.since(began_s)}: each of them knows the {REACHABLE} that can be "
+        "connected to, met over encrypted links on which both sides proved their keys."
     )
 
 
@@ -162,3 +194,86 @@ async def kill(stage: Stage, publisher: Member) -> None:
     stage.say(
         f"{publisher.name} was killed without notice (SIGKILL). What it published is to outlive it."
     )
+
+
+async def meet(stage: Stage, one: Member, other: Member) -> None:
+    """Make two contacts of each other that nobody can connect to, and let them talk."""
+    began_s = stage.clock.seconds()
+    await acquaint(stage, one, other)
+    (row,) = await one.api.contact.list()
+    if not row.via.startswith("hub "):
+        raise StepFailed(f"{one.name} is linked to {other.name} {row.via}, not by the hub")
+    stage.say(
+        f"{one.name} and {other.name} have no port. By an offer that names the hub they became "
+        f"contacts after {stage.since(began_s)}, via {row.via}: it passes on what it cannot read."
+    )
+    began_s = stage.clock.seconds()
+    await one.api.message.send(other.name, HELLO)
+    await has(stage, other, one, HELLO)
+    stage.say(f"  {other.name} read {HELLO!r} after {stage.since(began_s)}.")
+
+
+async def leave_mail(stage: Stage, one: Member, other: Member) -> None:
+    """Stop a contact; what is said to it waits in its mailbox, and arrives when it is back."""
+    await acquaint(stage, one, other)
+    await one.api.message.send(other.name, HELLO)
+    await has(stage, other, one, HELLO)  # so both know the keys to seal with
+    other.signal(signal.SIGTERM)
+    await other.ended
+    await one.api.message.send(other.name, LATER)
+    await until(stage, partial(lies_in_mailbox, one, other), f"no mail waits for {other.name}", one)
+    stage.say(
+        f"{other.name} was stopped. What {one.name} says to it now waits in its mailbox at the hub."
+    )
+    began_s = stage.clock.seconds()
+    stage.members.run(other)
+    await has(stage, other, one, LATER)
+    stage.say(f"  It was started again, and read {LATER!r} {stage.since(began_s)} after that.")
+
+
+async def acquaint(stage: Stage, one: Member, other: Member) -> None:
+    """Make two contacts of each other, by an offer of the first."""
+    made = await one.api.offer.create(life_s=TTL_S, once=True)
+    await other.api.contact.add(made.text)
+    for member, contact in ((one, other), (other, one)):
+        await until(
+            stage,
+            partial(is_linked, member, contact),
+            f"{member.name} has no link to {contact.name}",
+            member,
+        )
+
+
+async def has(stage: Stage, member: Member, contact: Member, text: str) -> None:
+    """Wait until a member has read a message, which came once."""
+
+    async def came() -> bool:
+        if await status_of(member) is None:
+            return False  # it starts
+        said = await member.api.message.list(contact.name)
+        return [row.text for row in said].count(text) == 1
+
+    await until(stage, came, f"{member.name} has no message of {contact.name}", member)
+
+
+async def is_linked(member: Member, contact: Member) -> bool:
+    """Tell whether a member has another one for a contact, with a link."""
+    rows = await member.api.contact.list()
+    return any(row.name == contact.name and row.linked and row.state == "contact" for row in rows)
+
+
+async def lies_in_mailbox(member: Member, contact: Member) -> bool:
+    """Tell whether what was said last lies in the contact's mailbox."""
+    row = (await member.api.message.list(contact.name))[-1]
+    return row.why == "in-mailbox"
+
+
+async def until(
+    stage: Stage, look: Callable[[], Awaitable[bool]], what: str, member: Member
+) -> None:
+    """Look again and again until it is so; raise StepFailed where that takes too long."""
+    until_s = stage.clock.seconds() + JOIN_WITHIN_S
+    while not await look():
+        if stage.clock.seconds() > until_s:
+            raise StepFailed(what, [member])
+        await stage.pause()

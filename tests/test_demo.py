@@ -8,7 +8,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from demo.__main__ import options
-from demo.steps import NODES, SEEDS, way
+from demo.steps import NODES, REACHABLE, SEEDS, way
 from demo.table import COLUMNS, cells
 from streembit.service.facade import GetResult, Readiness, Status, StoreHealth
 from tests.tap.twistd import Process, TwistdCase
@@ -100,17 +100,21 @@ class RunTests(TwistdCase):
         return folders + processes
 
     async def test_once(self) -> None:
-        """Eight processes, a record signed, read, its publisher killed, read again; status 0."""
+        """A record outlives its publisher, two meet through the hub, mail waits; status 0."""
         process = self.demo("--once")
         self.assertEqual(await process.ended, 0, process.out + process.err)
         said = " ".join(process.out.decode().split())
         for words in (
-            f"{SEEDS} seeds and {NODES} nodes run",
-            f"each of them knows the other {SEEDS + NODES - 1}",
+            f"{SEEDS} seeds, a hub and {NODES} nodes run",
+            f"each of them knows the {REACHABLE} that can be connected to",
             "gave signed receipts",
             "node-2 read 'Hello",
             "node-1 was killed without notice",
             "node-3 read 'Hello",
+            "via hub Harbour",
+            "node-5 read",
+            "What node-4 says to it now waits in its mailbox at the hub.",
+            "It was started again, and read",
         ):
             self.assertIn(words, said)
         self.assertEqual(said.count("the key of node-1: verified"), 2)
