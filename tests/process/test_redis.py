@@ -27,7 +27,7 @@ from streembit.hub.mail import Listing, Mail
 from streembit.hub.presence import MAX_PAIRS
 from streembit.service.hub.backplane import Claim
 from streembit.service.hub.redis.address import RedisAddress, parse
-from streembit.service.hub.redis.backplane import RedisBackplane
+from streembit.service.hub.redis.backplane import END_S, RedisBackplane
 from streembit.wire.hub import MAX_KEYS, MailName
 from tests.rig.redisserver import RedisServer
 
@@ -370,6 +370,17 @@ class AwayTests(RedisCase):
         await self.until_heard(self.here_events, "mailed", BOB)
         self.assertEqual(self.here.trouble, "")
         await self.here.keep(a_mail(1))
+
+    async def test_S3_a_redis_that_hangs_is_one_that_is_away(self) -> None:
+        """Within seconds what waits for it is refused; nothing holds up the end of a process."""
+        await self.here.claim(Claim(BOB, "s", 5))
+        self.redis.hang()
+        await self.assert_refused(MailboxDegraded, lambda: self.here.keep(a_mail(1)))
+        await self.until(lambda: not self.here.link.is_ready)
+        self.assertFalse(await self.here.route(EVE, b"x"))
+        begun_s = reactor.seconds()
+        await self.there.stopService()
+        self.assertLess(reactor.seconds() - begun_s, END_S + 1.0)
 
     async def test_of_two_that_joined_meanwhile_the_newer_holds(self) -> None:
         """The older one is told to end when Redis is back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -62,6 +63,10 @@ class RedisServer:
         """End it at once, as kill -9 does."""
         self._process.kill()
         self._process.wait()
+
+    def hang(self) -> None:
+        """Have it stand still, with its connections open."""
+        self._process.send_signal(signal.SIGSTOP)
 
     def cli(self, *command: str) -> str:
         """Return what Redis answers to a command."""

@@ -32,6 +32,7 @@ from streembit.wire.hub import MailName
 
 LEASE_S: Final = 15.0  # a process that stands still for less keeps its members
 RENEWALS: Final = 3  # of a lease, in its time
+END_S: Final = 1.0  # for Redis to hear that we go; else the lease tells it
 TAKEN_WITHIN_S: Final = 5.0  # by the other process, or the envelope went nowhere
 MAX_ROUTED: Final = 65_536  # envelopes whose way is not known yet
 ONLY_ALWAYS: Final = (
@@ -105,7 +106,8 @@ class RedisBackplane(MultiService):
 
     async def _end(self) -> None:
         if self.link.is_ready:
-            await self._run(scripts.END, self._process).addErrback(_quiet)
+            ended = self._run(scripts.END, self._process)
+            await ended.addTimeout(END_S, self._clock).addErrback(_quiet)
         await deferLater(self._clock, 0)  # not from within what a connection tells
         await as_deferred(super().stopService())
 
