@@ -66,7 +66,7 @@ class HubMember:
         self._session: MemberSession | None = None
         self._carrier: Carrier | None = None
         self._challenged = self._leaving = False
-        self._started_ms = 0
+        self._after_ms = 0
         self._dialling: Deferred[Carrier] | None = None
         self._retry: IDelayedCall | None = None
         self._waiting: list[Deferred[None]] = []
@@ -118,12 +118,12 @@ class HubMember:
     def opened(self, carrier: Carrier) -> None:
         """Wait for the challenge."""
         self._carrier, self._challenged = carrier, False
-        self._started_ms = max(self._started_ms + 1, int(reactor.seconds() * 1000))
         self._admission = MemberAdmission(
             self.identity.signing,
             None,
             own=os.urandom(32),
-            started_ms=self._started_ms,
+            started_ms=int(reactor.seconds() * 1000),
+            after_ms=self._after_ms,
             binding=carrier.exporter or None,
         )
 
@@ -139,6 +139,7 @@ class HubMember:
             joined = self._admission.finish(token)
             carrier.welcomed()
             self._session, self.welcome = joined.session, joined.welcome
+            self._after_ms = joined.session.started_ms
             self.joins += 1
             waiting, self._waiting = self._waiting, []
             for each in waiting:
@@ -184,6 +185,8 @@ class HubMember:
                 self.refused[self._asked.pop(number, "")] = code
             case HubClaims(body=Gone()):
                 self.gone += 1
+            case HubClaims():
+                pass
 
 
 class _Events:
