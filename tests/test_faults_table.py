@@ -74,6 +74,7 @@ WITH_PROCESSES = (
     "tests/process/",
     "tests/fuzz/test_live.py",
     "tests/tap/test_processes.py",
+    "tests/tap/test_hub_processes.py",
     "tests/api/test_village.py",
     "tests/disk/test_kills.py",
     "tests/disk/test_small_disk.py",

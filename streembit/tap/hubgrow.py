@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import time
@@ -17,6 +18,7 @@ from random import Random
 from typing import Any, Final
 
 from twisted.application.service import IService, Service
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.internet.threads import deferToThreadPool
@@ -286,7 +288,8 @@ def on_loopback(endpoint: str) -> bool:
     kind, _, rest = endpoint.partition(":")
     if kind == "unix":
         return True
-    interface = next((p[10:] for p in rest.split(":") if p.startswith("interface=")), "")
+    parts = re.split(r"(?<!\\):", rest)
+    interface = next((part[10:] for part in parts if part.startswith("interface=")), "")
     try:
         return kind.startswith("tcp") and ip_address(interface.replace("\\", "")).is_loopback
     except ValueError:
@@ -301,10 +304,10 @@ def security_of(config: Config) -> Security:
 
 
 def pinned(config: Config, hub: Hub, secure: bool) -> str:
-    """Return what to give members, so that they know this hub; "" while nothing listens."""
+    """Return what to give members, so that they know this hub; "" where it has no such place."""
     where = config.advertise or next(iter(hub.listening), "")
     host, _, port = where.rpartition(":")
-    if not where:
+    if not host:  # nothing listens, or only a socket that is a file
         return ""
     if host in ("0.0.0.0", "[::]", "::"):
         host = socket.gethostname()
@@ -314,9 +317,16 @@ def pinned(config: Config, hub: Hub, secure: bool) -> str:
 
 def tell(hub: Hub, pin: Callable[[], str], ports: Sequence[IListeningPort]) -> None:
     """Tell the hub, and the log, where it listens, and how members know it."""
-    hub.listening = [shown(port) for port in ports]
+    hub.listening = [place_of(port) for port in ports]
     _log.info("listening on {addresses}", addresses=", ".join(hub.listening))
-    _log.info("members know this hub by {pin}", pin=pin())
+    if known_by := pin():
+        _log.info("members know this hub by {pin}", pin=known_by)
+
+
+def place_of(port: IListeningPort) -> str:
+    """Return "host:port" of a port, or its path where it is a file."""
+    address = port.getHost()
+    return os.fsdecode(address.name or b"") if isinstance(address, UNIXAddress) else shown(port)
 
 
 def _path(text: str) -> Path:
