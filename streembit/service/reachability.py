@@ -51,6 +51,7 @@ class Reachability:
         self._skew = Skew(network.settings.grouping)
         self._warned = False
         self._mapped: Mapped | None = None
+        self._ways = 0  # to us that there have been: what is said of one tells nothing of the next
 
     # --- what is known
     @property
@@ -86,6 +87,7 @@ class Reachability:
     def led(self, mapped: Mapped | None) -> None:
         """Take note that a router leads to us, or does no more: what was known of us is old."""
         self._mapped = mapped
+        self._ways += 1
         self._reach.forget_dials()
 
     def linked(self, peer: Peer) -> None:
@@ -129,6 +131,7 @@ class Reachability:
 
     async def _ask(self, peer: Peer) -> Dialled | None:
         """Ask one peer; return None where it does not answer."""
+        way = self._ways
         try:
             verified = await peer.request(DialBack(self._network.port))
         except StreembitError:
@@ -136,7 +139,8 @@ class Reachability:
         answer = verified.claims.body
         assert isinstance(answer, Dialled)  # Peer lets no other answer through
         now_s, host = self._network.now_s(), peer.carrier.host
-        self._reach.dialled(peer.node_id, host, answer.reachable, now_s)
+        if way == self._ways:
+            self._reach.dialled(peer.node_id, host, answer.reachable, now_s)
         return answer
 
     def _sees(self, peer: Peer, now_s: float) -> bool:

@@ -185,6 +185,19 @@ class LedTests(SynchronousTestCase):
         self.assertEqual(hidden.reachability.verdict, "reachable")
         self.assertFalse(hidden.network.client_only)
 
+    def test_D10_an_answer_about_another_way_counts_for_nothing(self) -> None:
+        """Who was asked before the router led to us may answer after that."""
+        town = Town(self)
+        town.grow(5)
+        town.join()
+        hidden = town.add("10.9.0.1", listen=False)
+        town.join()
+        town.run(90)
+        asked = Deferred.fromCoroutine(hidden.reachability.ask(hidden.network.roster))
+        hidden.reachability.led(Mapped("10.9.0.1", PORT, LEASE_S))
+        self.assertGreaterEqual(len(town.result(asked)), 2)
+        self.assertEqual(hidden.reachability.verdict, "unknown")
+
     def test_a_router_behind_another_one_is_no_address(self) -> None:
         """Where others see the node elsewhere, what the router calls its address helps nobody."""
         town = Town(self)
