@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from twisted.internet import reactor as _reactor
-from twisted.internet.ssl import DefaultOpenSSLContextFactory
+from twisted.internet.ssl import PrivateCertificate
 
 reactor: Any = _reactor
 PLACES: dict[str, Relay] = {}
@@ -34,7 +35,8 @@ def main() -> None:
     factory.protocol = Relay
     port, tls = int(sys.argv[1]), sys.argv[2:]
     if tls:
-        context = DefaultOpenSSLContextFactory(tls[1], tls[0])
+        certificate = PrivateCertificate.loadPEM("".join(Path(file).read_text() for file in tls))
+        context = certificate.options()
         reactor.listenSSL(port, factory, context, interface="127.0.0.1", backlog=500)
     else:
         reactor.listenTCP(port, factory, interface="127.0.0.1", backlog=500)

@@ -48,6 +48,7 @@ CROWDS: Final = ((2, 32), (100, 8))  # members, and how many frames of each are 
 SHARE_BAR: Final = 0.55
 LATE_BAR_MS: Final = 20.0
 TICK_S: Final = 0.001
+PATIENCE_S: Final = 30.0
 
 
 class Speaker:
@@ -129,10 +130,14 @@ def flood(speakers: Sequence[Speaker], in_flight: int) -> Deferred[int]:
 
 
 def pace(speakers: Sequence[Speaker], per_s: float) -> Deferred[list[float]]:
-    """Send all at a rate, each in turn; fire with how many seconds each frame was on its way."""
+    """Send all at a rate, each in turn; fire with how many seconds each frame was on its way.
+
+    Frames that do not come within PATIENCE_S of the last are not in there.
+    """
     done: Deferred[list[float]] = Deferred()
     total = sum(speaker.left for speaker in speakers)
     begun_s, sent = time.perf_counter(), 0
+    until_s = begun_s + total / per_s + PATIENCE_S
 
     def tick() -> None:
         nonlocal sent
@@ -140,7 +145,8 @@ def pace(speakers: Sequence[Speaker], per_s: float) -> Deferred[list[float]]:
         while sent < due:
             speakers[sent % len(speakers)].send(1)
             sent += 1
-        if sum(speaker.got for speaker in speakers) < total:
+        came = sum(speaker.got for speaker in speakers)
+        if came < total and time.perf_counter() < until_s:
             reactor.callLater(TICK_S, tick)
         else:
             done.callback([late_s for speaker in speakers for late_s in speaker.late_s])
