@@ -70,7 +70,7 @@ class LiarCase(SynchronousTestCase):
         """Add a person whom nobody can connect to."""
         addresses = [hub.address for hub in hubs or (self.hub,)]
         person = self.village.person(listen=False, hubs=addresses)
-        person.node.listening_on(PORT, [f"0.0.0.0:{PORT}"])
+        person.node.reach.listening_on(PORT, [f"0.0.0.0:{PORT}"])
         self.village.until(lambda: all(hub.seat for hub in person.node.hubs.own))
         return person
 
@@ -374,6 +374,19 @@ class LiveTests(LiarCase):
         self.village.until(self.linked, WHILE_S)
         self.assert_arrives(self.talk())
 
+    def test_C3_a_flood_of_what_is_worth_nothing(self) -> None:
+        """A hub that repeats itself, or says again and again that nobody came, is read slowly."""
+        bob = self.hub.joined[self.key(self.bob)]
+        *_, (_, old) = (s for s in self.hub.seen if s[0].aud == self.key(self.bob))
+        for make in (lambda: old, lambda: bob.served.say(Presence([], []))):
+            for _ in range(8_000):
+                bob.send(make())
+            self.town.run(1.0)
+            self.assertGreater(bob.carrier.queued_bytes, 0)
+            self.town.run(10.0)
+            self.assertEqual(bob.carrier.queued_bytes, 0)
+        self.assertEqual(self.found(self.bob)["repeated"], 8_000)
+
     def test_what_was_seen_is_told_once_in_the_log_and_then_counted(self) -> None:
         """Which hub it was stands in one line; a flood of lies writes no flood of lines."""
         self.lie(lambda claims, token: [(claims.aud, token)] * 40)
@@ -428,7 +441,7 @@ class MailTests(LiarCase):
         for node in self.town.nodes[:3]:
             self.town.again(node).startService()
         back = self.village.again(who, listen=False, hubs=[self.hub.address])
-        back.node.listening_on(PORT, [f"0.0.0.0:{PORT}"])
+        back.node.reach.listening_on(PORT, [f"0.0.0.0:{PORT}"])
         return back
 
     def test_mail_of_an_honest_liar(self) -> None:
@@ -570,7 +583,7 @@ class BetweenTests(SynchronousTestCase):
         host = self.town.memory.host(f"10.0.{len(self.town.nodes)}.1")
         middle = Tampering(host.connect, self.hub.address.port)
         person = self.village.person(listen=False, hubs=[self.hub.address], connect=middle.connect)
-        person.node.listening_on(PORT, [f"0.0.0.0:{PORT}"])
+        person.node.reach.listening_on(PORT, [f"0.0.0.0:{PORT}"])
         self.village.until(lambda: bool(person.node.hubs.own[0].seat))
         return person, middle
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from typing import Final
 
 import msgspec
 
@@ -14,7 +15,7 @@ from streembit.hub.grant import EVERYBODY
 from streembit.hub.session import ServedSession
 from streembit.jose import envelope
 from streembit.jose.keys import Identity, PrivateKey
-from streembit.net.carrier import Carrier
+from streembit.net.carrier import Carrier, CarrierLimits
 from streembit.net.gate import Gate, GateLimits
 from streembit.net.hublisten import HubFactory
 from streembit.wire.hub import (
@@ -37,6 +38,8 @@ from streembit.wire.offer import Address
 from tests.service.hubs import PORT
 from tests.service.town import NETWORK, Town
 
+# What a liar has waiting for a member is its own affair.
+MUCH: Final = CarrierLimits(queue_bytes=64 * 1024 * 1024)
 Passed = Iterable[tuple[str, bytes]]  # to which keys, and which tokens
 PassOn = Callable[[Envelope, bytes], Passed]
 Answer = Callable[[str, Command, int], Iterable[tuple[Reply, int]]]
@@ -92,7 +95,7 @@ class LyingHub:
         self._entries: dict[str, str] = {}
         gate = Gate(GateLimits(exempt=("0.0.0.0/0",)))
         clock = town.memory.clock
-        self.factory = HubFactory(self, gate, clock, self.refused, private=False)
+        self.factory = HubFactory(self, gate, clock, self.refused, private=False, limits=MUCH)
         town.memory.host(host).listen(PORT, self.factory)
 
     def end(self) -> None:

@@ -32,7 +32,7 @@ from streembit.wire.hub import (
 )
 
 ACK_S: Final = 0.05  # so long an acknowledgement waits for others to go with it
-CHECKS: Final = Rate.a_second(2_000.0)  # signatures; a fifth of a core, whoever fills the hub
+CHECKS: Final = Rate.a_second(2_000.0)  # frames; a fifth of a core, whoever fills the hub
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +190,7 @@ class Seat:
             RemoteError: the session has to end.
         """
         parsed = self._session.read(token)
+        self._pay()
         claims = parsed.claims
         if isinstance(claims, Envelope):
             self._enveloped(parsed, claims)
@@ -228,7 +229,6 @@ class Seat:
         if finding is not None and not finding.takes:
             self._pass_over(finding, claims)
             return
-        self._pay()
         try:
             sender = self._session.verify(parsed).key
         except (BadKey, BadSignature):
@@ -258,7 +258,7 @@ class Seat:
                 self.ack(claims)
 
     def _pay(self) -> None:
-        """Charge a signature; where there are too many, nothing more is read for a moment."""
+        """Charge a frame; where there are too many, nothing more is read for a moment."""
         now_s = self._clock.seconds()
         wait_s = self._checks.wait_s(now_s)
         self._checks.spend(1.0)
