@@ -253,6 +253,11 @@ class MemberAdmission:
         self._digest = b""  # of our Join
         self._now_ms = 0  # by the hub's clock, at its challenge
 
+    @property
+    def hub(self) -> PublicKey | None:
+        """The hub's key, None before its challenge has been answered."""
+        return self._hub
+
     def join(self, token: bytes) -> bytes:
         """Return the answer to the hub's first frame.
 

@@ -32,6 +32,9 @@ _log = Logger()
 class HubEvents(Protocol):
     """Who is told what hubs bring."""
 
+    def may_join(self, hub: Hub, key: PublicKey) -> bool:
+        """Tell whether to join a hub that has this key."""
+
     def hub_joined(self, hub: Hub) -> None:
         """We are joined to a hub."""
 
@@ -85,7 +88,9 @@ class Hub(MultiService):
         self._clock, self._events = clock, events
         self._waiting: list[Deferred[None]] = []  # at most MAX_JOINING
         self._lines = Lines(identity.public, self.label, factory, clock)
-        self.session = HubSession(identity, network, address, dial, clock, random, keys, self)
+        self.session = HubSession(
+            identity, network, address, dial, clock, random, keys, self, self._may_join
+        )
         self.session.setServiceParent(self)
 
     @property
@@ -215,6 +220,9 @@ class Hub(MultiService):
         self._events.refused(host, error)
 
     # --- how
+    def _may_join(self, key: PublicKey) -> bool:
+        return self._events.may_join(self, key)
+
     def _there(self) -> Seat:
         if self.seat is None:
             raise PeerGone("the session with the hub ended", hub=self.title)

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, DeferredList, fail
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IReactorTime
 
 from streembit.errors import BadKey, PeerGone, StreembitError, WrongIdentity
-from streembit.jose.keys import ParsedKeys, PrivateKey
+from streembit.jose.keys import ParsedKeys, PrivateKey, PublicKey
+from streembit.net.budget import Rate, TokenBucket
 from streembit.net.carrier import beat
 from streembit.net.relayed import is_hub_host, read_hub_host
 from streembit.service.relay.hub import Hub
@@ -23,6 +24,9 @@ from streembit.wire.offer import Address
 MAX_HUBS: Final = 64  # at once; contacts name four places each, and a home has a few hubs
 IDLE_S: Final = 60.0  # then a hub that is not ours is left
 LOOK_EVERY_S: Final = 5.0
+# Contacts name hubs as they like, and nobody is to be flooded in our name. Ten contacts who are at
+# two hubs of their own each are looked for at once.
+JOINS: Final = Rate(per_s=1 / 10, burst=20.0)
 
 
 class HubUser(Protocol):
@@ -90,10 +94,18 @@ class Hubs(MultiService):
         self._dial, self._clock, self._random, self._factory = dial, clock, random, factory
         self._keys = ParsedKeys()
         self._hubs: dict[str, Hub] = {}  # by label; at most MAX_HUBS
+        self._aliases: dict[str, str] = {}  # of other addresses of these hubs, their labels
+        self._joins = TokenBucket(JOINS)
+        self._leaving: list[Deferred[None]] = []  # fire when those hubs are left
         for address in own:
             self._add(address, own=True)
         look = Upkeep("hubs", clock, LOOK_EVERY_S, self._look, random)
         look.setServiceParent(self)
+
+    def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
+        """Leave all hubs; fire when that is done."""
+        stopping = as_deferred(super().stopService())
+        return DeferredList([stopping, *self._leaving]).addCallback(lambda _: None)
 
     def all(self) -> list[Hub]:
         """Return the hubs that are used now, ours first."""
@@ -127,20 +139,19 @@ class Hubs(MultiService):
 
     def find(self, address: Address) -> Hub | None:
         """Return the hub that we use already of this key, or at this place; None for none."""
+        url = write(address)
         for hub in self._hubs.values():
             key = hub.session.hub
-            if (address.hub and key is not None and key.hex == address.hub) or (
-                hub.url == write(address)
-            ):
+            if (address.hub and key is not None and key.hex == address.hub) or hub.url == url:
                 return hub
-        return None
+        return self._hubs.get(self._aliases.get(url, ""))
 
     def at(self, address: Address) -> Hub:
         """Return the hub at this address, joining it if we are not joined to it already.
 
         Raises:
             WrongIdentity: the hub there has another key.
-            PeerGone: we are at too many hubs, or stopping.
+            PeerGone: we are at too many hubs, or were lately, or are stopping.
         """
         hub = self.find(address)
         key = None if hub is None else hub.session.hub
@@ -149,6 +160,8 @@ class Hubs(MultiService):
         if hub is None:
             if not self.running or len(self._hubs) >= MAX_HUBS:
                 raise PeerGone("no more hubs are joined")
+            if not self._joins.take(self._clock.seconds()):
+                raise PeerGone("too many hubs were joined lately")
             hub = self._add(address, own=False)
         hub.used_s = self._clock.seconds()
         return hub
@@ -169,13 +182,25 @@ class Hubs(MultiService):
         return hub.connect(key, factory)
 
     # --- HubEvents
+    def may_join(self, hub: Hub, key: PublicKey) -> bool:
+        """Let one session a hub be, by whatever names it is known: ours, else the first."""
+        others = [each for each in self.all() if each is not hub and each.session.hub == key]
+        for other in others:
+            if other.own or not hub.own:
+                self._alias(hub, other)
+                return False
+            self._alias(other, hub)
+        return True
+
     def hub_joined(self, hub: Hub) -> None:
         """Pass it on."""
         self.user.hub_joined(hub)
 
     def hub_left(self, hub: Hub) -> None:
-        """Pass it on."""
+        """Pass it on; a hub that is not ours is joined again by who needs it."""
         self.user.hub_left(hub)
+        if not hub.own:
+            self._drop(hub)
 
     def mailed(self, hub: Hub, mail: Mailed, parcel: bytes) -> None:
         """Pass it on."""
@@ -207,7 +232,7 @@ class Hubs(MultiService):
         hub.setServiceParent(self)
         return hub
 
-    async def _look(self) -> None:
+    def _look(self) -> None:
         """Ask silent hubs for a sign of life, and leave those that are of no use."""
         now_s = self._clock.seconds()
         beat([hub.seat.carrier for hub in self.all() if hub.seat is not None], now_s)
@@ -215,5 +240,20 @@ class Hubs(MultiService):
             if hub.own or hub.is_used:
                 continue
             if now_s - hub.used_s >= IDLE_S:
-                del self._hubs[hub.label]
-                await as_deferred(hub.disownServiceParent())
+                self._drop(hub)
+
+    def _alias(self, name: Hub, hub: Hub) -> None:
+        """Use a hub by another address of it as well, and nothing else at that one."""
+        while len(self._aliases) >= MAX_HUBS:
+            del self._aliases[next(iter(self._aliases))]
+        self._aliases[name.url] = hub.label
+        self._drop(name)
+
+    def _drop(self, hub: Hub) -> None:
+        """Leave a hub, and forget it."""
+        if self._hubs.get(hub.label) is not hub:
+            return
+        del self._hubs[hub.label]
+        leaving = as_deferred(hub.disownServiceParent())
+        self._leaving.append(leaving)
+        leaving.addCallback(lambda _: self._leaving.remove(leaving))

@@ -28,6 +28,7 @@ from streembit.wire.offer import Address
 
 FIRST_S: Final = 0.5  # the greatest wait before the second try; then it doubles, with full jitter
 MOST_S: Final = 30.0  # a hub that was started again has all its members back in that time
+STEADY_S: Final = 30.0  # a session that ends sooner is no reason to hurry back
 REFUSED_S: Final = 300.0  # the greatest wait where we are not let in: people have to act first
 
 
@@ -80,6 +81,8 @@ class HubSession(Service):
             that it shows first.
         dial: connects to it.
         keys: parsed keys of those who send us envelopes.
+        may_join: asked before a hub learns our key, with that of the hub; a second session with
+            one hub would end the first.
 
     Attributes:
         seat: our place while we are joined, else None.
@@ -98,6 +101,7 @@ class HubSession(Service):
         random: Callable[[], float],
         keys: ParsedKeys,
         events: SessionEvents,
+        may_join: Callable[[PublicKey], bool] = lambda _hub: True,
     ) -> None:
         self.address = address
         self.seat: Seat | None = None
@@ -106,6 +110,8 @@ class HubSession(Service):
         self.joins = 0
         self._identity, self._network, self._keys = identity, network, keys
         self._dial, self._clock, self._events = dial, clock, events
+        self._may_join = may_join
+        self._joined_s = 0.0
         self._hub = PublicKey.from_hex(address.hub) if address.hub else None
         self._witness: Witness | None = None
         self._backoff = Backoff(random, first_s=FIRST_S, most_s=MOST_S)
@@ -167,6 +173,7 @@ class HubSession(Service):
         self._carrier = carrier
         self._challenged = False
         binding = carrier.exporter or None
+        named = not self.address.hub  # its certificate was checked, for its key is not known
         self._admission = MemberAdmission(
             self._identity,
             self._network,
@@ -175,7 +182,7 @@ class HubSession(Service):
             after_ms=self._started_ms,
             binding=binding,
             pinned=self._hub,
-            must_bind=binding is not None and self._hub is not None,
+            must_bind=binding is not None and not named,
             agent=f"streembit/{__version__}",
             keys=self._keys,
         )
@@ -186,7 +193,7 @@ class HubSession(Service):
             self.seat.received(token)
         elif self._admission is not None and not self._challenged:
             self._challenged = True
-            carrier.send(self._admission.join(token))
+            self._join(carrier, self._admission, token)
         elif self._admission is not None:
             self._finish(carrier, self._admission, token)
 
@@ -197,6 +204,8 @@ class HubSession(Service):
         seat, self.seat, self._carrier, self._admission = self.seat, None, None, None
         if seat is not None:
             seat.lost(reason)
+            if self._clock.seconds() - self._joined_s >= STEADY_S:
+                self._backoff.reset()
         if self.running:
             self._failed(reason)
         else:
@@ -210,6 +219,14 @@ class HubSession(Service):
         self._events.refused(host, error)
 
     # --- how
+    def _join(self, carrier: Carrier, admission: MemberAdmission, challenge: bytes) -> None:
+        token = admission.join(challenge)
+        assert admission.hub is not None  # its challenge was good
+        if self._may_join(admission.hub):
+            carrier.send(token)
+        else:
+            carrier.close(PeerGone("joined to this hub already"))
+
     def _finish(self, carrier: Carrier, admission: MemberAdmission, token: bytes) -> None:
         joined = admission.finish(token)
         carrier.welcomed()
@@ -220,7 +237,7 @@ class HubSession(Service):
         self.seat = Seat(joined, carrier, self._witness, self._clock, self._events)
         self.state, self.why = "joined", ""
         self.joins += 1
-        self._backoff.reset()
+        self._joined_s = self._clock.seconds()
         self._refusals.reset()
         self._events.joined(self.seat)
 
