@@ -101,8 +101,33 @@ class WatchesTests(SynchronousTestCase):
         watches.forget("ann")
         watches.forget("ann")
         self.assertEqual(watches.watched_by("ann"), frozenset())
+        self.assertEqual(watches.watchers("bob"), frozenset())
         self.assertIsNone(watches.news("ann", ["bob"], ["bob"]))
         watches.watch("sam", ["bob", "eve"])
+
+    def test_who_comes_back_is_told_anew(self) -> None:
+        """What it was told before it left is not what it knows."""
+        watches = Watches()
+        watches.watch("ann", ["bob"])
+        watches.news("ann", ["bob"], ["bob"])
+        watches.forget("ann")
+        watches.watch("ann", ["bob"])
+        self.assertEqual(watches.news("ann", ["bob"], ["bob"]), Presence(["bob"], []))
+
+    def test_C6_nothing_is_kept_of_who_left(self) -> None:
+        """A million members who come and go leave no trace in a hub's memory."""
+        shown, watches = Shown(), Watches()
+        for number in range(100):
+            key, other = f"member {number}", f"friend {number}"
+            shown.show(key, [other])
+            self.assertEqual(shown.to(key), {other})
+            shown.show(key, [])
+            shown.show(other, [key])
+            shown.forget(other)
+            watches.watch(key, [other])
+            watches.forget(key)
+        kept = [shown._to, watches._watching, watches._watchers, watches._told]
+        self.assertEqual(kept, [{}, {}, {}, {}])
 
     def test_what_is_remembered_is_bounded(self) -> None:
         """Who asks for too much watches whom it did before."""
