@@ -122,7 +122,7 @@ class Swarm:
             if number % 50 == 49:
                 say(f"{number + 1} nodes started, {time.process_time():.0f} s of CPU")
         joined = self.memory.clock.run_until(
-            lambda: all(node.membership.joined for node in self.nodes), LIMIT_S
+            lambda: all(node.dht.membership.joined for node in self.nodes), LIMIT_S
         )
         if not joined:
             raise AssertionError("not all nodes joined")
@@ -163,8 +163,8 @@ class Swarm:
             Random(self._seed * 1_000_003 + number),
             seeds=[Address("10.0.0.1", PORT)] if number else [],
         )
-        host.listen(PORT, node.factory)
-        node.listening_on(PORT, [f"{address}:{PORT}"])
+        host.listen(PORT, node.carriers.factory)
+        node.reach.listening_on(PORT, [f"{address}:{PORT}"])
         self.nodes.append(node)
         self.doorways.append(doorway)
         self.addresses[node] = address
@@ -190,7 +190,7 @@ def lookups(swarm: Swarm) -> Iterator[Figure]:
     exact = requests = rounds = worst = 0
     for _ in range(TARGETS):
         node, target = swarm.chance.choice(swarm.nodes), swarm.chance.getrandbits(160)
-        search = swarm.result(node.finder.nodes(target))
+        search = swarm.result(node.dht.finder.nodes(target))
         assert search.found is not None
         missed = len(swarm.truth(target, node) - {found.id for found in search.found.nodes})
         exact += not missed
@@ -219,7 +219,9 @@ def losses(swarm: Swarm) -> Iterator[Figure]:
     places, receipts = [], 0
     for number in range(RECORDS):
         node, value = swarm.chance.choice(swarm.nodes), swarm.chance.randbytes(VALUE_BYTES)
-        record, outcome = swarm.result(node.publishing.put("name", f"bench/{number}", value, TTL_S))
+        record, outcome = swarm.result(
+            node.dht.publishing.put("name", f"bench/{number}", value, TTL_S)
+        )
         places.append(record.place)
         receipts += len(outcome.receipts)
     yield Figure("receipts a put", receipts / RECORDS)
@@ -237,7 +239,7 @@ def after(swarm: Swarm, places: Sequence[int], loss: Loss) -> list[Figure]:
     loss.lose(*(swarm.addresses[node] for node in gone))
     took_s: list[float] = []
     for number, place in enumerate(places):
-        node = swarm.chance.choice([n for n in left if n.deposit.item(place) is None])
+        node = swarm.chance.choice([n for n in left if n.dht.deposit.item(place) is None])
         begin_s = LAST_GET_S * number / len(places)
         swarm.memory.clock.callLater(begin_s, _get, swarm, node, place, took_s)
     swarm.memory.clock.advance(WITHIN_S)
@@ -257,7 +259,7 @@ def _get(swarm: Swarm, node: Node, place: int, took_s: list[float]) -> None:
         if search.item is not None:
             took_s.append(swarm.memory.clock.seconds() - begun_s)
 
-    Deferred.fromCoroutine(node.finder.first(place)).addCallback(ended)
+    Deferred.fromCoroutine(node.dht.finder.first(place)).addCallback(ended)
 
 
 def _apart(measure: Callable[[], list[Figure]]) -> list[Figure]:

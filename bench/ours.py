@@ -26,6 +26,7 @@ from streembit.errors import StreembitError
 from streembit.jose.keys import Identity
 from streembit.net.dial import over_tcp
 from streembit.net.gate import GateLimits
+from streembit.service.limits import NodeLimits
 from streembit.service.membership import Address
 from streembit.service.node import Node
 from streembit.service.publishing import NAME_KIND
@@ -72,14 +73,14 @@ class OurSwarm:
             reactor,
             random.Random(number),
             seeds=seeds,
-            gate_limits=GateLimits(exempt=LOOPBACK),
+            limits=NodeLimits(GateLimits(exempt=LOOPBACK)),
         )
-        port = reactor.listenTCP(0, node.factory, backlog=512, interface=HOST)
-        node.listening_on(port.getHost().port, [])
+        port = reactor.listenTCP(0, node.carriers.factory, backlog=512, interface=HOST)
+        node.reach.listening_on(port.getHost().port, [])
         node.startService()
         self._nodes.append(node)
         self._ports.append(port)
-        while seeds and not node.membership.joined:
+        while seeds and not node.dht.membership.joined:
             await self.pause(0.005)
         return int(port.getHost().port)
 
@@ -88,7 +89,7 @@ class OurSwarm:
         self._owners[name] = at
         begun = time.perf_counter()
         try:
-            await self._nodes[at].publishing.put(NAME_KIND, name, value, TTL_S)
+            await self._nodes[at].dht.publishing.put(NAME_KIND, name, value, TTL_S)
         except StreembitError:
             return Outcome(None, time.perf_counter() - begun)
         return Outcome(value, time.perf_counter() - begun)
@@ -96,7 +97,7 @@ class OurSwarm:
     async def get(self, at: int, name: str, limit_s: float) -> Outcome:
         """Get the first valid answer, giving up at the limit."""
         begun = time.perf_counter()
-        looking = Deferred.fromCoroutine(self._nodes[at].finder.first(self._place(name)))
+        looking = Deferred.fromCoroutine(self._nodes[at].dht.finder.first(self._place(name)))
         looking.addTimeout(limit_s, reactor)
         try:
             item = (await looking).item
@@ -107,7 +108,7 @@ class OurSwarm:
 
     def holds(self, at: int, name: str) -> bool:
         """Look into a node's own store."""
-        return self._nodes[at].deposit.answer(self._place(name)) is not None
+        return self._nodes[at].dht.deposit.answer(self._place(name)) is not None
 
     async def pause(self, seconds: float) -> None:
         """Let the nodes run for a while."""

@@ -29,6 +29,7 @@ from streembit.jose.keys import Identity
 from streembit.net.dial import over_tcp
 from streembit.net.gate import GateLimits
 from streembit.rpc.peer import Peer
+from streembit.service.limits import NodeLimits
 from streembit.service.membership import Address
 from streembit.service.node import Node
 from streembit.service.settings import NetworkSettings
@@ -95,10 +96,10 @@ def node(number: int, seeds: list[Address]) -> tuple[Node, Any]:
         reactor,
         random.Random(number),
         seeds=seeds,
-        gate_limits=GateLimits(exempt=LOOPBACK),
+        limits=NodeLimits(GateLimits(exempt=LOOPBACK)),
     )
-    port = reactor.listenTCP(0, made.factory, interface=HOST)
-    made.listening_on(port.getHost().port, [])
+    port = reactor.listenTCP(0, made.carriers.factory, interface=HOST)
+    made.reach.listening_on(port.getHost().port, [])
     made.startService()
     return made, port
 
@@ -107,7 +108,7 @@ async def measure() -> dict[str, float]:
     """Return the ratio for each bar: the median over the rounds."""
     one, port = node(0, [])
     two, port_two = node(1, [Address(HOST, port.getHost().port)])
-    while not two.membership.joined:
+    while not two.dht.membership.joined:
         await deferLater(reactor, 0.05)
     await deferLater(reactor, 6.0)  # a second link between the two is closed by then
     peer = two.network.roster.get(one.identity.public)

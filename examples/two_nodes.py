@@ -28,8 +28,8 @@ def node_at(memory: MemoryNetwork, address: str, own: PublishedRecords, *seeds: 
     node = Node(
         identity, settings, MemoryShelf(), own, host.connect, memory.clock, chance, seeds=seeds
     )
-    host.listen(8905, node.factory)
-    node.listening_on(8905, [f"{address}:8905"])
+    host.listen(8905, node.carriers.factory)
+    node.reach.listening_on(8905, [f"{address}:8905"])
     node.startService()
     return node
 

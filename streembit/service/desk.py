@@ -34,6 +34,7 @@ from streembit.service.facade import (
     check_name,
 )
 from streembit.service.finder import Search
+from streembit.service.limits import in_force
 from streembit.service.node import Node
 from streembit.service.publishing import NAME_KIND
 from streembit.service.relay.rows import HubRow
@@ -52,16 +53,16 @@ class Desk:
         self._node = node
         self._network = node.network
         self._doctor = Doctor(node, home)
-        self._whois = Whois(node.network, node.finder)
+        self._whois = Whois(node.network, node.dht.finder)
 
     # --- state
     async def ready(self) -> Readiness:
-        return self._node.canary.readiness()
+        return self._node.dht.canary.readiness()
 
     async def status(self) -> Status:
         node, network = self._node, self._network
         key = network.identity.public
-        usage = node.deposit.usage()
+        usage = node.dht.deposit.usage()
         return Status(
             version=__version__,
             role=node.settings.role,
@@ -70,24 +71,24 @@ class Desk:
             public_key=key.hex,
             node_id=keyspace.to_hex(network.id),
             fingerprint=fingerprint.of(key),
-            listening=list(node.listening),
-            observed=node.reachability.observed,
-            reachability=node.reachability.verdict,
+            listening=list(node.reach.listening),
+            observed=node.reach.reachability.observed,
+            reachability=node.reach.reachability.verdict,
             peers=len(network.table),
             links=len(network.roster),
             records=usage.items,
             bytes=usage.size_bytes,
-            limits=dict(node.limits),
+            limits=in_force(node.settings, node.limits),
             refusals=node.refusals.counts(),
-            readiness=node.canary.readiness(),
-            clock_skew_s=node.reachability.clock_skew_s,
+            readiness=node.dht.canary.readiness(),
+            clock_skew_s=node.reach.reachability.clock_skew_s,
             uptime_s=node.up_s(),
             signed_checked=network.checks.good,
-            store=StoreHealth(*node.deposit.health()),
+            store=StoreHealth(*node.dht.deposit.health()),
             people=node.company.standing(),
             hubs=await self.hubs(),
-            lan="" if node.lan is None else node.lan.detail,
-            mapped="" if node.mapping is None else node.mapping.detail,
+            lan="" if node.reach.lan is None else node.reach.lan.detail,
+            mapped="" if node.reach.mapping is None else node.reach.mapping.detail,
         )
 
     async def hubs(self) -> list[HubRow]:
@@ -102,14 +103,16 @@ class Desk:
         if not MIN_TTL_S <= ttl_s <= MAX_TTL_S:
             raise BadName("a record lives from a minute to a day", ttl_s=ttl_s)
         begun_s = self._network.now_s()
-        record, outcome = await self._node.publishing.put(NAME_KIND, name, value, ttl_s)
+        record, outcome = await self._node.dht.publishing.put(NAME_KIND, name, value, ttl_s)
         return self._put_result(name, record, outcome, begun_s)
 
     async def get_record(self, owner: str, name: str) -> GetResult | None:
         check_name(name)
         begun_s = self._network.now_s()
         key = await self._whois.key_of(owner)
-        search = await self._node.finder.surely(keyspace.record_place(key.point, NAME_KIND, name))
+        search = await self._node.dht.finder.surely(
+            keyspace.record_place(key.point, NAME_KIND, name)
+        )
         if not isinstance(search.item, Record) or search.item.tombstone:
             return None
         return self._get_result(owner, name, search.item, search, begun_s)
@@ -117,12 +120,12 @@ class Desk:
     async def delete_record(self, name: str) -> PutResult:
         check_name(name)
         begun_s = self._network.now_s()
-        record, outcome = await self._node.publishing.delete(NAME_KIND, name)
+        record, outcome = await self._node.dht.publishing.delete(NAME_KIND, name)
         return self._put_result(name, record, outcome, begun_s)
 
     async def list_records(self) -> list[RecordRow]:
         rows = []
-        for kept in self._node.publishing.list(NAME_KIND):
+        for kept in self._node.dht.publishing.list(NAME_KIND):
             slot = kept.slot
             place = keyspace.record_place(slot.owner, slot.kind, slot.salt)
             rows.append(
@@ -131,7 +134,7 @@ class Desk:
                     keyspace.to_hex(place),
                     kept.seq,
                     kept.expires_unix_s,
-                    len(self._node.publishing.value(kept)),
+                    len(self._node.dht.publishing.value(kept)),
                     kept.ttl_s,
                     kept.deleted,
                 )
@@ -168,7 +171,7 @@ class Desk:
     async def find(self, node_id: str) -> FindResult:
         target = parse_id(node_id)
         begun_s = self._network.now_s()
-        search = await self._node.finder.nodes(target)
+        search = await self._node.dht.finder.nodes(target)
         nodes = search.found.nodes if search.found is not None else ()
         return FindResult(
             target=keyspace.to_hex(target),
@@ -190,7 +193,7 @@ class Desk:
         known = self._network.table.get(target)
         if known is not None:
             return known
-        search = await self._node.finder.nodes(target)
+        search = await self._node.dht.finder.nodes(target)
         for node in search.found.nodes if search.found is not None else ():
             if node.id == target:
                 return node

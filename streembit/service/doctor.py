@@ -68,12 +68,12 @@ class Doctor:
         dials = [Deferred.fromCoroutine(self._seed(seed)) for seed in self._node.seeds]
         seeds = await gatherResults(dials)
         found = [self._port(), *(seeds or [self._no_seeds()]), await self._reach()]
-        if self._node.mapping is not None:
-            found.append(_mapped(self._node.mapping))
+        if self._node.reach.mapping is not None:
+            found.append(_mapped(self._node.reach.mapping))
         return found
 
     def _clock(self) -> Check:
-        ahead_s = self._node.reachability.clock_skew_s
+        ahead_s = self._node.reach.reachability.clock_skew_s
         if ahead_s is None:
             return Check(
                 "clock", True, "not yet compared: fewer than 3 peers in different networks"
@@ -85,7 +85,7 @@ class Doctor:
         return Check("clock", abs(ahead_s) <= WARN_S, detail, advice)
 
     def _port(self) -> Check:
-        shown = ", ".join(self._node.listening)
+        shown = ", ".join(self._node.reach.listening)
         advice = "give it a port where others reach it: --listen tcp:8905"
         return Check("port", bool(shown), f"listening on {shown}" if shown else "none", advice)
 
@@ -93,7 +93,7 @@ class Doctor:
         """Dial one seed, as a newcomer would."""
         shown = show_address(seed.host, seed.port)
         try:
-            link = await self._node.prober.dial(seed.host, seed.port, seed.key)
+            link = await self._node.carriers.prober.dial(seed.host, seed.port, seed.key)
         except SelfConnect:
             return Check("seed", True, f"{shown} is this node")
         except StreembitError as error:
@@ -115,7 +115,7 @@ class Doctor:
 
     async def _reach(self) -> Check:
         """Have other nodes dial us, now."""
-        reachability = self._node.reachability
+        reachability = self._node.reach.reachability
         answers = await reachability.ask(self._node.network.roster)
         reached = sum(answer.reachable for answer in answers)
         codes = ", ".join(sorted({answer.code for answer in answers if answer.code}))
@@ -129,7 +129,7 @@ class Doctor:
         )
 
     def _store(self) -> Check:
-        ok, detail = self._node.deposit.health()
+        ok, detail = self._node.dht.deposit.health()
         advice = "make room on the disk, or see to it that the home can be written"
         return Check("store", ok, detail or "accepts writes", advice)
 

@@ -19,13 +19,13 @@ def show(node: Node, metrics: Metrics) -> None:
 
 
 def _show_links(node: Node, metrics: Metrics) -> None:
-    network, gate, checks = node.network, node.gate, node.network.checks
+    network, gate, checks = node.network, node.carriers.gate, node.network.checks
     metrics.gauge("streembit_links", "Open links.", lambda: len(network.roster))
     metrics.gauge("streembit_connections", "Connections of all kinds.", lambda: gate.total)
     metrics.gauge(
         "streembit_connections_unknown", "That have not said who they are.", lambda: gate.strangers
     )
-    traffic = node.traffic
+    traffic = node.carriers.traffic
     metrics.counter(
         "streembit_received_bytes", "Bytes that links received.", lambda: traffic.received_bytes
     )
@@ -33,7 +33,7 @@ def _show_links(node: Node, metrics: Metrics) -> None:
     metrics.gauge(
         "streembit_queued_bytes",
         "That wait for peers who read slowly.",
-        lambda: node.backlog.total_bytes,
+        lambda: node.carriers.backlog.total_bytes,
     )
     metrics.gauge("streembit_peers", "Nodes in the table.", lambda: len(network.table))
     metrics.counter("streembit_signatures_good", "Signatures that verified.", lambda: checks.good)
@@ -41,7 +41,7 @@ def _show_links(node: Node, metrics: Metrics) -> None:
 
 
 def _show_store(node: Node, metrics: Metrics) -> None:
-    deposit = node.deposit
+    deposit = node.dht.deposit
     metrics.gauge("streembit_records", "Items kept for the network.", lambda: deposit.usage().items)
     metrics.gauge(
         "streembit_record_bytes", "What they take of the quota.", lambda: deposit.usage().size_bytes
@@ -60,7 +60,7 @@ def _show_store(node: Node, metrics: Metrics) -> None:
 
 
 def _show_health(node: Node, metrics: Metrics) -> None:
-    canary, reachability = node.canary, node.reachability
+    canary, reachability = node.dht.canary, node.reach.reachability
     metrics.gauge(
         "streembit_ready",
         "1 if a put and a get through others succeeded lately.",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Final
 
 from streembit.dht.record import CLOCK_SKEW_S, MAX_LIFE_S
 from streembit.dht.store import StoreLimits
-from streembit.net.events import LinkLimits
+from streembit.net.events import LIMITS, LinkLimits
 from streembit.net.gate import GateLimits
 from streembit.service.settings import NetworkSettings
 from streembit.wire.codec import MAX_DEPTH
@@ -25,10 +26,21 @@ PROTOCOL: Final[Figures] = {
 }
 
 
-def in_force(
-    settings: NetworkSettings, gate: GateLimits, link: LinkLimits, store: StoreLimits
-) -> Figures:
+@dataclass(frozen=True, slots=True)
+class NodeLimits:
+    """What one node takes: connections, what a link carries, what lies in its store."""
+
+    gate: GateLimits = field(default_factory=GateLimits)
+    link: LinkLimits = LIMITS
+    store: StoreLimits = field(default_factory=StoreLimits)
+
+
+DEFAULTS: Final = NodeLimits()
+
+
+def in_force(settings: NetworkSettings, limits: NodeLimits) -> Figures:
     """Return the limits by name: as the configuration names them, then what cannot be set."""
+    gate, link, store = limits.gate, limits.link, limits.store
     return {
         "connections_total": gate.total,
         "connections_per_address": gate.per_address,

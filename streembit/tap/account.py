@@ -141,7 +141,7 @@ class Account(MultiService):
     # --- how
     def _begun(self, identity: Identity) -> Life:
         life = self._begin(identity, self)
-        life.node.factory.doStart()
+        life.node.carriers.factory.doStart()
         self._last = life
         life.setServiceParent(self)
         self._life = life
@@ -180,7 +180,7 @@ class Account(MultiService):
         """Tell the node where it listens: the first port is the one that others are told."""
         texts = [shown(port) for port in self._ports]
         if self._ports and self._life is not None:
-            self._life.node.listening_on(address_of(self._ports[0]).port, texts)
+            self._life.node.reach.listening_on(address_of(self._ports[0]).port, texts)
         return texts
 
 
@@ -195,4 +195,4 @@ class Door(Factory):
     def buildProtocol(self, addr: Any) -> Any:
         """Return the node's protocol."""
         life = self._account.life
-        return None if life is None else life.node.factory.buildProtocol(addr)
+        return None if life is None else life.node.carriers.factory.buildProtocol(addr)

@@ -37,6 +37,7 @@ from streembit.net.events import LinkLimits
 from streembit.net.gate import GateLimits
 from streembit.net.listen import descriptors
 from streembit.service.desk import Desk
+from streembit.service.limits import NodeLimits
 from streembit.service.mapping import Mapping
 from streembit.service.membership import Address
 from streembit.service.node import Node
@@ -174,10 +175,10 @@ class Grower:
             raise LibraryMissing("for map_port: pip install streembit[upnp]")
         chance, aside = Random(), Aloof(self.reactor, "port mapping")
         router = upnp.Upnp(chance.randrange)
-        node.mapping = Mapping(
-            router, aside, self.reactor, chance.random, lambda: node.port, node.led
+        node.reach.mapping = Mapping(
+            router, aside, self.reactor, chance.random, lambda: node.reach.port, node.reach.led
         )
-        node.mapping.setServiceParent(node)
+        node.reach.mapping.setServiceParent(node)
 
     def _people(
         self,
@@ -222,8 +223,7 @@ class Grower:
         hubs = [hubtext.read(text) for text in config.hubs]
         if plan is not None and plan.is_private:
             connect, seeds, hubs = HubOnly(connect, plan.hub), [seed_of(plan)], [plan.hub]
-        limits, now_s = config.limits, time.time()
-        room = descriptors() // len(self.parties)
+        now_s = time.time()
         node = Node(
             identity,
             settings,
@@ -235,15 +235,11 @@ class Grower:
             seeds=seeds,
             remembered=memory.best(now_s),
             hubs=hubs,
-            gate_limits=gate_limits(limits, config.exempt).within(room),
-            link_limits=LinkLimits(
-                queue_bytes=limits.queue_bytes, queue_bytes_total=limits.queue_bytes_total
-            ),
-            store_limits=store_limits(limits),
+            limits=node_limits(config, descriptors() // len(self.parties)),
             store_clock=StoreClock(time.monotonic, now_s, newest_s(shelf)),
         )
         if isinstance(connect, HubOnly):
-            connect.lan = lambda: node.lan
+            connect.lan = lambda: node.reach.lan
         return node
 
 
@@ -258,6 +254,16 @@ def network_settings(role: Role, config: Config) -> NetworkSettings:
         grouping=Grouping(exempt=config.exempt),
         checks_per_peer_per_s=config.limits.checks_per_peer_per_s,
         checks_per_node_per_s=config.limits.checks_per_node_per_s,
+    )
+
+
+def node_limits(config: Config, room: int) -> NodeLimits:
+    """Return the limits of a node as they are configured, within so many file descriptors."""
+    limits = config.limits
+    return NodeLimits(
+        gate_limits(limits, config.exempt).within(room),
+        LinkLimits(queue_bytes=limits.queue_bytes, queue_bytes_total=limits.queue_bytes_total),
+        store_limits(limits),
     )
 
 

@@ -38,6 +38,7 @@ from streembit.net.dial import Connect, over_tcp
 from streembit.net.relayed import PORT
 from streembit.service.hub.hub import Hub
 from streembit.service.hub.table import NodeProber, NodeTable
+from streembit.service.limits import NodeLimits
 from streembit.service.node import Node
 from streembit.service.recall import Memory, Recall
 from streembit.service.settings import NetworkSettings
@@ -115,9 +116,9 @@ class HubNode:
         self.node, upkeep = self._made(hub, stores, connect)
         hub.commands.table = NodeTable(self.node)
         if private:
-            self.node.listening_on(PORT, [])
+            self.node.reach.listening_on(PORT, [])
         else:
-            hub.commands.prober = NodeProber(self.node.probes)
+            hub.commands.prober = NodeProber(self.node.reach.probes)
         self.services: list[IService] = [*([inside] if private else []), self.node, *upkeep]
 
     def _made(self, hub: Hub, place: Place, connect: Connect) -> tuple[Node, list[IService]]:
@@ -146,7 +147,7 @@ class HubNode:
             seeds=[] if private else [seed(text) for text in config.seeds],
             remembered=memory.best(now_s),
             hubs=[here] if private else [],
-            store_limits=store_limits(config.limits),
+            limits=NodeLimits(store=store_limits(config.limits)),
             store_clock=StoreClock(time.monotonic, now_s, newest_s(shelf)),
         )
         chance = Random().random

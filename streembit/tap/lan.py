@@ -28,19 +28,19 @@ def announce(node: Node, reactor: Any) -> None:
         return node.company.contact_with(test)
 
     neighbours = Neighbours(node.network, node.errands, contact, chance)
-    node.lan = Lan(
+    node.reach.lan = Lan(
         partial(Mdns, reactor),
         node.identity.public,
         node.settings.network,
         "node",
-        lambda: (hosts(node.listening[:1]), node.port),
+        lambda: (hosts(node.reach.listening[:1]), node.reach.port),
         reactor,
         chance,
         os.urandom,
         neighbours.met,
     )
-    neighbours.live_in(node.lan)
-    for service in (neighbours, node.lan):
+    neighbours.live_in(node.reach.lan)
+    for service in (neighbours, node.reach.lan):
         service.setServiceParent(node)
 
 

@@ -58,9 +58,9 @@ class Plan:
     def prepare(self, node: Node) -> None:
         """Tell a node where it is found: through the hub; or that it is about to go there."""
         if self.is_private:
-            node.listening_on(PORT, [])
+            node.reach.listening_on(PORT, [])
         else:
-            node.forwarding = self.hub
+            node.reach.forwarding = self.hub
 
 
 def plan_of(config: Config, settings: NetworkSettings, *, has_left: bool) -> Plan:

@@ -18,7 +18,7 @@ def meet(node: Node, reactor: Any) -> None:
     ends = node.metrics.tally(
         "streembit_punches", "Attempts to meet contacts through routers, by their end.", "end"
     )
-    node.punching = Punching(
+    node.reach.punching = Punching(
         node.network,
         node.errands,
         partial(vantage, node.hubs),
@@ -27,7 +27,7 @@ def meet(node: Node, reactor: Any) -> None:
         Random().random,
         ends,
     )
-    node.punching.setServiceParent(node)
+    node.reach.punching.setServiceParent(node)
 
 
 def vantage(hubs: Hubs) -> Vantage | None:
@@ -44,8 +44,8 @@ def vantage(hubs: Hubs) -> Vantage | None:
 
 def attempt(reactor: Any, node: Node, seen: Vantage, host: str, port: int, key: PublicKey) -> Punch:
     """Return an attempt to meet the holder of a key, who is seen at this address."""
-    make = partial(node.meeting, key)
-    return Punch(reactor, seen.local, host, port, make, key, node.gate)
+    make = partial(node.carriers.meeting, key)
+    return Punch(reactor, seen.local, host, port, make, key, node.carriers.gate)
 
 
 def is_contact(node: Node, key: PublicKey) -> bool:

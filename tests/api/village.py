@@ -72,6 +72,6 @@ class Village:
             Random(seed + number),
             seeds=[Address("10.0.0.1", PORT)] if number else [],
         )
-        host.listen(PORT, node.factory)
-        node.listening_on(PORT, [f"{address}:{PORT}"])
+        host.listen(PORT, node.carriers.factory)
+        node.reach.listening_on(PORT, [f"{address}:{PORT}"])
         return node

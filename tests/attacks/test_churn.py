@@ -93,7 +93,7 @@ class WholeNodes(SynchronousTestCase):
         self.assertGreater(gone, self.NODES // 3)
         self.assertEqual(self.lost(), [])
         self.town.run(300)
-        self.assertEqual([n for n in self.living() if not n.canary.readiness().ready], [])
+        self.assertEqual([n for n in self.living() if not n.dht.canary.readiness().ready], [])
 
 
 class LargeTests(SynchronousTestCase):

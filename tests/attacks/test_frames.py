@@ -123,7 +123,7 @@ class LengthTests(AttackTests):
             self.town.run(1)
         self.assertTrue(all(link.gone for link in links))
         self.assertTrue(all(self.successResultOf(one).gone for one in dialled))
-        self.assertEqual(self.watch.node.gate.strangers, 0)
+        self.assertEqual(self.watch.node.carriers.gate.strangers, 0)
         self.assertLessEqual(len(self.watch.node.network.roster), 2)
 
 

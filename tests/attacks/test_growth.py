@@ -20,6 +20,7 @@ from streembit.jose import base64url
 from streembit.jose.keys import MAX_PARSED_KEYS, PrivateKey
 from streembit.net.gate import GateLimits
 from streembit.service.deposit import MAX_HEARD
+from streembit.service.limits import NodeLimits
 from streembit.service.metrics import MAX_LABELS
 from streembit.wire.message import (
     MAX_CONTACTS,
@@ -262,7 +263,7 @@ class GrowthTests(AttackTests):
         node = self.watch.node
         for _ in range(lookups):
             target = self.chance.getrandbits(ID_BITS)
-            searches = [node.finder.nodes(target), node.finder.first(target)]
+            searches = [node.dht.finder.nodes(target), node.dht.finder.first(target)]
             for search in map(Deferred.fromCoroutine, searches):
                 search.addErrback(lambda _: None)
             self.town.run(0.5)
@@ -310,7 +311,7 @@ class RatioTests(AttackTests):
     """C7: the answer to a request is bounded, whatever it asks for and whoever is known."""
 
     def make_watch(self, town: Town, **more: Any) -> Watch:
-        return super().make_watch(town, store_limits=StoreLimits(owner_items=4))
+        return super().make_watch(town, limits=NodeLimits(store=StoreLimits(owner_items=4)))
 
     def setUp(self) -> None:
         super().setUp()

@@ -70,7 +70,7 @@ class InwardTests(AttackTests):
 
     def test_D1_look_ups(self) -> None:
         """Whom a look-up asks next is not for a public liar to say."""
-        finder = self.watch.node.finder
+        finder = self.watch.node.dht.finder
         nodes: Deferred[Search] = Deferred.fromCoroutine(finder.nodes(1))
         self.assert_no_knock(nodes)
         self.assert_no_knock(Deferred.fromCoroutine(finder.first(2)))
@@ -78,13 +78,13 @@ class InwardTests(AttackTests):
 
     def test_D1_receipts(self) -> None:
         """Neither whom a put goes to as well."""
-        self.assert_no_knock(Deferred.fromCoroutine(self.watch.node.finder.put(self.item)))
+        self.assert_no_knock(Deferred.fromCoroutine(self.watch.node.dht.finder.put(self.item)))
 
     def test_D1_a_liar_within_may_tell_of_those_within(self) -> None:
         """In a private network private addresses are all there is."""
         self.watch.neighbour(self.lie)
         self.watch.node.network.table.remove(self.liar_id())
-        looked = Deferred.fromCoroutine(self.watch.node.finder.nodes(1))
+        looked = Deferred.fromCoroutine(self.watch.node.dht.finder.nodes(1))
         self.town.run(120)
         self.successResultOf(looked)
         self.assertIn("192.168.7.7", self.knocks)

@@ -16,6 +16,7 @@ from streembit.link.channel import OVERHEAD_BYTES
 from streembit.net.events import LinkLimits
 from streembit.net.gate import GateLimits
 from streembit.net.listen import descriptors
+from streembit.service.limits import NodeLimits
 from streembit.wire.frame import HEADER_BYTES
 from streembit.wire.life import ASKS, SHOWS
 from streembit.wire.message import FindNode, Ping, Rpc, Store, Stored
@@ -45,8 +46,8 @@ class FloodTests(AttackTests):
         evils = self.dial_from(40, 75)
         newcomer = self.town.add("10.0.9.1", settings=QUIET)
         newcomer.startService()
-        self.assertTrue(self.town.run_until(lambda: newcomer.membership.joined, 5))
-        gate = self.watch.node.gate
+        self.assertTrue(self.town.run_until(lambda: newcomer.dht.membership.joined, 5))
+        gate = self.watch.node.carriers.gate
         self.assertLessEqual(gate.strangers, 64)
         self.assertLessEqual(max(len(evil.links) for evil in evils), 8)
         refused = self.watch.node.refusals.counts()["too-many-connections"]
@@ -82,7 +83,7 @@ class DescriptorTests(AttackTests):
         resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
         limits = replace(GateLimits(), strangers=1000, per_group=1000).within(descriptors())
-        return Watch(self, town, gate_limits=limits)
+        return Watch(self, town, limits=NodeLimits(limits))
 
     def test_C2_a_fifth_is_kept_for_files(self) -> None:
         """Of 128 descriptors 102 are connections; the friend keeps its own link."""
@@ -91,7 +92,7 @@ class DescriptorTests(AttackTests):
             evil.dial(HOST, PORT)
         self.town.run(1)
         held = [link for evil in evils for link in evil.links]
-        self.assertLessEqual(self.watch.node.gate.total, 102)
+        self.assertLessEqual(self.watch.node.carriers.gate.total, 102)
         self.assertGreaterEqual(len(held), 95)
         self.watch.harmless()
         for link in held:
@@ -179,10 +180,10 @@ class CheckTests(AttackTests):
         for sign, answers in ((ASKS, 2), (SHOWS, 0)):
             link = self.watch.link()
             heard = len(link.frames)
-            before_bytes = self.watch.node.traffic.received_bytes
+            before_bytes = self.watch.node.carriers.traffic.received_bytes
             sent = link.flood(repeat(sign, 100_000))
             self.town.run(1)
-            frames = (self.watch.node.traffic.received_bytes - before_bytes) / SIGN_BYTES
+            frames = (self.watch.node.carriers.traffic.received_bytes - before_bytes) / SIGN_BYTES
             self.assertLessEqual(frames, 200 + 1.1 * 200 + READ_AHEAD_BYTES / SIGN_BYTES)
             self.assertLessEqual(len(link.frames) - heard, answers)
             self.watch.harmless()
@@ -323,7 +324,7 @@ class BacklogTests(AttackTests):
     def make_watch(self, town: Town, **more: object) -> Watch:
         settings = replace(QUIET, checks_per_peer_per_s=2000)
         limits = LinkLimits(queue_bytes_total=self.TOTAL_BYTES)
-        return Watch(self, town, settings=settings, link_limits=limits)
+        return Watch(self, town, settings=settings, limits=NodeLimits(link=limits))
 
     def test_C8_what_waits_for_all_of_them_is_bounded(self) -> None:
         """Though none of them is near its own bound; those that read are not touched."""
@@ -333,7 +334,7 @@ class BacklogTests(AttackTests):
             link.deaf()
             for _ in range(240):
                 link.say(link.token(FindNode("A" * 27)))
-        backlog, most_bytes = self.watch.node.backlog, 0
+        backlog, most_bytes = self.watch.node.carriers.backlog, 0
         for _ in range(60):
             self.town.run(0.05)
             most_bytes = max(most_bytes, backlog.total_bytes)

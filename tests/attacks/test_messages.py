@@ -79,7 +79,7 @@ class ReplayTests(AttackTests):
         self.watch.refused("decrypt-failed", dialled.raw, transcript)
         self.assertTrue(dialled.gone)
         for node in (self.watch.friend, self.restarted()):
-            host, _, port = node.listening[0].rpartition(":")
+            host, _, port = node.reach.listening[0].rpartition(":")
             dialled = self.town.result(self.watch.evil().dial(host, int(port)))
             good = node.network.checks.good
             dialled.raw(transcript)
@@ -100,8 +100,8 @@ class ReplayTests(AttackTests):
             clock,
             Random(99),
         )
-        host.listen(PORT, node.factory)
-        node.listening_on(PORT, [f"10.0.0.2:{PORT}"])
+        host.listen(PORT, node.carriers.factory)
+        node.reach.listening_on(PORT, [f"10.0.0.2:{PORT}"])
         self.town.nodes.append(node)
         node.startService()
         return node
@@ -261,7 +261,7 @@ class AlteredTests(AttackTests):
         self.watch.neighbour(respond)
         key, other = self.key_nearest_to_the_liar(), PrivateKey.generate()
         wanted = make(key, "name", "a/name", b"v", 1, self.now() + 3600, NETWORK)
-        finder = self.watch.node.finder
+        finder = self.watch.node.dht.finder
         found: list[object] = []
 
         def start(work: Callable[[], Coroutine[Any, Any, Search | Outcome]]) -> None:

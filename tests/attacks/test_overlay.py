@@ -23,7 +23,7 @@ class OverlayTests(AttackTests):
 
     def look(self) -> None:
         """Let the node look up something, and do its upkeep for a while."""
-        search = Deferred.fromCoroutine(self.watch.node.finder.nodes(1))
+        search = Deferred.fromCoroutine(self.watch.node.dht.finder.nodes(1))
         self.town.run(60)
         self.successResultOf(search)
 
@@ -113,8 +113,8 @@ class OverlayTests(AttackTests):
         holders = [self.town.add(f"10.0.{n}.1", settings=QUIET) for n in range(2, 5)]
         grouping = node.network.settings.grouping
         for holder in holders:
-            holder.deposit.keep(record)
-            host = holder.listening[0].partition(":")[0]
+            holder.dht.deposit.keep(record)
+            host = holder.reach.listening[0].partition(":")[0]
             told = Contact(holder.identity.public.text, host, PORT)
             friend.network.table.add(Known.of(told, grouping), self.now())
         self.town.memory.silence("10.9.4.1")
@@ -123,7 +123,7 @@ class OverlayTests(AttackTests):
             for n, holder in enumerate(holders)
         ]
         self.watch.neighbour(lying_with(lies))
-        for mode in (node.finder.first, node.finder.latest, node.finder.surely):
+        for mode in (node.dht.finder.first, node.dht.finder.latest, node.dht.finder.surely):
             search = Deferred.fromCoroutine(mode(record.place))
             self.town.run(20)
             found = self.successResultOf(search).item
@@ -135,7 +135,7 @@ class OverlayTests(AttackTests):
         self.town.join(*self.town.grow(6))
         evil = self.watch.neighbour(lying_with([]))
         target = node_id(evil.key.public.point) ^ 1
-        search = Deferred.fromCoroutine(self.watch.node.finder.nodes(target))
+        search = Deferred.fromCoroutine(self.watch.node.dht.finder.nodes(target))
         self.town.run(10)
         found = self.successResultOf(search).found
         assert found is not None

@@ -12,6 +12,7 @@ from streembit.dht.store import DAY_S, StoreLimits
 from streembit.jose import base64url
 from streembit.jose.envelope import sign_record
 from streembit.jose.keys import PrivateKey
+from streembit.service.limits import NodeLimits
 from streembit.service.node import Node
 from streembit.service.settings import NetworkSettings
 from streembit.service.storeclock import StoreClock
@@ -66,7 +67,7 @@ class RecordTests(AttackTests):
 
     def held(self, place: int, node: Node | None = None) -> StoredItem | None:
         """Return what lies at a place of the node's shelf."""
-        for page in (node or self.watch.node).deposit.pages(100):
+        for page in (node or self.watch.node).dht.deposit.pages(100):
             for item in page:
                 if item.place == place:
                     return item
@@ -96,7 +97,7 @@ class ReplayTests(RecordTests):
             self.assertEqual(self.held(five.place), before)
         self.taken(link, self.made(key, 6), self.made(key, 2**53 - 1))
         self.turned_away("seq-too-low", link, self.made(key, 2**53 - 2))
-        self.assertEqual(self.watch.node.deposit.conflicts, 1)
+        self.assertEqual(self.watch.node.dht.deposit.conflicts, 1)
 
     def test_A3_times_that_cannot_be(self) -> None:
         """Over already, or a life beyond the day and the hour that clocks may differ."""
@@ -135,7 +136,7 @@ class QuotaTests(RecordTests):
     )
 
     def make_watch(self, town: Town, **more: Any) -> Watch:
-        return Watch(self, town, store_limits=self.LIMITS)
+        return Watch(self, town, limits=NodeLimits(store=self.LIMITS))
 
     def link_from(self, address: str) -> EvilLink:
         """Return an open link of a hostile peer at this address."""
@@ -200,7 +201,7 @@ class QuotaTests(RecordTests):
         self.taken(self.link_from("10.93.0.1"), modest)
         friends = {
             item.place
-            for page in self.watch.node.deposit.pages(100)
+            for page in self.watch.node.dht.deposit.pages(100)
             for item in page
             if item.address == FRIEND
         }
@@ -209,7 +210,7 @@ class QuotaTests(RecordTests):
         for n in range(4):
             for host in range(1, 3):
                 greedy += self.fill(self.link_from(f"10.94.{n}.{host}"))
-        usage, deposit = self.watch.node.deposit.usage(), self.watch.node.deposit
+        usage, deposit = self.watch.node.dht.deposit.usage(), self.watch.node.dht.deposit
         self.assertLessEqual(usage.size_bytes, self.LIMITS.total_bytes)
         self.assertEqual(deposit.evicted, len(greedy) - len(self.still(greedy)))
         self.assertGreater(deposit.evicted, 5)
@@ -234,7 +235,7 @@ class QuotaTests(RecordTests):
         self.town.result(self.watch.link().ask(Store(blob, "blob")))
         place = next(
             item.place
-            for page in self.watch.node.deposit.pages(100)
+            for page in self.watch.node.dht.deposit.pages(100)
             for item in page
             if item.kind == "blob"
         )
@@ -286,7 +287,7 @@ class VersionTests(RecordTests):
         self.turned_away("seq-conflict", here, two)
         self.assertIsInstance(self.bring(there, one), Refused)
         self.assertEqual(
-            [n.deposit.conflicts for n in (self.watch.node, self.watch.friend)], [1, 1]
+            [n.dht.deposit.conflicts for n in (self.watch.node, self.watch.friend)], [1, 1]
         )
         smaller = min(one, two, key=lambda record: record.digest)
         for reader in self.readers():
@@ -334,7 +335,7 @@ class VersionTests(RecordTests):
 
     def read(self, reader: Node, place: int) -> bytes:
         """Return the digest of what a node reads, the careful way."""
-        search = self.town.result(reader.finder.latest(place))
+        search = self.town.result(reader.dht.finder.latest(place))
         assert search.item is not None
         return search.item.digest
 

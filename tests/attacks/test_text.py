@@ -79,7 +79,7 @@ class TextTests(AttackTests):
                 peer.request(request).addErrback(lambda _: None)
                 self.town.run(0.1)
             told[:] = [Nodes([contact])]
-            search = Deferred.fromCoroutine(self.watch.node.finder.nodes(1))
+            search = Deferred.fromCoroutine(self.watch.node.dht.finder.nodes(1))
             self.town.run(5)
             self.successResultOf(search)
             link = self.watch.link()
@@ -100,14 +100,14 @@ class TextTests(AttackTests):
     def test_L1_a_dial_back_that_lies(self) -> None:
         """What a peer says of our address is read as an address or not at all."""
         evil = self.watch.neighbour(self.lie)
-        self.watch.node.listening_on(8905, ["10.0.0.1:8905"])
+        self.watch.node.reach.listening_on(8905, ["10.0.0.1:8905"])
         peer = self.watch.node.network.roster.get(evil.key.public)
         assert peer is not None
         for text in HOSTILE:
             self.text = text
-            self.town.result(self.watch.node.reachability.ask([peer]))
-        self.assertNotIn("\n", self.watch.node.reachability.observed)
-        self.assertIn(self.watch.node.reachability.observed, ("", "10.0.0.1:8905"))
+            self.town.result(self.watch.node.reach.reachability.ask([peer]))
+        self.assertNotIn("\n", self.watch.node.reach.reachability.observed)
+        self.assertIn(self.watch.node.reach.reachability.observed, ("", "10.0.0.1:8905"))
         self.assert_plain_log()
 
     text = ""

@@ -9,6 +9,7 @@ from cryptography.exceptions import InvalidTag
 
 from streembit.dht.keyspace import node_id
 from streembit.net.gate import GateLimits
+from streembit.service.limits import NodeLimits
 from streembit.service.membership import FICKLE_S
 from streembit.wire.life import ASKS, SHOWS
 from streembit.wire.message import Body, Nodes, Ping, Pong, Refused, Rpc
@@ -28,7 +29,7 @@ class VanishedTests(AttackTests):
     """B3, at a node that holds one connection an address."""
 
     def make_watch(self, town: Town, **more: Any) -> Watch:
-        return Watch(self, town, settings=LIVING, gate_limits=GateLimits(per_address=1))
+        return Watch(self, town, settings=LIVING, limits=NodeLimits(GateLimits(per_address=1)))
 
     def test_B3_a_peer_that_is_silent_is_asked_and_then_given_up(self) -> None:
         """It reads, so that no kernel notices; but it answers nothing."""
@@ -66,7 +67,7 @@ class VanishedTests(AttackTests):
 
     def test_B3_the_place_of_one_that_vanished_is_free(self) -> None:
         """No packet comes and none goes: after 60 s its address may connect again."""
-        gate = self.watch.node.gate
+        gate = self.watch.node.carriers.gate
         before = gate.total
         evil = self.watch.evil("10.205.0.1", alive=True)
         self.town.result(evil.open(HOST, PORT))
@@ -88,7 +89,7 @@ class VanishedTests(AttackTests):
         node = self.watch.node
         self.assertEqual(len(node.network.table), 2)
         self.town.memory.silence("10.206.0.1")
-        search = self.town.result(node.finder.nodes(1))
+        search = self.town.result(node.dht.finder.nodes(1))
         assert search.found is not None
         self.town.run(DEAD_S + LATE_S)
         self.assertEqual(len(node.network.table), 1)
@@ -97,13 +98,13 @@ class VanishedTests(AttackTests):
 
     def test_B3_many_that_vanished(self) -> None:
         """Two hundred at once: all their places are free in time, and the friend never waits."""
-        before = self.watch.node.gate.total
+        before = self.watch.node.carriers.gate.total
         links = [link for _ in range(4) for link in self.watch.links(50)]
         self.town.memory.silence(*{link.transport.local.address for link in links})
         for _ in range(7):
             self.town.run((DEAD_S + LATE_S) / 7)
             self.watch.harmless()
-        self.assertEqual(self.watch.node.gate.total, before)
+        self.assertEqual(self.watch.node.carriers.gate.total, before)
         self.assertEqual(len(self.watch.node.network.roster), 1)
 
 

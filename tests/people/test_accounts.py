@@ -70,8 +70,8 @@ class AccountsTests(SynchronousTestCase):
         """Add an account that lives at the shared address, on a port of its own."""
         town = self.village.town
         node = town.add(SHARED, listen=False, seeds=[Address(WATCHER, PORT)])
-        town.memory.host(SHARED).listen(port, node.factory)
-        node.listening_on(port, [f"{SHARED}:{port}"])
+        town.memory.host(SHARED).listen(port, node.carriers.factory)
+        node.reach.listening_on(port, [f"{SHARED}:{port}"])
         return self.joined(node)
 
     def friend(self) -> Person:

@@ -41,7 +41,7 @@ class AwayTests(PeopleCase):
         """Whenever in an hour that is: nobody has to choose between two of one version."""
         self.leave_words("one", "two", "three", "four")
         self.town.run(4 * 3600)
-        self.assertEqual([node.deposit.conflicts for node in self.town.nodes[:3]], [0, 0, 0])
+        self.assertEqual([node.dht.deposit.conflicts for node in self.town.nodes[:3]], [0, 0, 0])
 
     def test_what_arrived_is_taken_back(self) -> None:
         """Acknowledged parcels become tombstones; nothing is left there."""
@@ -105,7 +105,7 @@ class MovedTests(PeopleCase):
         """A change of what we say of our addresses is shown over the link."""
         self.village.acquaint(self.ann, self.bob)
         self.town.run(10)
-        self.bob.node.listening.append("192.0.2.33:4000")
+        self.bob.node.reach.listening.append("192.0.2.33:4000")
         key = self.bob.node.identity.public
         self.village.until(
             lambda: any(

@@ -12,7 +12,7 @@ from streembit.errors import StreembitError
 from streembit.jose import base64url
 from streembit.jose.envelope import parse_rpc
 from streembit.jose.keys import PublicKey
-from streembit.net.events import LinkEvents, LinkWatch
+from streembit.net.events import LinkEvents
 from streembit.net.tcp import LinkProtocol
 from streembit.service.node import Node
 from streembit.wire.message import Body, FindNode, Nodes, Store, Stored, Value
@@ -47,15 +47,11 @@ class Ears:
 class Listener(Node):
     """A node that keeps all that others say to it."""
 
-    def _link(
-        self,
-        initiator: bool,
-        expect: PublicKey | None,
-        watch: LinkWatch,
-        events: LinkEvents | None = None,
-    ) -> LinkProtocol:
+    @property
+    def events(self) -> LinkEvents:
+        """See `Node`."""
         heard: list[Heard] = self.__dict__.setdefault("heard", [])
-        return super()._link(initiator, expect, watch, events or Ears(self.network.roster, heard))
+        return Ears(super().events, heard)
 
 
 def said_to(node: Node, by: Person) -> Iterator[bytes]:

@@ -34,13 +34,13 @@ class HubCase(SynchronousTestCase):
         """Add a person whom nobody can connect to."""
         addresses = [hub.address for hub in hubs or (self.hub,)]
         person = self.village.person(listen=False, hubs=addresses, **more)
-        person.node.listening_on(PORT, [f"0.0.0.0:{PORT}"])
+        person.node.reach.listening_on(PORT, [f"0.0.0.0:{PORT}"])
         self.village.until(lambda: all(hub.seat for hub in person.node.hubs.own))
         return person
 
     def hide(self, person: Person) -> None:
         """Put somebody behind a NAT: all that is open is reset, and nobody connects any more."""
-        person.node.listening_on(PORT, [f"0.0.0.0:{PORT}"])
+        person.node.reach.listening_on(PORT, [f"0.0.0.0:{PORT}"])
         self.town.host(person.node).ports.pop(PORT, None)
         for peer in person.node.network.roster.conversations():
             if not is_hub_host(peer.carrier.host):
@@ -49,8 +49,8 @@ class HubCase(SynchronousTestCase):
     def show(self, person: Person) -> None:
         """Let everybody connect to somebody, who tells the contacts where."""
         host = self.town.host(person.node)
-        host.listen(PORT, person.node.factory)
-        person.node.listening_on(PORT, [f"{host.address}:{PORT}"])
+        host.listen(PORT, person.node.carriers.factory)
+        person.node.reach.listening_on(PORT, [f"{host.address}:{PORT}"])
 
     def via(self, one: Person, other: Person) -> str:
         """Return how one is linked to the other: "direct", "hub", or "" for not at all."""
@@ -105,8 +105,8 @@ class MeetingTests(HubCase):
             network = one.node.network
             self.assertFalse([node for node in network.table if is_hub_host(node.contact.host)])
             self.assertIsNone(network.table.get(other.node.network.id))
-            self.assertNotEqual(one.node.reachability.verdict, "reachable")
-            self.assertNotIn("hub", one.node.reachability.observed)
+            self.assertNotEqual(one.node.reach.reachability.verdict, "reachable")
+            self.assertNotIn("hub", one.node.reach.reachability.observed)
 
     def test_a_hub_that_comes_back(self) -> None:
         """All are joined again, and what was said meanwhile arrives once."""
@@ -212,7 +212,7 @@ class MailTests(HubCase):
     def back(self, person: Person) -> Person:
         """Let somebody come back."""
         back = self.village.again(person, listen=False, hubs=[self.hub.address])
-        back.node.listening_on(PORT, [f"0.0.0.0:{PORT}"])
+        back.node.reach.listening_on(PORT, [f"0.0.0.0:{PORT}"])
         return back
 
     def test_what_is_said_to_somebody_away_waits_in_the_mailbox(self) -> None:

@@ -74,7 +74,7 @@ class MemoryAttempt:
 
     def link(self) -> LinkProtocol:
         """Return our end of the stream."""
-        return self.person.node.meeting(self.other.node.identity.public, self)
+        return self.person.node.carriers.meeting(self.other.node.identity.public, self)
 
     def _late(self, _result: object, _s: float) -> LinkProtocol:
         self._routers.waiting.pop(self.person.name, None)
@@ -109,7 +109,7 @@ class PunchCase(HubCase):
         node = person.node
         self.people[node.identity.public] = person
         self.ends = Tally("ends", "", "end")
-        node.punching = Punching(
+        node.reach.punching = Punching(
             node.network,
             node.errands,
             lambda: vantage if seen else None,
@@ -118,7 +118,7 @@ class PunchCase(HubCase):
             Random(number).random,
             self.ends,
         )
-        node.punching.setServiceParent(node)
+        node.reach.punching.setServiceParent(node)
         return person
 
     def attempt(self, person: Person, seen: Vantage, port: int, key: PublicKey) -> MemoryAttempt:

@@ -61,9 +61,9 @@ class StartTests(SynchronousTestCase):
         village.until(lambda: person.people.cards.published == 20)
         found = {}
         for each in village.town.nodes[:4]:
-            for page in each.deposit.pages(100):
+            for page in each.dht.deposit.pages(100):
                 for held in page:
-                    item = each.deposit.read(held)
+                    item = each.dht.deposit.read(held)
                     claims = getattr(item, "claims", None)
                     if claims is not None and claims.kind == "sealed":
                         found[held.place] = claims

@@ -43,12 +43,12 @@ def state_of(node: Node) -> State:
     return {
         "records": [
             (item.place, item.digest, item.kept_until_s)
-            for page in node.deposit.pages(100)
+            for page in node.dht.deposit.pages(100)
             for item in page
         ],
         "table": sorted((known.id, known.contact) for known in network.table),
         "candidates": len(network.candidates),
-        "own": [(kept.slot, kept.seq) for kept in node.publishing.list("name")],
+        "own": [(kept.slot, kept.seq) for kept in node.dht.publishing.list("name")],
         "verified": network.checks.good,
     }
 

@@ -101,7 +101,7 @@ class AnswersTests(SynchronousTestCase):
         """By the codes that the protocol has."""
         newer, older = self.record(seq=2), self.record(seq=1)
         self.ask(Store(newer.token, "record"))
-        before = self.node.deposit.usage()
+        before = self.node.dht.deposit.usage()
         for body, code in (
             (Store(older.token, "record"), "seq-too-low"),
             (Store("x", "record"), "bad-token"),
@@ -109,7 +109,7 @@ class AnswersTests(SynchronousTestCase):
             (Store(newer.token, "record", ["A" * 26 + "B"]), "bad-token"),
         ):
             self.assertEqual(self.refusal(body), code, body)
-        self.assertEqual(self.node.deposit.usage(), before)
+        self.assertEqual(self.node.dht.deposit.usage(), before)
 
     def test_requests_are_counted_by_kind(self) -> None:
         """Each once."""

@@ -36,7 +36,7 @@ class BatchTests(SynchronousTestCase):
         """Store a record as a peer's request does."""
         exp = int(self.town.memory.clock.seconds()) + 600
         record = make(self.key, "name", salt, b"value", 1, exp, NETWORK)
-        stored = self.node.deposit.put(record.token, "record", HOST)
+        stored = self.node.dht.deposit.put(record.token, "record", HOST)
         assert isinstance(stored, Deferred)
         return stored
 
@@ -60,7 +60,7 @@ class BatchTests(SynchronousTestCase):
         self.town.run(0)
         for put in puts:
             self.failureResultOf(put, StoreDegraded)
-        self.assertEqual((self.node.deposit.usage().items, self.shelf.total().items), (0, 0))
+        self.assertEqual((self.node.dht.deposit.usage().items, self.shelf.total().items), (0, 0))
         self.trouble.code = None
         again = self.put("0")
         self.town.run(0)
@@ -91,10 +91,10 @@ class BatchTests(SynchronousTestCase):
         with self.assertRaises(StoreDegraded):
             self.put("1")
         for _ in range(2):
-            self.assertRaises(StoreDegraded, self.node.deposit.expire)
+            self.assertRaises(StoreDegraded, self.node.dht.deposit.expire)
         self.trouble.code = None
-        self.node.deposit.expire()
-        self.assertEqual(self.node.deposit.health(), (True, ""))
+        self.node.dht.deposit.expire()
+        self.assertEqual(self.node.dht.deposit.health(), (True, ""))
         put = self.put("1")
         self.town.run(0)
         self.successResultOf(put)
@@ -106,10 +106,10 @@ class BatchTests(SynchronousTestCase):
         self.successResultOf(first)
         exp = int(self.town.memory.clock.seconds()) + 600
         record = make(self.key, "name", "2", b"value", 1, exp, NETWORK)
-        self.node.deposit.put(record.token, "record", HOST)
+        self.node.dht.deposit.put(record.token, "record", HOST)
         self.town.run(0)
         before = self.trouble.commits
-        again = self.node.deposit.put(record.token, "record", HOST)
+        again = self.node.dht.deposit.put(record.token, "record", HOST)
         self.assertIsInstance(again, StoredItem)
         self.town.run(1)
         self.assertEqual(self.trouble.commits, before)

@@ -27,7 +27,7 @@ class CanaryTests(SynchronousTestCase):
             self.town.add(f"10.0.{number}.1", settings=MUTE)
         self.town.join()
         self.node = self.town.nodes[1]
-        self.canary = Canary(self.node.network, self.node.finder)
+        self.canary = Canary(self.node.network, self.node.dht.finder)
 
     def sing(self) -> None:
         """Let it try once."""
@@ -36,7 +36,7 @@ class CanaryTests(SynchronousTestCase):
     def held(self) -> list[int]:
         """Return the numbers of its record that other nodes hold."""
         place = record_place(self.node.identity.public.point, CANARY_KIND, self.canary.salt)
-        found = [n.deposit.item(place) for n in self.town.nodes if n is not self.node]
+        found = [n.dht.deposit.item(place) for n in self.town.nodes if n is not self.node]
         return [item.seq for item in found if isinstance(item, Record)]
 
     def test_before_the_first_try_nothing_is_known(self) -> None:
@@ -62,35 +62,35 @@ class CanaryTests(SynchronousTestCase):
         """After two rounds and a half in which no try succeeded."""
         node = self.town.add("10.0.7.1", settings=SETTINGS)
         self.town.join()
-        self.assertTrue(self.town.run_until(lambda: node.canary.readiness().ready, 10))
+        self.assertTrue(self.town.run_until(lambda: node.dht.canary.readiness().ready, 10))
         self.town.run(10 * EVERY_S)
-        age_s = node.canary.age_s
+        age_s = node.dht.canary.age_s
         assert age_s is not None
         self.assertLess(age_s, 2 * EVERY_S)
         self.town.memory.silence("10.0.7.1")
         self.town.run(FRESH_ROUNDS * EVERY_S - age_s - 1)
-        self.assertTrue(node.canary.readiness().ready)
+        self.assertTrue(node.dht.canary.readiness().ready)
         self.town.run(2)
-        self.assertFalse(node.canary.readiness().ready)
+        self.assertFalse(node.dht.canary.readiness().ready)
 
     def test_D5_a_clock_that_was_ahead_is_forgotten_with_the_run(self) -> None:
         """Others remember its numbers for a month; the next run begins anew, and is ready."""
         clock = WrongClock(self.town.memory.clock, ahead_s=20 * 3600)
         wrong = self.town.add("10.0.7.1", settings=MUTE, clock=clock)
         self.town.join()
-        self.town.result(Canary(wrong.network, wrong.finder).sing())
+        self.town.result(Canary(wrong.network, wrong.dht.finder).sing())
         self.town.end(wrong)
         self.town.run(1)
         right = self.town.again(wrong, settings=MUTE)
         self.town.join(right)
-        canary = Canary(right.network, right.finder)
+        canary = Canary(right.network, right.dht.finder)
         self.town.result(canary.sing())
         self.assertTrue(canary.readiness().ready)
 
     def test_alone_it_is_not_ready(self) -> None:
         """Its own store proves nothing."""
         alone = self.town.add("10.0.8.1", settings=MUTE, seeds=[])
-        canary = Canary(alone.network, alone.finder)
+        canary = Canary(alone.network, alone.dht.finder)
         with self.assertRaises(NotReady):
             self.town.result(canary.sing())
         self.assertFalse(canary.readiness().ready)

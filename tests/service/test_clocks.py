@@ -37,7 +37,7 @@ class WrongClockTests(SynchronousTestCase):
             self.assertApproximates(status.clock_skew_s, ahead_s, 2)
             for node in town.nodes[:4]:
                 self.assertIsNotNone(node.network.table.get(wrong.network.id))
-                self.assertApproximates(node.reachability.clock_skew_s or 0.0, 0, 2)
+                self.assertApproximates(node.reach.reachability.clock_skew_s or 0.0, 0, 2)
 
     def test_D6_two_peers_are_too_few_to_tell(self) -> None:
         """Two may be wrong together; with fewer than three nothing is said."""
@@ -45,7 +45,7 @@ class WrongClockTests(SynchronousTestCase):
         town.grow(2)
         wrong = town.add("10.9.0.1", clock=WrongClock(town.memory.clock, DAY_S))
         town.join()
-        self.assertIsNone(wrong.reachability.clock_skew_s)
+        self.assertIsNone(wrong.reach.reachability.clock_skew_s)
 
     def test_D6_three_in_one_network_are_one(self) -> None:
         """Peers of one /24 count once, however many they are."""
@@ -54,7 +54,7 @@ class WrongClockTests(SynchronousTestCase):
             town.add(f"10.0.0.{number}")
         wrong = town.add("10.9.0.1", clock=WrongClock(town.memory.clock, DAY_S))
         town.join()
-        self.assertIsNone(wrong.reachability.clock_skew_s)
+        self.assertIsNone(wrong.reach.reachability.clock_skew_s)
 
     def test_D6_a_wrong_clock_is_logged_once(self) -> None:
         """One line, and one finding of the doctor that says what to do."""
@@ -96,10 +96,10 @@ class WrongClockTests(SynchronousTestCase):
         ):
             town, wrong = self.town_with(ahead_s)
             town.run(60)
-            before = [node.deposit.usage() for node in town.nodes[:4]]
+            before = [node.dht.deposit.usage() for node in town.nodes[:4]]
             with self.assertRaises(NoPeers):
                 town.result(town.desk(wrong).put_record("name", b"v", int(DAY_S)))
-            self.assertEqual([node.deposit.usage() for node in town.nodes[:4]], before)
+            self.assertEqual([node.dht.deposit.usage() for node in town.nodes[:4]], before)
             self.assertTrue(all(n.refusals.counts().get(code) for n in town.nodes[:4]), code)
 
 
@@ -118,7 +118,7 @@ class StoreTimeTests(SynchronousTestCase):
         town.run(30)  # nobody is a newcomer any more, to be given what is stored
         owner = town.nodes[0]
         town.result(town.desk(owner).put_record("name", b"v", int(HOUR_S / 2)))
-        holder = next(node for node in town.nodes[1:] if node.deposit.usage().items)
+        holder = next(node for node in town.nodes[1:] if node.dht.deposit.usage().items)
         place = town.result(town.desk(owner).list_records())[0].place
         owner.stopService()
         for clock in clocks:
@@ -139,15 +139,15 @@ class StoreTimeTests(SynchronousTestCase):
         """A day forward: what lives half an hour is given out for half an hour."""
         town, holder, place = self.town_of(DAY_S)
         town.run(HOUR_S / 4)
-        self.assertIsNotNone(holder.deposit.answer(int(place, 16)))
+        self.assertIsNotNone(holder.dht.deposit.answer(int(place, 16)))
         town.run(HOUR_S / 4 + 60)
-        self.assertIsNone(holder.deposit.answer(int(place, 16)))
+        self.assertIsNone(holder.dht.deposit.answer(int(place, 16)))
 
     def test_D6_a_clock_set_back_keeps_nothing(self) -> None:
         """A day back: what lives half an hour is gone after half an hour."""
         town, holder, place = self.town_of(-DAY_S)
         town.run(HOUR_S / 2 + 60)
-        self.assertIsNone(holder.deposit.answer(int(place, 16)))
+        self.assertIsNone(holder.dht.deposit.answer(int(place, 16)))
 
     def test_D6_the_stores_clock_never_goes_back(self) -> None:
         """It starts at the wall clock or the newest item, and counts monotonic seconds."""

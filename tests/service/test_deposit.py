@@ -27,7 +27,7 @@ class DepositCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.town = Town(self)
         self.node = self.town.add("10.0.0.1")
-        self.deposit = self.node.deposit
+        self.deposit = self.node.dht.deposit
         self.key = PrivateKey.generate()
 
     def record(self, salt: str = "a", network: str = NETWORK) -> Record:
@@ -94,7 +94,7 @@ class TakingTests(DepositCase):
         shelf = SqliteShelf(a_folder(self) / "records.sqlite")
         self.addCleanup(shelf.close)
         node = self.town.add("10.0.1.1", shelf=shelf)
-        stored = node.deposit.put(self.record().token, "record", HOST)
+        stored = node.dht.deposit.put(self.record().token, "record", HOST)
         assert isinstance(stored, Deferred)
         self.assertNoResult(stored)
         self.town.run(0)
@@ -105,9 +105,9 @@ class TakingTests(DepositCase):
         shelf = SqliteShelf(a_folder(self) / "records.sqlite")
         self.addCleanup(shelf.close)
         node = self.town.add("10.0.1.1", shelf=shelf)
-        stored = node.deposit.put(self.record().token, "record", HOST)
+        stored = node.dht.deposit.put(self.record().token, "record", HOST)
         assert isinstance(stored, Deferred)
-        node.deposit.settle()
+        node.dht.deposit.settle()
         self.successResultOf(stored)
 
 
@@ -116,7 +116,7 @@ class OwnTests(DepositCase):
         """Nobody would ask it."""
         settings = NetworkSettings(network=NETWORK, client_only=True)
         client = self.town.add("10.0.1.1", settings=settings)
-        self.assertFalse(client.deposit.keep(self.record()))
+        self.assertFalse(client.dht.deposit.keep(self.record()))
         self.assertTrue(self.deposit.keep(self.record()))
 
     def test_A4_what_was_damaged_in_the_store_is_not_given_out_as_ours(self) -> None:

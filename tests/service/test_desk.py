@@ -16,6 +16,7 @@ from streembit.net.gate import GateLimits
 from streembit.service.desk import Desk
 from streembit.service.doctor import MIN_FREE_BYTES, Doctor
 from streembit.service.facade import Check, NodeFacade
+from streembit.service.limits import NodeLimits
 from streembit.service.membership import Address
 from streembit.service.node import Node
 from streembit.service.settings import NetworkSettings
@@ -193,7 +194,7 @@ class NodeTests(DeskTestCase):
 
     def test_limits_are_those_in_force(self) -> None:
         """What was set is shown, not the default."""
-        node = self.town.add("10.0.9.1", gate_limits=GateLimits(total=77, per_address=3))
+        node = self.town.add("10.0.9.1", limits=NodeLimits(GateLimits(total=77, per_address=3)))
         self.town.join()
         limits = self.town.result(self.town.desk(node).status()).limits
         self.assertEqual((limits["connections_total"], limits["connections_per_address"]), (77, 3))
@@ -303,7 +304,7 @@ class DoctorTests(SynchronousTestCase):
         """A node alone, without seeds and port: each is said, with what to do."""
         node = self.town.add("10.0.0.1", seeds=[])
         node.startService()
-        node.listening_on(0, [])
+        node.reach.listening_on(0, [])
         found = self.examined(node)
         bad = {name for name, check in found.items() if not check.ok}
         self.assertEqual(bad, {"port", "seed", "peers", "reachability"})

@@ -95,7 +95,7 @@ class EntranceTests(SynchronousTestCase):
         self.town.run(STAGGER_S + 0.2)
         entering.cancel()
         self.failureResultOf(entering)
-        self.assertEqual(self.node.gate.total, 0)
+        self.assertEqual(self.node.carriers.gate.total, 0)
 
     def test_nobody_dials_itself(self) -> None:
         """A list of seeds may be the same for all."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.dht.store import StoreLimits
+from streembit.service.limits import NodeLimits
 from tests.service.test_metrics import shown
 from tests.service.town import Town
 
@@ -73,7 +74,7 @@ class FigureTests(SynchronousTestCase):
     def test_C5_what_gives_way_is_counted(self) -> None:
         """A full store shows its evictions."""
         self.town.grow(3)
-        small = self.town.add("10.9.0.1", store_limits=StoreLimits(total_bytes=8_000))
+        small = self.town.add("10.9.0.1", limits=NodeLimits(store=StoreLimits(total_bytes=8_000)))
         self.town.join()
         desk = self.town.desk(self.town.nodes[1])
         for number in range(5):

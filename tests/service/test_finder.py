@@ -34,11 +34,11 @@ class FinderTests(SynchronousTestCase):
     def lay(self, item: Item, *numbers: int) -> None:
         """Put an item in these nodes' own stores."""
         for number in numbers:
-            self.assertTrue(self.town.nodes[number].deposit.keep(item))
+            self.assertTrue(self.town.nodes[number].dht.deposit.keep(item))
 
     def holders(self, item: Item) -> set[int]:
         """Return which nodes hold exactly this item."""
-        held = [(n, node.deposit.item(item.place)) for n, node in enumerate(self.town.nodes)]
+        held = [(n, node.dht.deposit.item(item.place)) for n, node in enumerate(self.town.nodes)]
         return {n for n, found in held if found is not None and found.digest == item.digest}
 
     # --- reading
@@ -47,17 +47,17 @@ class FinderTests(SynchronousTestCase):
         record = self.record()
         self.lay(record, NODES - 1)
         before = self.reader.network.requests
-        search = self.town.result(self.reader.finder.first(record.place))
+        search = self.town.result(self.reader.dht.finder.first(record.place))
         self.assertEqual((search.item, search.local, search.requests), (search.item, True, 0))
         self.assertEqual(self.reader.network.requests, before)
-        self.assertIsNone(self.town.result(self.reader.finder.elsewhere(record.place)).item)
+        self.assertIsNone(self.town.result(self.reader.dht.finder.elsewhere(record.place)).item)
         self.assertGreater(self.reader.network.requests, before)
 
     def test_first_ends_with_the_first_answer(self) -> None:
         """Two requests where two of seven hold it; the answer says who gave it."""
         record = self.record()
         self.lay(record, *range(NODES - 1))
-        search = self.town.result(self.reader.finder.first(record.place))
+        search = self.town.result(self.reader.dht.finder.first(record.place))
         assert search.item is not None
         self.assertEqual(search.item.digest, record.digest)
         self.assertLessEqual(search.requests, 2)
@@ -70,13 +70,13 @@ class FinderTests(SynchronousTestCase):
             self.key = PrivateKey.generate()
             record = self.record()
             self.lay(record, number)
-            search = self.town.result(self.reader.finder.first(record.place))
+            search = self.town.result(self.reader.dht.finder.first(record.place))
             assert search.item is not None
             self.assertEqual(search.item.digest, record.digest)
 
     def test_nothing_is_none_after_all_were_asked(self) -> None:
         """By each of the ways to look."""
-        finder, place = self.reader.finder, self.record().place
+        finder, place = self.reader.dht.finder, self.record().place
         for look in (finder.first, finder.latest, finder.surely, finder.elsewhere):
             search = self.town.result(look(place))
             self.assertIsNone(search.item)
@@ -90,12 +90,12 @@ class FinderTests(SynchronousTestCase):
             new = self.record(2, b"new")
             self.lay(new, 6, 5)
             newer = self.record(3, b"newer")
-            search = self.town.result(getattr(self.reader.finder, look)(new.place))
+            search = self.town.result(getattr(self.reader.dht.finder, look)(new.place))
             assert search.item is not None
             if look == "surely":
                 self.assertEqual(search.item.seq, 2)
             self.lay(newer, NODES - 1)
-            search = self.town.result(getattr(self.reader.finder, look)(new.place))
+            search = self.town.result(getattr(self.reader.dht.finder, look)(new.place))
             assert search.item is not None
             self.assertEqual((search.item.seq, search.local), (3, True))
 
@@ -103,7 +103,7 @@ class FinderTests(SynchronousTestCase):
         """Three answers are collected where there are three."""
         record = self.record()
         self.lay(record, 0, 3, 6)
-        search = self.town.result(self.reader.finder.latest(record.place))
+        search = self.town.result(self.reader.dht.finder.latest(record.place))
         self.assertEqual(len(search.via), 3)
 
     # --- repair and copies
@@ -111,7 +111,7 @@ class FinderTests(SynchronousTestCase):
         """A careful read puts the newest where it was missing among those it asked."""
         record = self.record()
         self.lay(record, 0)
-        self.town.result(self.reader.finder.latest(record.place))
+        self.town.result(self.reader.dht.finder.latest(record.place))
         self.town.run(5)
         self.assertEqual(self.holders(record), set(range(NODES - 1)))
 
@@ -119,7 +119,7 @@ class FinderTests(SynchronousTestCase):
         """It is quick because it asks few."""
         record = self.record()
         self.lay(record, 0)
-        self.town.result(self.reader.finder.first(record.place))
+        self.town.result(self.reader.dht.finder.first(record.place))
         self.town.run(5)
         self.assertEqual(self.holders(record), {0})
 
@@ -130,10 +130,10 @@ class FinderTests(SynchronousTestCase):
         self.town.join()
         record = self.record()
         self.lay(record, 0)
-        self.town.result(self.reader.finder.latest(record.place))
+        self.town.result(self.reader.dht.finder.latest(record.place))
         self.town.run(5)
-        self.assertIsNone(client.deposit.item(record.place))
-        self.assertFalse(client.deposit.keep(record))
+        self.assertIsNone(client.dht.deposit.item(record.place))
+        self.assertFalse(client.dht.deposit.keep(record))
 
     def test_copies_are_counted_by_who_took_them(self) -> None:
         """Not who has a newer version, and not who is gone; blobs as well as records."""
@@ -142,11 +142,11 @@ class FinderTests(SynchronousTestCase):
         targets = [self.known(number) for number in (0, 1, 2, 3)]
         self.town.memory.kill("10.0.3.1")
         self.town.end(self.town.nodes[3])
-        self.assertEqual(self.town.result(self.reader.finder.copy(old, targets)), 2)
+        self.assertEqual(self.town.result(self.reader.dht.finder.copy(old, targets)), 2)
         self.assertEqual(self.holders(old), {0, 2})
         self.assertEqual(self.holders(new), {1})
         blob = Blob.of(b"bytes")
-        self.assertEqual(self.town.result(self.reader.finder.copy(blob, targets[:2])), 2)
+        self.assertEqual(self.town.result(self.reader.dht.finder.copy(blob, targets[:2])), 2)
 
     def test_an_end_amid_copies_leaves_no_error_behind(self) -> None:
         """All of them were asked, and none will answer."""
@@ -154,7 +154,7 @@ class FinderTests(SynchronousTestCase):
         self.lay(record, 0)
         self.town.memory.silence(*(f"10.0.{n}.1" for n in range(NODES - 1)))
         targets = [self.known(number) for number in range(NODES - 1)]
-        copying = Deferred.fromCoroutine(self.reader.finder.copy(record, targets))
+        copying = Deferred.fromCoroutine(self.reader.dht.finder.copy(record, targets))
         self.town.run(1)
         stopped = self.reader.stopService()
         self.town.run(1)
@@ -165,7 +165,7 @@ class FinderTests(SynchronousTestCase):
         """Cancelling leaves no request waiting."""
         self.town.memory.silence(*(f"10.0.{n}.1" for n in range(NODES - 1)))
         targets = [self.known(number) for number in range(NODES - 1)]
-        copying = Deferred.fromCoroutine(self.reader.finder.copy(self.record(), targets))
+        copying = Deferred.fromCoroutine(self.reader.dht.finder.copy(self.record(), targets))
         self.town.run(0.1)
         copying.cancel()
         self.failureResultOf(copying)

@@ -53,17 +53,17 @@ class FullDiskTests(SynchronousTestCase):
         for fault in FAULTS:
             old = self.put(f"old/{fault}")
             self.assertTrue(self.is_among(old, self.sick))
-            usage = self.sick.deposit.usage()
+            usage = self.sick.dht.deposit.usage()
             self.trouble.code = fault
             with capturedLogs() as events:
                 put = self.put(f"new/{fault}")
             self.assertEqual((len(put.replicas), put.refused), (3, {"store-degraded": 1}))
             self.assertFalse(self.is_among(put, self.sick))
-            self.assertEqual(self.sick.deposit.usage(), usage)
+            self.assertEqual(self.sick.dht.deposit.usage(), usage)
             lines = [e for e in events if e.get("reason") == "store-degraded"]
             self.assertEqual(len(lines), 1)
-            self.assertIsNotNone(self.sick.deposit.answer(int(old.place, 16)))
-            self.assertIsNone(self.sick.deposit.answer(int(put.place, 16)))
+            self.assertIsNotNone(self.sick.dht.deposit.answer(int(old.place, 16)))
+            self.assertIsNone(self.sick.dht.deposit.answer(int(put.place, 16)))
             self.ended()
         self.assertEqual(self.sick.refusals.counts()["store-degraded"], 3)
 
@@ -95,9 +95,9 @@ class FullDiskTests(SynchronousTestCase):
             self.assertEqual(found.value, b"value")
         self.town.run(600)
         self.assertEqual(len(self.sick.network.table), 4)
-        self.assertFalse(self.sick.deposit.health()[0])
+        self.assertFalse(self.sick.dht.deposit.health()[0])
         self.ended()
-        self.assertTrue(self.sick.deposit.health()[0])
+        self.assertTrue(self.sick.dht.deposit.health()[0])
         self.assertTrue(self.is_among(self.put("name"), self.sick))
 
 
@@ -115,12 +115,12 @@ class OwnDiskTests(SynchronousTestCase):
         node = town.add("10.9.0.1", own=own)
         town.join()
         desk = town.desk(node)
-        before = [other.deposit.usage() for other in town.nodes[:4]]
+        before = [other.dht.deposit.usage() for other in town.nodes[:4]]
         for code, kind in ((sqlite3.SQLITE_FULL, DiskFull), (sqlite3.SQLITE_IOERR, DiskFailed)):
             trouble.code = code
             with self.assertRaises(kind):
                 town.result(desk.put_record("name", b"value", TTL_S))
-        self.assertEqual([other.deposit.usage() for other in town.nodes[:4]], before)
+        self.assertEqual([other.dht.deposit.usage() for other in town.nodes[:4]], before)
         trouble.code = None
         with self.assertRaises(NotFound):
             town.result(desk.delete_record("name"))

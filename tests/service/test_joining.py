@@ -45,7 +45,7 @@ class Dials:
 
 def address_of(node: Node) -> Address:
     """Return where a node is, with its key."""
-    host = node.listening[0].rpartition(":")[0]
+    host = node.reach.listening[0].rpartition(":")[0]
     return Address(host, PORT, node.identity.public)
 
 
@@ -87,12 +87,12 @@ class DeadSeedsTests(SynchronousTestCase):
         seed = self.town.add("10.66.1.1", seeds=[])
         seed.startService()
         node = self.town.nodes[0]
-        self.assertTrue(self.town.run_until(lambda: node.membership.joined, 310))
+        self.assertTrue(self.town.run_until(lambda: node.dht.membership.joined, 310))
         self.town.memory.kill("10.66.1.1")
         seed.stopService()
         begun_s = self.town.memory.clock.seconds()
         self.town.run(30)
-        self.town.memory.revive("10.66.1.1").listen(PORT, seed.factory)
+        self.town.memory.revive("10.66.1.1").listen(PORT, seed.carriers.factory)
         seed.startService()
         self.assertTrue(self.town.run_until(lambda: len(node.network.roster) > 0, 60))
         self.assertLess(self.town.memory.clock.seconds() - begun_s, 90)
@@ -132,7 +132,7 @@ class RememberedTests(SynchronousTestCase):
         node = self.town.add("10.9.0.1", remembered=gone)
         node.startService()
         self.assertTrue(self.town.run_until(lambda: len(node.network.roster) > 0, 10))
-        self.assertTrue(self.town.run_until(lambda: node.membership.joined, 30))
+        self.assertTrue(self.town.run_until(lambda: node.dht.membership.joined, 30))
 
     def test_D8_another_key_at_a_remembered_address_is_nobody(self) -> None:
         """An address that somebody else has now is passed over."""
@@ -202,7 +202,7 @@ class SeedsGoneTests(SynchronousTestCase):
                 assert found is not None
                 self.assertEqual(found.value, value)
         self.town.run(600)
-        self.assertTrue(all(node.canary.readiness().ready for node in self.nodes))
+        self.assertTrue(all(node.dht.canary.readiness().ready for node in self.nodes))
 
     def test_D8_all_restarted_at_once_are_one_network_in_a_minute(self) -> None:
         """Seeds and nodes with their memories: whole tables again, and announced in ten minutes."""
@@ -226,7 +226,7 @@ class SeedsGoneTests(SynchronousTestCase):
     def announced(self, nodes: list[Node]) -> int:
         """Return of how many nodes the key record lies somewhere."""
         places = [key_place(to_bytes(node.network.id)) for node in nodes]
-        return sum(any(node.deposit.answer(place) for node in nodes) for place in places)
+        return sum(any(node.dht.deposit.answer(place) for node in nodes) for place in places)
 
 
 class EndTests(SynchronousTestCase):
@@ -251,6 +251,6 @@ class EndTests(SynchronousTestCase):
         town.run(1)
         self.successResultOf(stopped)
         self.assertEqual(len(ended), 30)
-        self.assertEqual((len(node.network.roster), node.gate.total), (0, 0))
+        self.assertEqual((len(node.network.roster), node.carriers.gate.total), (0, 0))
         defects = [e for e in ended if isinstance(e, Failure) and not e.check(StreembitError)]
         self.assertEqual(defects, [])

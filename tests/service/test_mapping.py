@@ -161,13 +161,13 @@ class LedTests(SynchronousTestCase):
         town.grow(4)
         town.join()
         node = town.nodes[1]
-        node.led(Mapped("10.0.1.1", PORT + 1, LEASE_S))
+        node.reach.led(Mapped("10.0.1.1", PORT + 1, LEASE_S))
         self.assertEqual(node.network.hello("10.0.0.1", 1).port, PORT + 1)
-        self.assertEqual(node.reachability.mapped, f"10.0.1.1:{PORT + 1}")
-        node.led(None)
+        self.assertEqual(node.reach.reachability.mapped, f"10.0.1.1:{PORT + 1}")
+        node.reach.led(None)
         self.assertEqual(node.network.hello("10.0.0.1", 1).port, PORT)
-        self.assertEqual(node.reachability.mapped, "")
-        self.assertIsNone(address_of(node.reachability.mapped))
+        self.assertEqual(node.reach.reachability.mapped, "")
+        self.assertIsNone(address_of(node.reach.reachability.mapped))
 
     def test_D10_what_was_known_of_another_way_is_forgotten(self) -> None:
         """A node that nobody reached is asked after anew, at once, when a router leads to it."""
@@ -177,12 +177,12 @@ class LedTests(SynchronousTestCase):
         hidden = town.add("10.9.0.1", listen=False)
         town.join()
         town.run(90)
-        self.assertEqual(hidden.reachability.verdict, "unreachable")
+        self.assertEqual(hidden.reach.reachability.verdict, "unreachable")
         self.assertTrue(hidden.network.client_only)
-        town.host(hidden).listen(PORT, hidden.factory)
-        hidden.led(Mapped("10.9.0.1", PORT, LEASE_S))
+        town.host(hidden).listen(PORT, hidden.carriers.factory)
+        hidden.reach.led(Mapped("10.9.0.1", PORT, LEASE_S))
         town.run(20)
-        self.assertEqual(hidden.reachability.verdict, "reachable")
+        self.assertEqual(hidden.reach.reachability.verdict, "reachable")
         self.assertFalse(hidden.network.client_only)
 
     def test_D10_an_answer_about_another_way_counts_for_nothing(self) -> None:
@@ -193,10 +193,10 @@ class LedTests(SynchronousTestCase):
         hidden = town.add("10.9.0.1", listen=False)
         town.join()
         town.run(90)
-        asked = Deferred.fromCoroutine(hidden.reachability.ask(hidden.network.roster))
-        hidden.reachability.led(Mapped("10.9.0.1", PORT, LEASE_S))
+        asked = Deferred.fromCoroutine(hidden.reach.reachability.ask(hidden.network.roster))
+        hidden.reach.reachability.led(Mapped("10.9.0.1", PORT, LEASE_S))
         self.assertGreaterEqual(len(town.result(asked)), 2)
-        self.assertEqual(hidden.reachability.verdict, "unknown")
+        self.assertEqual(hidden.reach.reachability.verdict, "unknown")
 
     def test_a_router_behind_another_one_is_no_address(self) -> None:
         """Where others see the node elsewhere, what the router calls its address helps nobody."""
@@ -204,6 +204,6 @@ class LedTests(SynchronousTestCase):
         town.grow(4)
         town.join()
         node = town.nodes[1]
-        node.led(Mapped("192.168.7.7", PORT, LEASE_S))
-        self.assertEqual(node.reachability.observed, f"10.0.1.1:{PORT}")
-        self.assertEqual(node.reachability.mapped, "")
+        node.reach.led(Mapped("192.168.7.7", PORT, LEASE_S))
+        self.assertEqual(node.reach.reachability.observed, f"10.0.1.1:{PORT}")
+        self.assertEqual(node.reach.reachability.mapped, "")

@@ -33,7 +33,7 @@ def known_as(other: Node, at: Node) -> Known | None:
 
 def contact_of(node: Node) -> Contact:
     """Return how a node is reached."""
-    host = node.listening[0].rpartition(":")[0]
+    host = node.reach.listening[0].rpartition(":")[0]
     return Contact(node.identity.public.text, host, PORT, "key", "")
 
 
@@ -160,10 +160,10 @@ class MemberTests(MembershipCase):
         """It proved its key; a stranger did as well, and is no member."""
         seed, other = self.couple()
         hello = other.network.hello("10.0.0.1", 1)
-        self.assertTrue(seed.membership.knows(hello, "10.0.1.1"))
-        self.assertTrue(seed.membership.knows(hello, "192.0.2.9"))
+        self.assertTrue(seed.dht.membership.knows(hello, "10.0.1.1"))
+        self.assertTrue(seed.dht.membership.knows(hello, "192.0.2.9"))
         stranger = self.town.add("10.0.9.1")
-        self.assertFalse(seed.membership.knows(stranger.network.hello("", 1), "10.0.9.1"))
+        self.assertFalse(seed.dht.membership.knows(stranger.network.hello("", 1), "10.0.9.1"))
 
     def test_C1_a_composite_id_is_a_member_by_key_and_name(self) -> None:
         """Another name is another place, and another key none at all."""
@@ -172,10 +172,10 @@ class MemberTests(MembershipCase):
         other = self.town.add("10.0.1.1", settings=settings)
         self.town.join()
         hello = other.network.hello("10.0.0.1", 1)
-        self.assertTrue(seed.membership.knows(hello, "10.0.1.1"))
-        self.assertFalse(seed.membership.knows(replace(hello, name="other"), "10.0.1.1"))
+        self.assertTrue(seed.dht.membership.knows(hello, "10.0.1.1"))
+        self.assertFalse(seed.dht.membership.knows(replace(hello, name="other"), "10.0.1.1"))
         stolen = replace(hello, public=seed.identity.public)
-        self.assertFalse(seed.membership.knows(stolen, "10.0.1.1"))
+        self.assertFalse(seed.dht.membership.knows(stolen, "10.0.1.1"))
 
     def test_C1_an_id_of_an_address_is_a_member_with_its_key_only(self) -> None:
         """Who comes from a member's address with another key is a stranger."""
@@ -184,16 +184,16 @@ class MemberTests(MembershipCase):
         other = self.town.add("10.0.1.1", settings=settings)
         self.town.join()
         hello = other.network.hello("10.0.0.1", 1)
-        self.assertTrue(seed.membership.knows(hello, "10.0.1.1"))
-        self.assertFalse(seed.membership.knows(hello, "10.0.2.1"))
+        self.assertTrue(seed.dht.membership.knows(hello, "10.0.1.1"))
+        self.assertFalse(seed.dht.membership.knows(hello, "10.0.2.1"))
         stolen = replace(hello, public=seed.identity.public)
-        self.assertFalse(seed.membership.knows(stolen, "10.0.1.1"))
+        self.assertFalse(seed.dht.membership.knows(stolen, "10.0.1.1"))
 
     def test_C1_what_cannot_be_a_node_is_no_member(self) -> None:
         """An id of a composite without a name is refused, not an error."""
         (seed,) = self.town.grow(1)
         hello = Hello(seed.identity.public, scheme="composite", port=PORT)
-        self.assertFalse(seed.membership.knows(hello, "10.0.1.1"))
+        self.assertFalse(seed.dht.membership.knows(hello, "10.0.1.1"))
 
 
 class FullBucketTests(MembershipCase):
@@ -379,7 +379,7 @@ class RejoinTests(MembershipCase):
         self.assertLess(len(dials.at_s), 60)
         self.town.memory.heal()
         self.assertTrue(self.town.run_until(lambda: len(node.network.table) == 5, 310))
-        self.assertTrue(node.membership.joined)
+        self.assertTrue(node.dht.membership.joined)
 
     def test_D8_a_reset_of_all_links_at_once_is_over_in_seconds(self) -> None:
         """The others live: the node rejoins without waiting for its next round."""
@@ -399,13 +399,13 @@ class RenewTests(MembershipCase):
         """A node that listens at another port is known by that one within seconds."""
         node, *others = self.town.grow(6)
         self.town.join()
-        self.town.host(node).listen(PORT + 1, node.factory)
+        self.town.host(node).listen(PORT + 1, node.carriers.factory)
         self.town.host(node).ports[PORT].stopListening()
-        node.listening_on(PORT + 1, [f"{self.town.host(node).address}:{PORT + 1}"])
-        node.membership.renew()
-        self.assertFalse(node.membership.joined)
+        node.reach.listening_on(PORT + 1, [f"{self.town.host(node).address}:{PORT + 1}"])
+        node.dht.membership.renew()
+        self.assertFalse(node.dht.membership.joined)
         self.town.run(10)
-        self.assertTrue(node.membership.joined)
+        self.assertTrue(node.dht.membership.joined)
         known = [known_as(node, other) for other in others]
         self.assertEqual([entry and entry.contact.port for entry in known], [PORT + 1] * 5)
 
@@ -415,7 +415,7 @@ class RenewTests(MembershipCase):
         self.town.result(node.network.dialler.dial("10.0.1.1", PORT, other.identity.public))
         before = {peer.link_id for peer in node.network.roster.conversations()}
         self.assertEqual(len(before), 2)
-        node.membership.renew()
+        node.dht.membership.renew()
         self.town.run(10)
         after = {peer.link_id for peer in node.network.roster}
         self.assertEqual((len(after), after & before), (1, set()))
@@ -423,7 +423,7 @@ class RenewTests(MembershipCase):
     def test_nobody_takes_it_for_a_failure(self) -> None:
         """The links end in order: each keeps the other in its table."""
         node, other = self.couple()
-        node.membership.renew()
+        node.dht.membership.renew()
         self.town.run(0.5)
         self.assertFalse(self.linked(node, other))
         for entry in (known_as(node, other), known_as(other, node)):

@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from streembit.errors import BadToken, PeerGone, TooManyConnections
 from streembit.net.gate import GateLimits
+from streembit.service.limits import NodeLimits, in_force
 from streembit.service.log import LINES_PER_S, SETTLE_EVERY_S
 from streembit.service.node import Node
 from streembit.wire.message import Ping
@@ -83,8 +84,8 @@ class RefusalTests(NodeCase):
         node = self.town.add("10.0.0.1", seeds=[])
         node.misbehaved(HOST)
         clock = self.town.memory.clock
-        self.assertTrue(node.gate.is_discouraged(HOST, clock.seconds()))
-        self.assertFalse(node.gate.is_discouraged(HOST, clock.seconds() + 601))
+        self.assertTrue(node.carriers.gate.is_discouraged(HOST, clock.seconds()))
+        self.assertFalse(node.carriers.gate.is_discouraged(HOST, clock.seconds() + 601))
 
 
 class MemberTests(NodeCase):
@@ -94,19 +95,20 @@ class MemberTests(NodeCase):
         node = self.town.add("10.0.0.1", settings=settings)
         friend = self.town.add("10.0.1.1", settings=QUIET)
         self.town.join()
+        self.town.run(2)  # what joining took of the budgets is there again
         (peer,) = node.network.roster
-        node._budgets._all.spend(1000.0)
+        node.carriers._budgets._all.spend(1000.0)
         self.assertEqual(node._wait_s(peer), 0.0)
         node.network.table.remove(friend.network.id)
-        node._budgets._members.spend(-1.0)
+        node.carriers._budgets._members.spend(-1.0)
         self.assertGreater(node._wait_s(peer), 1.0)
 
     def test_C1_dials_of_our_own_are_counted(self) -> None:
         """A node whose places are taken opens no more links."""
-        node, other = self.pair(gate_limits=GateLimits(total=3))
+        node, other = self.pair(limits=NodeLimits(GateLimits(total=3)))
         third = self.town.add("10.0.2.1", settings=QUIET, seeds=[])
-        while node.gate.total < 3:
-            node.gate.dialled()
+        while node.carriers.gate.total < 3:
+            node.carriers.gate.dialled()
         dial = node.network.dialler.dial("10.0.2.1", PORT, third.identity.public)
         self.failureResultOf(dial, TooManyConnections)
         self.assertIsNotNone(node.network.roster.get(other.identity.public))
@@ -116,16 +118,17 @@ class StatusTests(NodeCase):
     def test_where_it_listens_is_told_in_its_handshakes(self) -> None:
         """From the moment that somebody says so."""
         node = self.town.add("10.0.0.1", seeds=[])
-        node.listening_on(1234, ["10.0.0.1:1234"])
+        node.reach.listening_on(1234, ["10.0.0.1:1234"])
         hello = node.network.hello("198.51.100.1", 4000)
         self.assertEqual((hello.port, hello.observed), (1234, "198.51.100.1:4000"))
-        self.assertEqual((node.listening, node.name), (["10.0.0.1:1234"], "node"))
+        self.assertEqual((node.reach.listening, node.name), (["10.0.0.1:1234"], "node"))
 
     def test_the_limits_are_those_that_it_was_made_with(self) -> None:
         """By the names of the configuration."""
-        node = self.town.add("10.0.0.1", gate_limits=GateLimits(total=99))
-        self.assertEqual(node.limits["connections_total"], 99)
-        self.assertEqual(node.limits["queue_bytes_total"], node.backlog.limit_bytes)
+        node = self.town.add("10.0.0.1", limits=NodeLimits(GateLimits(total=99)))
+        shown = in_force(node.settings, node.limits)
+        self.assertEqual(shown["connections_total"], 99)
+        self.assertEqual(shown["queue_bytes_total"], node.carriers.backlog.limit_bytes)
 
 
 class EndTests(NodeCase):
@@ -144,7 +147,7 @@ class EndTests(NodeCase):
         self.assertEqual((len(node.network.roster), node.errands.start(self.nothing)), (0, False))
         self.town.run(60)
         self.failureResultOf(dial)
-        self.assertEqual(node.gate.total, 0)
+        self.assertEqual(node.carriers.gate.total, 0)
 
     async def nothing(self) -> None:
         """Do nothing."""
@@ -155,7 +158,7 @@ class EndTests(NodeCase):
         self.successResultOf(self.stop(node))
         other.network.dialler.dial("10.0.0.1", PORT, node.identity.public).addErrback(lambda _: 0)
         self.town.run(5)
-        self.assertEqual((len(node.network.roster), node.gate.total), (0, 0))
+        self.assertEqual((len(node.network.roster), node.carriers.gate.total), (0, 0))
         self.assertIsNone(other.network.roster.get(node.identity.public))
 
     def stop(self, node: Node) -> Deferred[None]:
@@ -176,8 +179,8 @@ class SettledTests(NodeCase):
         first, second = self.pair()
         self.town.run(5)
         for node in (first, second):
-            self.assertTrue(node.canary.readiness().ready)
-        self.assertTrue(second.publishing.announced)
+            self.assertTrue(node.dht.canary.readiness().ready)
+        self.assertTrue(second.dht.publishing.announced)
 
     def test_D8_what_was_told_before_is_told_again_in_a_while(self) -> None:
         """After a restart the records are in the network still: no herd."""
@@ -186,8 +189,8 @@ class SettledTests(NodeCase):
         self.town.end(second)
         again = self.town.again(second, settings=replace(QUIET, replicate_jitter_s=600))
         self.town.join(again)
-        before = again._jobs["republish"].rounds
+        before = again.dht.jobs["republish"].rounds
         self.town.run(1)
-        self.assertEqual(again._jobs["republish"].rounds, before)
+        self.assertEqual(again.dht.jobs["republish"].rounds, before)
         self.town.run(600)
-        self.assertEqual(again._jobs["republish"].rounds, before + 1)
+        self.assertEqual(again.dht.jobs["republish"].rounds, before + 1)

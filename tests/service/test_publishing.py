@@ -45,17 +45,17 @@ class PublishingTestCase(SynchronousTestCase):
 
     def put(self, value: bytes = b"value", ttl_s: int = TTL_S) -> Record:
         """Put the record that the tests are about."""
-        return self.town.result(self.node.publishing.put(KIND, SALT, value, ttl_s))[0]
+        return self.town.result(self.node.dht.publishing.put(KIND, SALT, value, ttl_s))[0]
 
     def republish(self) -> None:
         """Let the hourly round come."""
-        self.town.result(self.node.publishing.republish())
+        self.town.result(self.node.dht.publishing.republish())
 
     def held(self) -> dict[int, int]:
         """Return the number of the version that each of the others holds."""
         place = record_place(self.node.identity.public.point, KIND, SALT)
         others = self.town.nodes[: self.OTHERS]
-        found = {n: node.deposit.item(place) for n, node in enumerate(others)}
+        found = {n: node.dht.deposit.item(place) for n, node in enumerate(others)}
         return {n: item.seq for n, item in found.items() if item is not None}
 
     def everywhere(self, seq: int) -> dict[int, int]:
@@ -70,7 +70,7 @@ class PublishingTestCase(SynchronousTestCase):
 
     def conflicts(self) -> int:
         """Return how often somebody was shown two versions of one number."""
-        return sum(node.deposit.conflicts for node in self.town.nodes)
+        return sum(node.dht.deposit.conflicts for node in self.town.nodes)
 
 
 class LifeTests(PublishingTestCase):
@@ -83,7 +83,7 @@ class LifeTests(PublishingTestCase):
         """The same bytes: no number is used up, and who lost it has it again."""
         record = self.put()
         stranger = self.town.nodes[2]
-        stranger.deposit._store.shelf.delete(record.place)
+        stranger.dht.deposit._store.shelf.delete(record.place)
         self.assertNotIn(2, self.held())
         self.town.run(3600)
         self.republish()
@@ -98,12 +98,12 @@ class LifeTests(PublishingTestCase):
         self.assertEqual(self.held(), self.everywhere(2))
         left_s = self.kept().expires_unix_s - self.town.memory.clock.seconds()
         self.assertLessEqual(abs(left_s - 3600), 30)
-        self.assertEqual(self.node.publishing.value(self.kept()), b"value")
+        self.assertEqual(self.node.dht.publishing.value(self.kept()), b"value")
 
     def test_a_tombstone_is_told_to_its_end_and_then_forgotten(self) -> None:
         """It is not renewed: a day later nobody has seen the old version any more."""
         self.put()
-        record, outcome = self.town.result(self.node.publishing.delete(KIND, SALT))
+        record, outcome = self.town.result(self.node.dht.publishing.delete(KIND, SALT))
         self.assertTrue(record.tombstone)
         self.assertEqual(len(outcome.receipts), self.OTHERS)
         self.town.run(20 * 3600)
@@ -111,9 +111,9 @@ class LifeTests(PublishingTestCase):
         self.assertEqual(self.kept().seq, 2)
         self.town.run(5 * 3600)
         self.republish()
-        self.assertEqual(self.node.publishing.list(KIND), [])
+        self.assertEqual(self.node.dht.publishing.list(KIND), [])
         with self.assertRaises(NotFound):
-            self.town.result(self.node.publishing.delete(KIND, SALT))
+            self.town.result(self.node.dht.publishing.delete(KIND, SALT))
         self.assertEqual(self.put(b"again").seq, 3)
 
     def test_who_does_not_store_publishes_all_the_same(self) -> None:
@@ -121,10 +121,10 @@ class LifeTests(PublishingTestCase):
         settings = NetworkSettings(network=NETWORK, client_only=True)
         client = self.town.add("10.0.78.1", settings=settings)
         self.town.join()
-        record, outcome = self.town.result(client.publishing.put(KIND, SALT, b"v", TTL_S))
+        record, outcome = self.town.result(client.dht.publishing.put(KIND, SALT, b"v", TTL_S))
         self.assertGreaterEqual(len(outcome.receipts), self.OTHERS)
-        self.assertIsNone(client.deposit.item(record.place))
-        self.assertTrue(client.publishing.announced)
+        self.assertIsNone(client.dht.deposit.item(record.place))
+        self.assertTrue(client.dht.publishing.announced)
 
     def test_what_cannot_be_a_record_uses_up_no_number(self) -> None:
         """It is refused before."""
@@ -209,7 +209,7 @@ class NumberTests(PublishingTestCase):
         """While some have it and some do not: a millisecond apart, until all have it."""
         reached = set()
         for moment in (0, 2, 4, 5, 6, 7, 8, 9, 10, 14):
-            putting = self.node.publishing.put(KIND, SALT, b"torn", TTL_S)
+            putting = self.node.dht.publishing.put(KIND, SALT, b"torn", TTL_S)
             Deferred.fromCoroutine(putting).addErrback(lambda _: None)
             self.town.run(moment * 0.001)
             torn = self.own.counter(self.slot())
@@ -257,7 +257,7 @@ class NumberTests(PublishingTestCase):
         """Whoever refuses every number as too low is believed a few times, and up to a bound."""
         for node in self.town.nodes[: self.OTHERS]:
             place = record_place(self.node.identity.public.point, KIND, SALT)
-            node.deposit._store.shelf.set_floor(place, MAX_SEQ, 1e12)
+            node.dht.deposit._store.shelf.set_floor(place, MAX_SEQ, 1e12)
         for _ in range(20):
             with self.assertRaises(NoPeers):
                 self.put()
@@ -276,6 +276,6 @@ class AloneTests(SynchronousTestCase):
         node: Node = town.add("10.0.0.1", own=own)
         node.startService()
         with self.assertRaises(NoPeers):
-            town.result(node.publishing.put(KIND, SALT, b"", TTL_S))
+            town.result(node.dht.publishing.put(KIND, SALT, b"", TTL_S))
         self.assertEqual(own.all(node.identity.public.point), [])
         self.assertEqual(own.reserve(Slot(node.identity.public.point, KIND, SALT)), 1)

@@ -38,8 +38,8 @@ class ReachabilityTests(SynchronousTestCase):
         self.town.join()
         self.town.run(90)
         for number, node in enumerate(self.town.nodes):
-            self.assertEqual(node.reachability.verdict, "reachable")
-            self.assertEqual(node.reachability.observed, f"10.0.{number}.1:{PORT}")
+            self.assertEqual(node.reach.reachability.verdict, "reachable")
+            self.assertEqual(node.reach.reachability.observed, f"10.0.{number}.1:{PORT}")
             self.assertFalse(node.network.client_only)
 
     def test_D10_one_network_is_one_witness(self) -> None:
@@ -48,8 +48,8 @@ class ReachabilityTests(SynchronousTestCase):
         for number in range(1, 4):
             self.town.add(f"10.0.1.{number}")
         self.town.join()
-        self.assertEqual(first.reachability.verdict, "unknown")
-        self.assertEqual(first.reachability.observed, "")
+        self.assertEqual(first.reach.reachability.verdict, "unknown")
+        self.assertEqual(first.reach.reachability.observed, "")
         self.assertFalse(first.network.client_only)
 
     def test_D10_who_cannot_be_reached_stores_nothing(self) -> None:
@@ -58,7 +58,7 @@ class ReachabilityTests(SynchronousTestCase):
         self.town.join()
         hidden = self.town.add("10.9.0.1", listen=False)
         self.town.join()
-        self.assertEqual(hidden.reachability.verdict, "unreachable")
+        self.assertEqual(hidden.reach.reachability.verdict, "unreachable")
         self.assertTrue(hidden.network.client_only)
         self.assertEqual(len(hidden.network.table), 5)
         for number, node in enumerate(others):
@@ -72,8 +72,8 @@ class ReachabilityTests(SynchronousTestCase):
         self.town.join()
         hidden = self.town.add("10.9.0.1", listen=False)
         self.town.join()
-        self.town.host(hidden).listen(PORT, hidden.factory)
-        self.town.result(hidden.reachability.ask(hidden.network.roster))
+        self.town.host(hidden).listen(PORT, hidden.carriers.factory)
+        self.town.result(hidden.reach.reachability.ask(hidden.network.roster))
         self.assertFalse(hidden.network.client_only)
         self.town.run(60)
         for number, node in enumerate(others):
@@ -86,7 +86,7 @@ class ReachabilityTests(SynchronousTestCase):
         self.town.join()
         self.town.host(closing).ports.clear()
         self.town.run(2.5 * 3600)
-        self.assertEqual(closing.reachability.verdict, "unreachable")
+        self.assertEqual(closing.reach.reachability.verdict, "unreachable")
         for node in others:
             self.assertIsNone(node.network.table.get(closing.network.id))
             self.assertNotIn(f"{closing.network.id:040x}", self.holders(node, "name"))
@@ -100,7 +100,7 @@ class ReachabilityTests(SynchronousTestCase):
         self.assertEqual((answer.reachable, answer.host, answer.code), (True, "10.0.0.1", ""))
         self.town.run(60)
         self.assertEqual(self.dialled(asker, asked, PORT + 1).code, "peer-gone")
-        self.town.host(asker).listen(PORT + 2, other.factory)
+        self.town.host(asker).listen(PORT + 2, other.carriers.factory)
         answer = self.dialled(asker, asked, PORT + 2)
         self.assertEqual((answer.reachable, answer.code), (False, "wrong-identity"))
 
@@ -146,7 +146,7 @@ class ReachabilityTests(SynchronousTestCase):
         answer = self.dialled(asker, asked, PORT)
         self.assertTrue(answer.reachable)
         self.town.run(60)
-        probe = asked.prober.dial("10.77.0.1", PORT, None)
+        probe = asked.carriers.prober.dial("10.77.0.1", PORT, None)
         self.town.memory.silence("10.77.0.1")
         begun_s = self.town.memory.clock.seconds()
         probe.addErrback(lambda _: None)
@@ -187,7 +187,7 @@ class ReachabilityTests(SynchronousTestCase):
         with self.assertRaises(StreembitError) as caught:
             self.dialled(named, self.town.nodes[0], PORT)
         self.assertEqual(caught.exception.code, "private-address")
-        self.assertEqual(named.reachability.verdict, "unknown")
+        self.assertEqual(named.reach.reachability.verdict, "unknown")
 
     def test_a_dial_back_leaves_the_link_as_it_was(self) -> None:
         """It comes over a connection of its own, which is closed at once; the old one serves on."""
@@ -206,20 +206,20 @@ class ReachabilityTests(SynchronousTestCase):
         self.town.join()
         node = self.town.nodes[0]
         for peer in list(node.network.roster)[:1]:
-            node.reachability.seen(peer, "203.0.113.66:8905")
+            node.reach.reachability.seen(peer, "203.0.113.66:8905")
         for peer in list(node.network.roster)[1:]:
-            node.reachability.seen(peer, "evil.example:1")
-        self.assertEqual(node.reachability.observed, f"10.0.0.1:{PORT}")
+            node.reach.reachability.seen(peer, "evil.example:1")
+        self.assertEqual(node.reach.reachability.observed, f"10.0.0.1:{PORT}")
 
     def test_who_does_not_listen_is_a_client(self) -> None:
         """Without a port nobody is asked, and nothing is promised."""
         self.town.grow(3)
         self.town.join()
         node = self.town.add("10.9.0.1", listen=False)
-        node.listening_on(0, ["10.9.0.1:0"])
+        node.reach.listening_on(0, ["10.9.0.1:0"])
         self.town.join()
         self.assertEqual(
-            (node.reachability.verdict, node.reachability.observed), ("unreachable", "")
+            (node.reach.reachability.verdict, node.reach.reachability.observed), ("unreachable", "")
         )
         self.assertTrue(node.network.client_only)
         self.assertLess(len(node.network.table), K)
@@ -242,4 +242,4 @@ class ReachabilityTests(SynchronousTestCase):
         node = self.town.add("10.9.0.1", listen=False, settings=client)
         self.town.join()
         self.town.run(3 * 3600)
-        self.assertEqual(node.reachability.observed, f"10.9.0.1:{PORT}")
+        self.assertEqual(node.reach.reachability.observed, f"10.9.0.1:{PORT}")

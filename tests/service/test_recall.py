@@ -70,7 +70,7 @@ class RecallTests(SynchronousTestCase):
         self.assertEqual(len(remembered), 5)
         again = self.town.add("10.0.77.1", remembered=remembered)
         again.startService()
-        joined = self.town.run_until(lambda: again.membership.joined)
+        joined = self.town.run_until(lambda: again.dht.membership.joined)
         self.assertTrue(joined)
         self.assertGreaterEqual(len(again.network.table), 4)
 

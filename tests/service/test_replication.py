@@ -49,21 +49,21 @@ class ReplicationTests(SynchronousTestCase):
         """Put all blobs in the stores of these nodes."""
         for node in nodes:
             for blob in self.blobs:
-                self.assertTrue(node.deposit.keep(blob))
+                self.assertTrue(node.dht.deposit.keep(blob))
 
     def held(self, node: Node) -> int:
         """Return how many of the blobs a node holds."""
-        return sum(node.deposit.item(blob.place) is not None for blob in self.blobs)
+        return sum(node.dht.deposit.item(blob.place) is not None for blob in self.blobs)
 
     def handed(self, *nodes: Node) -> int:
         """Let these nodes serve their newcomers now; return how many copies they gave."""
-        return sum(self.town.result(node.replication.hand_over()) for node in nodes)
+        return sum(self.town.result(node.dht.replication.hand_over()) for node in nodes)
 
     def newcomer(self) -> Node:
         """Return a node that joined and has not been served yet."""
         node = self.town.add("10.0.88.1", settings=STILL)
         node.startService()
-        self.assertTrue(self.town.run_until(lambda: node.membership.joined, 5))
+        self.assertTrue(self.town.run_until(lambda: node.dht.membership.joined, 5))
         return node
 
     def known(self, node: Node) -> Known:
@@ -94,11 +94,11 @@ class ReplicationTests(SynchronousTestCase):
         self.lay(*nodes)
         newcomer = self.newcomer()
         for node in nodes:
-            node.replication.joined(self.known(newcomer))
-        before = newcomer.deposit.usage().items
+            node.dht.replication.joined(self.known(newcomer))
+        before = newcomer.dht.deposit.usage().items
         handed = self.handed(*nodes)
         self.assertGreaterEqual(handed, ITEMS)
-        self.assertGreaterEqual(newcomer.deposit.usage().items - before, handed)
+        self.assertGreaterEqual(newcomer.dht.deposit.usage().items - before, handed)
         self.assertEqual(self.held(newcomer), ITEMS)
 
     def test_it_is_served_in_its_first_seconds(self) -> None:
@@ -113,7 +113,7 @@ class ReplicationTests(SynchronousTestCase):
         self.lay(self.town.nodes[0])
         self.assertEqual(self.handed(self.town.nodes[0]), 0)
         known = self.known(self.town.nodes[1])
-        self.town.nodes[0].replication.joined(known)
+        self.town.nodes[0].dht.replication.joined(known)
         self.handed(self.town.nodes[0])
         self.assertEqual(self.handed(self.town.nodes[0]), 0)
 
@@ -123,12 +123,12 @@ class ReplicationTests(SynchronousTestCase):
         contact = Contact(self.town.nodes[1].identity.public.text, "10.0.1.1", PORT, "address")
         client = Known.of(contact, STILL.grouping)
         self.assertFalse(client.storage)
-        self.town.nodes[0].replication.joined(client)
+        self.town.nodes[0].dht.replication.joined(client)
         self.assertEqual(self.handed(self.town.nodes[0]), 0)
 
     def test_C6_a_flood_of_newcomers_is_bounded(self) -> None:
         """What is remembered of them; the hourly round serves the rest."""
-        replication = self.town.nodes[0].replication
+        replication = self.town.nodes[0].dht.replication
         for number in range(4 * MAX_NEWCOMERS):
             replication.joined(made_node(number))
         self.assertEqual(len(replication._newcomers), MAX_NEWCOMERS)
@@ -142,8 +142,8 @@ class ReplicationTests(SynchronousTestCase):
         clock = self.town.memory.clock
         slow, known = self.slow()
         newcomer = self.town.nodes[1]
-        giver.replication.joined(known)
-        giver.replication.joined(self.known(newcomer))
+        giver.dht.replication.joined(known)
+        giver.dht.replication.joined(self.known(newcomer))
         begun_s = clock.seconds()
         self.handed(giver)
         self.assertLess(clock.seconds() - begun_s, 5)
@@ -153,12 +153,12 @@ class ReplicationTests(SynchronousTestCase):
     def test_C6_who_comes_and_goes_does_not_keep_us_busy(self) -> None:
         """After a large store was gone through it is not done again for a while."""
         giver, known = self.town.nodes[0], self.known(self.town.nodes[1])
-        store, now_s = giver.deposit._store, self.town.memory.clock.seconds()
+        store, now_s = giver.dht.deposit._store, self.town.memory.clock.seconds()
         for number in range(1_000):
             store.put(Blob.of(b"much %d" % number), "", now_s, now_s)
         passes = 0
         for _ in range(20):
-            giver.replication.joined(known)
+            giver.dht.replication.joined(known)
             begun_s = self.town.memory.clock.seconds()
             self.handed(giver)
             passes += self.town.memory.clock.seconds() > begun_s
@@ -169,7 +169,7 @@ class ReplicationTests(SynchronousTestCase):
     # --- the hourly round
     def replicated(self, node: Node) -> int:
         """Let a node's hourly round come; return how many items it stored again."""
-        return self.town.result(node.replication.replicate())
+        return self.town.result(node.dht.replication.replicate())
 
     def test_what_lies_nowhere_else_is_spread(self) -> None:
         """One node holds twelve items; an hour later all do."""
@@ -196,13 +196,13 @@ class ReplicationTests(SynchronousTestCase):
 
     def was_spread(self, node: Node) -> bool:
         """Tell whether somebody stored the first blob at a node within the last minutes."""
-        return node.deposit.is_fresh(self.blobs[0].place, 600)
+        return node.dht.deposit.is_fresh(self.blobs[0].place, 600)
 
     def test_what_we_publish_ourselves_is_not_stored_twice(self) -> None:
         """Publishing stores it again each hour already."""
         first = self.town.nodes[0]
         for number in range(ITEMS):
-            self.town.result(first.publishing.put("name", f"a/{number}", b"", 3600))
+            self.town.result(first.dht.publishing.put("name", f"a/{number}", b"", 3600))
         self.assertEqual(self.replicated(first), 0)
 
     def test_a_slow_holder_does_not_stretch_the_round(self) -> None:
@@ -226,11 +226,11 @@ class ReplicationTests(SynchronousTestCase):
         settings = replace(STILL, replicate_every_s=10.0)
         node, clock = self.town.add("10.0.88.1", settings=settings), self.town.memory.clock
         self.town.join()
-        job, holder = node._jobs["replicate"], self.town.nodes[0]
+        job, holder = node.dht.jobs["replicate"], self.town.nodes[0]
         self.rounds(job)
         self.blobs = [Blob.of(b"much %d" % number) for number in range(3 * PAGE)]
         for blob in self.blobs:
-            node.deposit._store.put(blob, "", clock.seconds(), clock.seconds())
+            node.dht.deposit._store.put(blob, "", clock.seconds(), clock.seconds())
         self.town.run(10)  # the round begins
         held = self.held(holder)
         for _ in range(8):
@@ -252,9 +252,9 @@ class ReplicationTests(SynchronousTestCase):
     def test_what_belongs_to_others_is_left_to_them(self) -> None:
         """A node that knows twenty nearer ones does not spread an item."""
         first, blob = self.town.nodes[0], self.blobs[0]
-        self.assertTrue(first.deposit.keep(blob))
+        self.assertTrue(first.dht.deposit.keep(blob))
         for number in range(REPLICAS):
             first.network.table.add(at(blob.place ^ (number + 1), number), 0.0)
-        before = self.town.nodes[1].deposit.item(blob.place)
+        before = self.town.nodes[1].dht.deposit.item(blob.place)
         self.replicated(first)
-        self.assertIs(self.town.nodes[1].deposit.item(blob.place), before)
+        self.assertIs(self.town.nodes[1].dht.deposit.item(blob.place), before)

@@ -66,5 +66,5 @@ class SchemeTests(SynchronousTestCase):
         self.assertTrue(stores)
         self.assertNotIn(True, stores)
         self.town.result(self.town.desk(self.town.nodes[0]).put_record("A/B", b"1", 3600))
-        records = [held for page in node.deposit.pages(100) for held in page if held.address]
+        records = [held for page in node.dht.deposit.pages(100) for held in page if held.address]
         self.assertEqual(records, [])

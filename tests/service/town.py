@@ -126,8 +126,8 @@ class Town:
             **more,
         )
         if listen:
-            host.listen(PORT, node.factory)
-        node.listening_on(PORT, [f"{address}:{PORT}"])
+            host.listen(PORT, node.carriers.factory)
+        node.reach.listening_on(PORT, [f"{address}:{PORT}"])
         self.nodes.append(node)
         self._numbers[node], self._hosts[node] = number, host
         return node
@@ -153,7 +153,7 @@ class Town:
         starting = nodes or [node for node in self.nodes if not node.running]
         for node in starting:
             node.startService()
-        joined = self.run_until(lambda: all(node.membership.joined for node in starting))
+        joined = self.run_until(lambda: all(node.dht.membership.joined for node in starting))
         self._test.assertTrue(joined, [len(node.network.table) for node in starting])
         self.run(5)
 

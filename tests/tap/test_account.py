@@ -122,7 +122,7 @@ class AccountTests(SynchronousTestCase):
         self.successResultOf(changing)
         second = self.enter()
         assert second is not None
-        old, new = (node.factory for node in self.town.nodes)
+        old, new = (node.carriers.factory for node in self.town.nodes)
         self.assertIs(first.factory, old)
         self.assertIs(second.factory, new)
 

@@ -38,11 +38,11 @@ class NodeTable:
         item = self._read(text, kind)
         if not len(self._node.network.roster):
             raise NotReady("the hub's node has no peers just now")
-        outcome = await self._node.finder.put(item)
+        outcome = await self._node.dht.finder.put(item)
         return len(outcome.receipts)
 
     async def _get(self, place: int) -> Found:
-        search = await self._node.finder.latest(place)
+        search = await self._node.dht.finder.latest(place)
         if search.item is None:
             raise NotThere
         kind: ItemKind = "blob" if isinstance(search.item, Blob) else "record"

@@ -93,7 +93,7 @@ class Circle:
         target = node_id(key.point)
 
         async def nodes() -> Search:
-            return await self._people.node.finder.nodes(target)
+            return await self._people.node.dht.finder.nodes(target)
 
         search = await self._people.pace.run(nodes, urgent=True)
         for node in search.found.nodes if search.found is not None else ():

@@ -90,9 +90,9 @@ class People(MultiService):
         self.node, self.network, self.chest = node, node.network, chest
         self.random = random
         self.friends: dict[PublicKey, Friend] = {}
-        self.whois = Whois(node.network, node.finder)
+        self.whois = Whois(node.network, node.dht.finder)
         self.pace = Pace(node.clock, lambda: node.network.requests)
-        self.sealed = Sealed(node.network, node.finder, node.deposit, self.pace)
+        self.sealed = Sealed(node.network, node.dht.finder, node.dht.deposit, self.pace)
         self.talks = Talks(chest, node.clock, self)
         self.links = Links(node.network, node.hubs, self, random.random)
         self.cards = Cards(node.network, self.sealed, chest, Reading(self), random.random)
@@ -348,7 +348,7 @@ class People(MultiService):
     # --- where we are
     def joined(self) -> bool:
         """Tell whether the node is in the network."""
-        return self.node.membership.joined
+        return self.node.dht.membership.joined
 
     def addresses(self) -> list[Address]:
         """Return where we are to be reached, the best first."""

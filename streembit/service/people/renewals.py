@@ -183,7 +183,7 @@ class Renewals:
     def _adopt(self, good: Generations) -> None:
         self.generations = good
         self.statement = good.statement(self._people.node.settings.network)
-        self._people.node.publishing.agree_by(good.newest.agreement.public)
+        self._people.node.dht.publishing.agree_by(good.newest.agreement.public)
 
     def _refresh_all(self) -> None:
         for friend in self._people.friends.values():

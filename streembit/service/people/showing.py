@@ -52,18 +52,18 @@ class Showing:
     def addresses(self) -> list[Address]:
         """Return where we are to be reached: as others see us, as we know it ourselves, by hubs."""
         node = self._people.node
-        if node.forwarding is not None:
-            return [node.forwarding]
+        if node.reach.forwarding is not None:
+            return [node.reach.forwarding]
         hubs = node.hubs.addresses()[:MAX_HUBS_TOLD]
-        reachability = node.reachability
-        texts = [reachability.mapped, reachability.observed, *node.listening]
+        reachability = node.reach.reachability
+        texts = [reachability.mapped, reachability.observed, *node.reach.listening]
         found = [each for text in texts if (each := address_of(text)) is not None]
         return list(dict.fromkeys(found))[: MAX_ADDRESSES - len(hubs)] + hubs
 
     def best_address(self) -> Address | None:
         """Return the one place to tell somebody who is given no more: a hub, if we are in doubt."""
         hubs = self._people.node.hubs.addresses()
-        if hubs and self._people.node.reachability.verdict != "reachable":
+        if hubs and self._people.node.reach.reachability.verdict != "reachable":
             return hubs[0]
         return next(iter(self.addresses()), None)
 
