@@ -96,26 +96,31 @@ class Hub(MultiService):
         self._sessions: dict[str, Session] = {}  # by key; bounded by the gate, as the next
         self._by_name: dict[str, Session] = {}
         self._frames = Budgets(settings.member_frames, settings.all_frames)
-        joins = Budgets(settings.address_joins, settings.all_joins)
         self.router = Router(self.find, backplane, clock, settings.slow_s)
         self.postman = Postman(backplane, self.grant_of, clock, unix_s)
         self.watchers = Watchers(backplane, clock, self.find)
         self.commands = Commands(settings, backplane, self.watchers, table, prober, clock, unix_s)
-        self.factory = HubFactory(
-            Lobby(self, clock, joins, draw),
-            self.gate,
-            clock,
-            self.refused,
-            private=settings.private,
-            upgrades=Upgrades(settings.origins, carrier_limits.subprotocol),
-            limits=carrier_limits,
-        )
+        self.factory = self._door(draw)
         self._stopping = False
         backplane.events = self
         backplane.setServiceParent(self)
         for job in self._upkeep():
             job.setServiceParent(self)
         figures.show(self, self.metrics)
+
+    def _door(self, draw: Draw) -> HubFactory:
+        """Return what makes the protocols of those who connect."""
+        settings, limits = self.settings, self.carrier_limits
+        joins = Budgets(settings.address_joins, settings.all_joins)
+        return HubFactory(
+            Lobby(self, self.clock, joins, draw),
+            self.gate,
+            self.clock,
+            self.refused,
+            private=settings.private,
+            upgrades=Upgrades(settings.origins, limits.subprotocol),
+            limits=limits,
+        )
 
     # --- the tree
     def startService(self) -> None:  # noqa: N802 - Twisted's name
@@ -316,7 +321,8 @@ class Hub(MultiService):
     def kicked(self, key: str) -> None:
         """See `BackplaneEvents`."""
         if (found := self._sessions.get(key)) is not None:
-            found.end(NotAdmitted("ended by the operator", reason="kicked"))
+            self._tell_end(found, "the operator ended a member's session: {key}")
+            found.end(NotAdmitted(reason="kicked"))
 
     def changed(self, key: str) -> None:
         """See `BackplaneEvents`."""
@@ -353,14 +359,18 @@ class Hub(MultiService):
         return ended
 
     def _remove(self, session: Session) -> None:
+        self._tell_end(session, "a member may do less than before: its session ended: {key}")
+        session.end(NotAdmitted(reason="removed"))
+
+    def _tell_end(self, session: Session, words: str) -> None:
+        """Leave a line of why a session did not go on."""
         _log.warn(
-            "a member may do less than before, and its session was ended: {key}",
+            words,
             key=session.served.member.hex,
             account=session.grant.account,
             session=session.served.name,
             generation=self.generation,
         )
-        session.end(NotAdmitted(reason="removed"))
 
 
 def _later(failure: Failure) -> int:
