@@ -170,6 +170,9 @@ class HubSession(Service):
     # --- CarrierEvents
     def opened(self, carrier: Carrier) -> None:
         """Wait for the hub's challenge."""
+        if not self.running:
+            carrier.abort(PeerGone("we are leaving"))
+            return
         self._carrier = carrier
         self._challenged = False
         binding = carrier.exporter or None
