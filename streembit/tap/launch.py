@@ -159,10 +159,9 @@ def launch_of(options: RoleOptions, log_level: str) -> Launch:
     )
 
 
-def _log_file(path: str) -> TextIO:
+def log_file(path: str) -> LogFile:
     """Open a log that moves itself aside when it is long, and drops the oldest."""
-    made = LogFile.fromFullPath(path, rotateLength=LOG_BYTES, maxRotatedFiles=LOG_FILES)
-    return cast(TextIO, made)
+    return LogFile.fromFullPath(path, rotateLength=LOG_BYTES, maxRotatedFiles=LOG_FILES)
 
 
 def log_of(parent: dict[str, Any], level: str) -> ILogObserver | None:
@@ -174,7 +173,7 @@ def log_of(parent: dict[str, Any], level: str) -> ILogObserver | None:
     if parent.get("logger") or parent.get("syslog"):
         return None
     file = parent.get("logfile") or ("" if parent.get("nodaemon") else "twistd.log")
-    out = sys.stdout if file in ("", "-") else _log_file(file)
+    out = sys.stdout if file in ("", "-") else cast(TextIO, log_file(file))
     least = LogLevelFilterPredicate(LogLevel.levelWithName(level))
     return FilteringLogObserver(JsonLog(out), [least])
 
