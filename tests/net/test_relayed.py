@@ -98,7 +98,7 @@ class TransportTests(SynchronousTestCase):
         self.assertLessEqual(pair.carried - before, 2)
         self.end(pair)
 
-    def test_B3_who_does_not_read_gets_the_window_and_no_more(self) -> None:
+    def test_C8_who_does_not_read_gets_the_window_and_no_more(self) -> None:
         """The sender is full, and goes on as soon as the reader does; nothing is lost."""
         pair = RelayedPair().open()
         pair.server.protocol.pause()
@@ -119,7 +119,7 @@ class TransportTests(SynchronousTestCase):
         self.assertEqual(numbers, list(range(sent)))
         self.end(pair)
 
-    def test_B3_a_deaf_reader_costs_the_queue_and_no_more(self) -> None:
+    def test_C8_a_deaf_reader_costs_the_queue_and_no_more(self) -> None:
         """As on TCP: beyond a megabyte the link ends."""
         pair = RelayedPair().open()
         pair.server.protocol.pause()

@@ -261,7 +261,7 @@ class MailTests(HubCase):
         self.assertEqual(bob.texts(self.ann), [f"m{n}" for n in range(5)])
         self.village.until(lambda: self.delivered(self.ann, bob), 60)
 
-    def test_S1_mail_that_cannot_be_kept_is_not_acknowledged(self) -> None:
+    def test_S3_mail_that_cannot_be_kept_is_not_acknowledged(self) -> None:
         """While the disk is full it stays at the hub, and arrives once there is room."""
         self.away(self.bob)
         self.ann.say(self.bob, "for later")

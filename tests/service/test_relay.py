@@ -139,7 +139,7 @@ class RelayCase(SynchronousTestCase):
 
 
 class JoiningTests(RelayCase):
-    def test_H6_all_are_back_soon_after_a_hub_was_started_again(self) -> None:
+    def test_H4_all_are_back_soon_after_a_hub_was_started_again(self) -> None:
         """Within half a minute, and not at once: each draws its time."""
         for _ in range(40):
             self.guest()
@@ -156,7 +156,7 @@ class JoiningTests(RelayCase):
         self.assertEqual(back[-1], 40)
         self.assertLess(max(b - a for a, b in zip([0, *back], back, strict=False)), 30)
 
-    def test_A5_another_key_than_the_one_that_is_known(self) -> None:
+    def test_H6_another_key_than_the_one_that_is_known(self) -> None:
         """The hub is not joined, learns no key of ours, and is asked ever more rarely."""
         other = Identity.from_seed(bytes([9]) * 32).public.hex
         guest = self.guest(Address(self.hub.address.host, PORT, "ws", other))
@@ -268,7 +268,7 @@ class ContactsHubTests(RelayCase):
 
 
 class SilentHubTests(RelayCase):
-    def test_D6_a_hub_that_falls_silent(self) -> None:
+    def test_B3_a_hub_that_falls_silent(self) -> None:
         """Each question ends in time, the session after a minute; then it is joined anew."""
         guest = self.guest()
         self.until(lambda: self.joined(guest))
@@ -311,7 +311,7 @@ class StreamTests(RelayCase):
         self.town.run(5)
         self.assertFalse(self.ann.own.is_used or self.bob.own.is_used)
 
-    def test_B3_who_does_not_read_holds_up_nobody_else(self) -> None:
+    def test_C8_who_does_not_read_holds_up_nobody_else(self) -> None:
         """The window is all that lies at the hub and the reader; others go on."""
         slow, quick = self.connect(self.ann, self.bob), self.connect(self.ann, self.bob)
         self.until(lambda: len(self.bob.pipes) == 2)
