@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
+from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.hub.grant import Grant
@@ -236,6 +237,19 @@ class RemovalTests(SynchronousTestCase):
         self.house.run(7.0)
         self.assertIsNone(again.session)
         self.assertEqual(self.house.refusals(), {"removed": 1, "unknown-key": 1})
+
+    def test_H2_what_the_operator_did_stands_in_the_log(self) -> None:
+        """One line for each session: whose, which, and by which list."""
+        told: list[dict[str, Any]] = []
+        observe = told.append
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        name = self.removed.own.name
+        self.house.hub.admit(listed(2, 3))
+        lines = [event for event in told if event.get("session") == name]
+        self.assertEqual(len(lines), 1)
+        self.assertEqual(lines[0]["key"], self.removed.who.public.hex)
+        self.assertEqual((lines[0]["account"], lines[0]["generation"]), ("m1", 2))
 
     def test_H2_also_in_the_middle_of_a_message(self) -> None:
         """The rest of it is read by nobody."""

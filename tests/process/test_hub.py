@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+import resource
 import shutil
 import signal
 import socket
 import subprocess
+from pathlib import Path
 from statistics import median
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -22,9 +24,9 @@ from streembit.jose.keys import Identity, ParsedKeys
 from streembit.net.dial import Connect, over_tcp
 from streembit.service.relay.seat import Mailed, Seat
 from streembit.service.relay.session import HubSession, over
-from streembit.wire.hub import Observe
+from streembit.wire.hub import MAX_FRAME_STRANGER, Observe
 from streembit.wire.offer import Address
-from tests.hubs.house import flipped
+from tests.hubs.house import REQUEST, flipped, head
 from tests.rig.hubguest import HOST, HubGuest
 from tests.rig.procnet import LONG, ProcessCase, reactor
 
@@ -212,6 +214,19 @@ def _from(address: str) -> Connect:
 class LoadTests(HubCase):
     """Those who keep a hub waiting."""
 
+    async def test_B1_who_claims_the_most_and_stalls_takes_no_memory(self) -> None:
+        """200 of them: the hub holds what came, and not what was claimed."""
+        hub = await self.hub()
+        member = await self.guest(1).connect(self.port(hub)).joined
+        before = rss_bytes(hub.pid)
+        claim = REQUEST.encode() + b"\r\n" + head(MAX_FRAME_STRANGER) + b"x" * 100
+        for _ in range(200):
+            stream = socket.create_connection((HOST, self.port(hub)), timeout=20)
+            self.addCleanup(stream.close)
+            stream.sendall(claim)
+        await self._p90(member)
+        self.assertLess(rss_bytes(hub.pid) - before, 200 * MAX_FRAME_STRANGER)
+
     async def test_B2_who_drips_is_gone_after_its_time_and_members_are_served(self) -> None:
         """200 of them, a byte now and then; a member's answers take no longer."""
         port = self.port(await self.hub())
@@ -250,6 +265,12 @@ class LoadTests(HubCase):
             took.append(reactor.seconds() - begun_s)
             await deferLater(reactor, 0.01)
         return sorted(took)[17]
+
+
+def rss_bytes(pid: int) -> int:
+    """Return how much memory a process holds."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
 
 
 class Home:
