@@ -161,7 +161,8 @@ def launch_of(options: RoleOptions, log_level: str) -> Launch:
 
 def log_file(path: str) -> LogFile:
     """Open a log that moves itself aside when it is long, and drops the oldest."""
-    return LogFile.fromFullPath(path, rotateLength=LOG_BYTES, maxRotatedFiles=LOG_FILES)
+    made: LogFile = LogFile.fromFullPath(path, rotateLength=LOG_BYTES, maxRotatedFiles=LOG_FILES)
+    return made
 
 
 def log_of(parent: dict[str, Any], level: str) -> ILogObserver | None:
