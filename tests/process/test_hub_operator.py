@@ -153,3 +153,19 @@ class OperatorTests(HubCase):
         self.assertNotIn(bob.key.hex, out)
         status, out, _ = await self.streembit("check", str(self.file))
         self.assertEqual((status, out), (0, f"{self.file} is sound: 3 members\n"))
+
+    async def test_S2_a_hub_does_not_start_with_what_it_cannot_use(self) -> None:
+        """One line says what and where: an unsound list, a backplane that is none."""
+        (port,) = free_ports(1)
+        self.file = self.folder / "allowlist.json"
+        self.edit('{"members": [\n{"account": "x"}]}')
+        for options, words in (
+            (("--private", str(self.file)), "line: 2, column: 1"),
+            (("--private", str(self.folder / "none.json")), "there is no such file"),
+            (("--backplane", "redis://x:Canary-7@localhost"), "--backplane-password-file"),
+        ):
+            process = self.hub(port, "--plain", *options)
+            self.assertEqual(await process.ended, 1, options)
+            complaint = process.complaint()
+            self.assertIn(words, complaint)
+            self.assertNotIn("Canary-7", complaint + process.out.decode())
