@@ -23,7 +23,7 @@ MAX_PERMISSIONS: Final = 5
 
 Permission = Literal["relay", "mailbox", "dht", "directory", "admin"]
 Permissions = Annotated[list[Permission], Meta(max_length=MAX_PERMISSIONS)]
-MailId = LinkText  # 16 bytes of chance
+MailId = LinkText  # 16 bytes that name one mail of a sender
 Keys = Annotated[list[KeyText], Meta(max_length=MAX_KEYS)]
 Code = Annotated[str, Meta(min_length=1, max_length=64)]
 Observed = Annotated[str, Meta(max_length=263)]
