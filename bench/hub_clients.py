@@ -20,6 +20,7 @@ from streembit.hub.admission import MemberAdmission
 from streembit.hub.session import MemberSession
 from streembit.jose.keys import Identity
 from streembit.net.carrier import Carrier, CarrierLimits
+from streembit.net.dial import Connect
 from streembit.net.hubdial import Unnamed, dial_hub
 
 reactor: Any = _reactor
@@ -125,7 +126,8 @@ class Client:
     def connect(self, port: int, *, tls: bool) -> Deferred[Any]:
         """Dial, and return `joined`."""
         creator = Unnamed(HOST) if tls else None
-        dialled = dial_hub(self._dial, HOST, port, creator, reactor, self, limits=self.limits)
+        connect = connect_from(self.number)
+        dialled = dial_hub(connect, HOST, port, creator, reactor, self, limits=self.limits)
         dialled.addErrback(self._fail)
         return self.joined
 
@@ -159,12 +161,6 @@ class Client:
     def _fail(self, failure: Failure) -> None:
         if not self.joined.called:
             self.joined.errback(failure)
-
-    def _dial(self, host: str, port: int, factory: IProtocolFactory) -> Deferred[IProtocol]:
-        high, low = divmod(self.number % ADDRESSES, 250)
-        endpoint = TCP4ClientEndpoint(reactor, host, port, bindAddress=(f"127.1.{high}.{low}", 0))
-        connected: Deferred[IProtocol] = endpoint.connect(factory)
-        return connected
 
 
 class Guest(Client):
@@ -214,6 +210,18 @@ class Member(Client):
             started_ms=int(reactor.seconds() * 1000),
             binding=carrier.exporter or None,
         )
+
+
+def connect_from(number: int) -> Connect:
+    """Return what connects from an address of loopback that is this number's own."""
+    high, low = divmod(number % ADDRESSES, 250)
+
+    def connect(host: str, port: int, factory: IProtocolFactory) -> Deferred[IProtocol]:
+        endpoint = TCP4ClientEndpoint(reactor, host, port, bindAddress=(f"127.1.{high}.{low}", 0))
+        connected: Deferred[IProtocol] = endpoint.connect(factory)
+        return connected
+
+    return connect
 
 
 def identity_of(number: int) -> Identity:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from streembit.net.certificate import self_signed
 
 HOST: Final = "127.0.0.1"
 START_S: Final = 30.0
+_PIN: Final = re.compile(r"wss?://[^\s\"]+#[0-9a-f]{66}")
 # Whoever measures is one address with as many members as a town.
 LIMITS: Final = """[limits]
 connections_total = 19_000
@@ -90,6 +92,16 @@ def hub(
         *("--listen", f"tcp:{port}:interface={HOST}", *options),
     ]
     return Server(command, port, folder / "hub.log", core)
+
+
+def pin(server: Server) -> str:
+    """Return how members know a hub, once it has said so."""
+    until_s = time.monotonic() + START_S
+    while (found := _PIN.findall(server.log.read_text())) == []:
+        if time.monotonic() > until_s:
+            raise TimeoutError("the hub tells no address")
+        time.sleep(0.02)
+    return str(found[-1])
 
 
 def bare(folder: Path, port: int, *, tls: bool = False, core: int | None = None) -> Server:
