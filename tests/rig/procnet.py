@@ -274,7 +274,12 @@ async def pause(seconds: float) -> None:
 
 def memory_bytes(member: Member) -> int:
     """Return how much memory the member's process has now."""
-    status = Path(f"/proc/{member.pid}/status").read_text()
+    return memory_of(member.pid)
+
+
+def memory_of(pid: int) -> int:
+    """Return how much memory a process has now, in bytes."""
+    status = Path(f"/proc/{pid}/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
     return int(line.split()[1]) * 1024
 
