@@ -17,6 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+from autobahn.websocket import USES_NVX
 from twisted.application.service import IService, Service
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
@@ -321,6 +322,8 @@ def tell(hub: Hub, pin: Callable[[], str], ports: Sequence[IListeningPort]) -> N
     _log.info("listening on {addresses}", addresses=", ".join(hub.listening))
     if known_by := pin():
         _log.info("members know this hub by {pin}", pin=known_by)
+    if not USES_NVX:
+        _log.warn("autobahn has no native part (NVX): frames cost several times as much")
 
 
 def place_of(port: IListeningPort) -> str:
