@@ -10,6 +10,7 @@ from typing import Final
 
 from streembit.errors import Discouraged, RateLimited, TooManyConnections
 from streembit.net.budget import Buckets, Rate
+from streembit.net.relayed import hub_of, is_hub_host
 
 DESCRIPTORS_SHARE: Final = 0.8  # of the process's limit; the rest is for files and listening
 
@@ -63,11 +64,16 @@ class GateLimits:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a connection comes from, as far as counting goes."""
+    """Where a connection comes from, as far as counting goes.
+
+    `by_hub` says that the group is all who come through one hub: nobody
+    chose to be in it, so members are not counted there.
+    """
 
     address: str
     group: str
     exempt: bool
+    by_hub: bool = False
 
 
 class Origins:
@@ -81,6 +87,8 @@ class Origins:
         try:
             address = _plain(ip_address(host.partition("%")[0]))
         except ValueError:
+            if is_hub_host(host):  # keys cost nothing: they are one group
+                return Origin(host, hub_of(host), exempt=False, by_hub=True)
             return Origin(host, host, exempt=False)  # a socket without IP addresses: one origin
         single, group = _V4_BITS if address.version == 4 else _V6_BITS
         exempt = any(address in network for network in self._exempt)
@@ -184,7 +192,8 @@ class Gate:
         if member and not entry.member:
             entry.member = True
             self._members += 1
-            if self.limits.members_exempt and not entry.origin.exempt:
+            apart = self.limits.members_exempt or entry.origin.by_hub
+            if apart and not entry.origin.exempt:
                 self._uncount(entry.origin)
                 self._rates.of(entry.origin.address).give_back()
                 entry.origin = replace(entry.origin, exempt=True)

@@ -46,6 +46,11 @@ def is_hub_host(host: str) -> bool:
     return host.endswith(".hub") and _HOST.match(host) is not None
 
 
+def hub_of(host: str) -> str:
+    """Return what is common to all hosts that are reached through the same hub as this one."""
+    return host[2 * _HALF + 2 :]
+
+
 def read_hub_host(host: str) -> tuple[PublicKey, str]:
     """Return whose host it is, and through which hub; see `hub_host`.
 

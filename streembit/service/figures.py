@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 def show(node: Node, metrics: Metrics) -> None:
     """Register the figures of a node."""
     _show_links(node, metrics)
+    _show_hubs(node, metrics)
     _show_store(node, metrics)
     _show_health(node, metrics)
 
@@ -38,6 +39,20 @@ def _show_links(node: Node, metrics: Metrics) -> None:
     metrics.gauge("streembit_peers", "Nodes in the table.", lambda: len(network.table))
     metrics.counter("streembit_signatures_good", "Signatures that verified.", lambda: checks.good)
     metrics.counter("streembit_signatures_bad", "Signatures that did not.", lambda: checks.bad)
+
+
+def _show_hubs(node: Node, metrics: Metrics) -> None:
+    hubs = node.hubs
+    metrics.gauge(
+        "streembit_hubs_joined",
+        "Hubs where we are, contacts' included.",
+        lambda: sum(hub.seat is not None for hub in hubs.all()),
+    )
+    metrics.gauge(
+        "streembit_hub_links",
+        "Links that go through hubs.",
+        lambda: sum(hub.row().links for hub in hubs.all()),
+    )
 
 
 def _show_store(node: Node, metrics: Metrics) -> None:

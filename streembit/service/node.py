@@ -16,6 +16,7 @@ from streembit.jose.keys import Identity, PublicKey
 from streembit.link.hello import Hello
 from streembit.net.dial import Connect
 from streembit.net.events import LinkEvents
+from streembit.net.relayed import is_hub_host
 from streembit.net.tcp import LinkProtocol
 from streembit.rpc.peer import Peer
 from streembit.service import figures
@@ -123,7 +124,7 @@ class Node(MultiService):
             self.identity.signing,
             self.settings.network,
             own,
-            over(connect, self.clock, self.carriers.traffic),
+            over(connect, self.clock),  # the links through hubs count their bytes themselves
             self.clock,
             random.random,
             lambda: self.carriers.factory,
@@ -169,7 +170,9 @@ class Node(MultiService):
         return self.network.roster
 
     def is_member(self, hello: Hello, host: str) -> bool:
-        """Give reserved places to contacts and to those whom the table knows."""
+        """Give reserved places to contacts, to the table's nodes, and to whom a private hub let in."""
+        if is_hub_host(host) and not self.network.is_apart(host):
+            return True
         return self._is_contact(hello.public) or self.dht.membership.knows(hello, host)
 
     # --- Watcher

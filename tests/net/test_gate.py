@@ -8,7 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.errors import Discouraged, RateLimited, RemoteError, TooManyConnections
 from streembit.net.budget import Rate
+from streembit.jose.keys import Identity
 from streembit.net.gate import Gate, GateLimits, Pass
+from streembit.net.relayed import hub_host
 
 FAST = Rate(per_s=1e6, burst=1e6)
 UNRATED = GateLimits(new_per_address=FAST)
@@ -116,6 +118,18 @@ class RateTests(SynchronousTestCase):
 
 class MembersTests(SynchronousTestCase):
     """Many members of a hub behind one address."""
+
+    def test_C1_who_comes_through_one_hub_is_one_group(self) -> None:
+        """A key costs nothing; contacts among them are not counted, nor those of another hub."""
+        keys = [Identity.from_seed(n.to_bytes(32)).public for n in range(1, 101)]
+        hosts = [hub_host(key, "0" * 16) for key in keys]
+        gate = Gate(UNRATED)
+        self.assertEqual(len(admitted(gate, hosts)), 64)
+        self.assertEqual(len(admitted(gate, [hub_host(keys[0], "1" * 16), "192.0.2.1"])), 2)
+        gate = Gate(UNRATED)
+        for host in hosts:
+            gate.known(gate.admit(host, 0.0), member=True)
+        self.assertEqual(gate.total, 100)
 
     def test_C1_a_member_gives_back_what_its_address_had_to_spare(self) -> None:
         """Its place in all, its coming forgotten; a stranger keeps both taken."""

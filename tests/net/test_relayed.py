@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from streembit.errors import BadKey, PeerGone
-from streembit.net.relayed import RelayedAddress, hub_host, is_hub_host, read_hub_host
+from streembit.net.relayed import RelayedAddress, hub_host, hub_of, is_hub_host, read_hub_host
 from tests.link.party import ALICE, BOB
 from tests.net.relay import WINDOW_BYTES, RelayedPair
 
@@ -25,6 +25,13 @@ class HostTests(SynchronousTestCase):
                 self.assertTrue(is_hub_host(host))
                 self.assertEqual(read_hub_host(host), (key, hub))
                 self.assertLessEqual(max(map(len, host.split("."))), 63)
+
+    def test_hosts_of_one_hub(self) -> None:
+        """They have a part in common, which those of another do not have."""
+        for hub in ("", HUB):
+            hosts = [hub_host(key, hub) for key in (ALICE.public, BOB.public)]
+            self.assertEqual(len(set(map(hub_of, hosts))), 1)
+        self.assertNotEqual(hub_of(hub_host(BOB.public)), hub_of(hub_host(BOB.public, HUB)))
 
     def test_B5_other_hosts(self) -> None:
         """Names and addresses of others, and what only looks alike."""

@@ -18,6 +18,7 @@ from streembit.service.relay.rows import FoundRow
 from streembit.wire.hub import Kept
 from tests.people.village import Person, Village
 from tests.service.hubs import TownHub
+from tests.service.test_metrics import shown
 from tests.service.town import PORT
 
 
@@ -222,6 +223,9 @@ class MailTests(HubCase):
             self.ann.say(self.bob, f"m{n}")
         self.village.until(lambda: self.why(self.ann, self.bob) == {("sent", "in-mailbox")}, 120)
         self.assertGreaterEqual(self.mails(self.bob), 5)
+        figures = shown(self.ann.node.metrics)
+        self.assertEqual((figures["streembit_hubs_joined"], figures["streembit_hub_links"]), (1, 0))
+        self.assertGreaterEqual(figures["streembit_mails_sent_total"], 5)
         self.away(self.ann)
         bob = self.back(self.bob)
         self.village.until(lambda: len(bob.texts(self.ann)) == 5, 20)

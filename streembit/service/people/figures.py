@@ -32,6 +32,12 @@ def show(people: People, metrics: Metrics) -> None:
         "streembit_parcels_fetched", "Found in the network.", lambda: people.drops.fetched
     )
     metrics.counter(
+        "streembit_mails_sent", "Parcels that a mailbox keeps.", lambda: people.post.mailed
+    )
+    metrics.counter(
+        "streembit_mails_received", "Parcels that came by mail.", lambda: people.post.received
+    )
+    metrics.counter(
         "streembit_cards_published", "Records for contacts.", lambda: people.cards.published
     )
     metrics.gauge("streembit_people_lookups", "Look-ups and puts in flight.", lambda: pace.running)
