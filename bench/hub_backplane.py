@@ -59,6 +59,9 @@ class Nobody:
     def mailed(self, recipient: str) -> None:
         pass
 
+    def relisted(self) -> None:
+        pass
+
 
 async def per_s(count: int, work: Callable[[int], Deferred[Any]]) -> float:
     """Return how many are done in a second, with so many in flight."""

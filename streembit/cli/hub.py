@@ -87,8 +87,10 @@ def add(
     note: str,
 ) -> None:
     """Write ACCOUNT with its PUBLIC-KEY into the allowlist."""
+    from streembit.jose.keys import PublicKey
     from streembit.service.hub.rows import DEFAULT_PERMISSIONS, NewMember
 
+    PublicKey.from_hex(public_key)  # says what is wrong with it
     expires = 0 if lasts is None else int(time.time()) + asked.seconds(lasts)
     permissions = list(may or DEFAULT_PERMISSIONS)
     member = NewMember(public_key, account, user_type, permissions, expires, note)

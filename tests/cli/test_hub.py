@@ -79,7 +79,7 @@ class MembersTests(HubCase):
             (("eve", ALICE.hex), "bad-allowlist"),
             (("Alice", EVE.hex), "bad-allowlist"),
             (("eve", "02" + "f" * 64), "bad-key"),
-            (("eve", "short"), "bad-json"),
+            (("eve", "short"), "bad-key"),
             (("eve", EVE.hex, "--for", "soon"), "usage"),
             (("eve", EVE.hex, "--may", "everything"), "usage"),
         ):

@@ -49,6 +49,9 @@ class Events:
     def mailed(self, recipient: str) -> None:
         self.told.append(("mailed", recipient))
 
+    def relisted(self) -> None:
+        self.told.append(("relisted", ""))
+
 
 class Thread:
     """A disk's thread that works when it is told to; `batches` counts what it was given."""

@@ -64,6 +64,9 @@ class Events:
     def mailed(self, recipient: str) -> None:
         self.heard.append(("mailed", recipient))
 
+    def relisted(self) -> None:
+        self.heard.append(("relisted", ""))
+
 
 def a_mail(number: int, *, to: str = BOB, by: str = ANN, token: bytes = b"") -> Mail:
     return Mail(to, by, f"{number:022d}", token or b"token %d" % number, NOW_S)
@@ -191,6 +194,16 @@ class PresenceTests(RedisCase):
         await self.there.claim(Claim(BOB, "s", 5))
         self.assertEqual((await self.here.kick(BOB), await self.here.kick(EVE)), (1, 0))
         await self.until_heard(self.there_events, "kicked", BOB)
+
+    async def test_H2_a_list_that_one_process_was_told_of_is_read_by_all(self) -> None:
+        """By the others; and by who was away, when Redis is back."""
+        self.here.relist()
+        await self.until_heard(self.there_events, "relisted", "")
+        self.assertNotIn(("relisted", ""), self.here_events.heard)
+        self.redis.kill()
+        await self.until(lambda: not self.here.link.is_ready and not self.there.link.is_ready)
+        self.redis.start()
+        await self.until_heard(self.here_events, "relisted", "")
 
     async def test_the_members_of_a_dead_process_are_gone_with_its_lease(self) -> None:
         """Nobody swept up behind it: the others do, and tell who watches."""

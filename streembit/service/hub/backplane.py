@@ -54,6 +54,9 @@ class BackplaneEvents(Protocol):
     def mailed(self, recipient: str) -> None:
         """Look into this mailbox, if its owner is joined to this process: something was kept."""
 
+    def relisted(self) -> None:
+        """Read the allowlist anew: another process was told to, or may have been."""
+
 
 class Presence(Protocol):
     """Which member is joined to which process, and who may know."""
@@ -76,6 +79,9 @@ class Presence(Protocol):
 
     def kick(self, key: str) -> Deferred[int]:
         """Have every process end its session of a member; fire with how many there were."""
+
+    def relist(self) -> None:
+        """Have all other processes read their allowlists anew, now or when they can be reached."""
 
     def show(self, key: str, to: Sequence[str]) -> Deferred[None]:
         """Let these and nobody else know when this member is here; `changed` follows.

@@ -77,6 +77,7 @@ class Desk:
     ) -> None:
         self._hub = hub
         self._roll = roll
+        hub.read_list = self._relisted
         self._security = security
         self._pin = pin
         self._node = node
@@ -183,12 +184,29 @@ class Desk:
             frozenset(member.permissions),
             member.expires or None,
         )
-        return self._use(self._file().add(Member(key, grant, member.note)))
+        return self._told(self._use(self._file().add(Member(key, grant, member.note))))
 
     async def remove_member(self, member: str) -> Reloaded:
-        return self._use(self._file().remove(self._named(member)))
+        return self._told(self._use(self._file().remove(self._named(member))))
 
     async def reload(self) -> Reloaded:
+        return self._told(self._reread())
+
+    def _told(self, reloaded: Reloaded) -> Reloaded:
+        """Have the other processes of the hub read the list as well."""
+        self._hub.backplane.relist()
+        return reloaded
+
+    def _relisted(self) -> None:
+        """Read the list for another process has; a public hub has none."""
+        if self._roll is None:
+            return
+        try:
+            self._reread()
+        except (BadAllowlist, DiskFailed):
+            pass  # it was told, and counted
+
+    def _reread(self) -> Reloaded:
         file = self._file()
         try:
             return self._use(file.load())

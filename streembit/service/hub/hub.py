@@ -92,6 +92,7 @@ class Hub(MultiService):
         self.started_s = unix_s()
         self.listening: list[str] = []
         self.generation = int(settings.private)
+        self.read_list: Callable[[], object] = lambda: None  # set by whoever knows where it lies
         self.checks = 0
         self._sessions: dict[str, Session] = {}  # by key; bounded by the gate, as the next
         self._by_name: dict[str, Session] = {}
@@ -332,6 +333,10 @@ class Hub(MultiService):
         """See `BackplaneEvents`."""
         if (found := self._sessions.get(recipient)) is not None:
             self.postman.deliver(found)
+
+    def relisted(self) -> None:
+        """See `BackplaneEvents`."""
+        self.read_list()
 
     # --- what the operator does
     def admit(self, members: Members) -> list[str]:

@@ -155,6 +155,9 @@ class LocalBackplane(Service):
             self.events.kicked(key)
         return succeed(int(there))
 
+    def relist(self) -> None:
+        """See `Presence`: there is no other process."""
+
     def show(self, key: str, to: Sequence[str]) -> Deferred[None]:
         """See `Presence`."""
         return maybeDeferred(self._shown.show, key, to).addCallback(

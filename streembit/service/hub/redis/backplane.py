@@ -83,6 +83,7 @@ class RedisBackplane(MultiService):
         self._shown = Shown()
         self._routed: dict[int, Deferred[bool]] = {}
         self._number = 0
+        self._has_begun = False
         self._answers: dict[str, list[str]] = {}  # by process, for the turn
         self._unkept = "Redis was not asked yet whether it keeps mail"
         self._timers: dict[int, IDelayedCall] = {}
@@ -161,6 +162,12 @@ class RedisBackplane(MultiService):
     def kick(self, key: str) -> Deferred[int]:
         """See `Presence`."""
         return self._run(scripts.KICK, key)
+
+    def relist(self) -> None:
+        """See `Presence`; who cannot hear it now reads its list when Redis answers again."""
+        if self.link.is_ready:
+            told = self.link.ask("PUBLISH", f"{self._prefix}to:all", f"L {self._process}")
+            told.addErrback(_quiet)
 
     def show(self, key: str, to: Sequence[str]) -> Deferred[None]:
         """See `Presence`; without Redis it is told there later."""
@@ -254,6 +261,9 @@ class RedisBackplane(MultiService):
         """Claim all that is here; both connections are open."""
         self._check()
         self._lease().addErrback(_quiet)
+        if self._has_begun:  # what others were told meanwhile was not heard here
+            self.events.relisted()
+        self._has_begun = True
         self._claim_all()
 
     def _renew(self) -> Deferred[Any]:
@@ -337,6 +347,9 @@ class RedisBackplane(MultiService):
                 self.events.changed(rest.decode())
             case b"M":
                 self.events.mailed(rest.decode())
+            case b"L":
+                if rest.decode() != self._process:
+                    self.events.relisted()
             case _:
                 _log.warn("a message of another version: {kind}", kind=kind[:8])
 
