@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from streembit.errors import SlowReader
 from streembit.service.hub.backplane import Backplane
 from streembit.service.hub.session import OWN, RECIPIENT, Session
+from streembit.service.hub.settings import ROUTED_BYTES
 from streembit.wire.hub import Envelope, Gone
 
 Find = Callable[[str], Session | None]
@@ -47,9 +48,12 @@ class Router:
             self._hand_over(recipient, token)
 
     def take(self, recipient: str, token: bytes) -> bool:
-        """Take an envelope that came through another process; return whether it was passed on."""
+        """Take an envelope that came through another process; return whether it was passed on.
+
+        Its sender is not held up for a recipient that reads slowly, so more may wait for that one.
+        """
         session = self._find(recipient)
-        if session is None or session in self._slow:
+        if session is None or session.carrier.queued_bytes > ROUTED_BYTES:
             return False
         self._hand_over(session, token)
         return True

@@ -16,6 +16,9 @@ Figures = dict[str, int | float]
 MAX_BUSY: Final = 64  # commands and mails of one session that wait for disk or network
 BAD_SIGNATURES: Final = 3  # the third of a session ends it
 CROWDED_BYTES: Final = 256 * 1024  # that wait for a member: a stream's window; a fourth of all
+# The same for what comes through other processes, whose senders cannot be held: the window of a
+# stream more, as tokens; the longest token then still has room in the queue.
+ROUTED_BYTES: Final = 896 * 1024
 
 # A core verifies some 10,000 signatures a second.
 MEMBER_FRAMES: Final = Rate(per_s=2000.0, burst=2000.0)
