@@ -73,10 +73,11 @@ def create(settings: Settings, name: str, passcode_file: Path | None, no_passcod
 @account.command("show", examples=("streembit account show", "streembit account show --json"))
 @pass_settings
 def show_(settings: Settings) -> None:
-    """Show name, public key, node id and fingerprint.
+    """Show name, public key, node id, fingerprint and number.
 
-    The fingerprint, or its words, is what contacts compare. These words are
-    not secret; those of `streembit account words` are.
+    The number is the fingerprint to read out: contacts type it in with
+    `streembit contact verify`. Both are public; the words of `streembit
+    account words` are secret.
     """
     accounts = settings.accounts()
     _show(settings, accounts, settings.account)

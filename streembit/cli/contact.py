@@ -284,13 +284,18 @@ STATES = {
 }
 
 
+def state_of(row: ContactRow) -> str:
+    """Return what somebody is to us, and whether they have ended it."""
+    return STATES[row.state] + (", but they have ended it" if row.ended else "")
+
+
 def _told(settings: Settings, row: ContactRow) -> None:
     """Print what became of a contact."""
     if settings.json:
         show.as_json(row)
         return
     verified = "verified" if row.verified else "NOT verified"
-    show.line(f"{row.name}: {STATES[row.state]}, {verified}, {row.fingerprint}")
+    show.line(f"{row.name}: {state_of(row)}, {verified}, {row.fingerprint}")
     if row.alarm:
         show.line(f"ALARM: {row.alarm}")
 
@@ -306,20 +311,21 @@ def _typed_proof(name: str) -> str:
 def _row(row: ContactRow) -> tuple[object, ...]:
     presence = row.presence if row.linked else "gone"
     seen = "never" if row.last_seen is None else show.moment(row.last_seen)
-    state = f"{row.state}, ALARM" if row.alarm else row.state
+    state = f"{row.state}, ended" if row.ended else row.state
+    state += ", ALARM" if row.alarm else ""
     verified = "yes" if row.verified else "no"
     return row.name, state, verified, presence, row.via or "-", seen, row.unread, row.queued
 
 
 def _facts(row: ContactRow) -> Iterator[tuple[str, object]]:
     yield "name", row.name
-    yield "state", STATES[row.state]
+    yield "state", state_of(row)
     yield "kind", row.user_type
     yield "verified", "yes" if row.verified else "NO: compare fingerprints"
     yield "fingerprint", row.fingerprint
     yield "number", row.number
     yield "public key", row.public_key
-    yield "link", f"via {row.via}" if row.via else "none"
+    yield "link", row.via or "none"
     yield "presence", row.presence if row.linked else "no link"
     yield "last seen", "never" if row.last_seen is None else show.moment(row.last_seen)
     yield "added", show.moment(row.added)

@@ -11,7 +11,8 @@ from streembit.api.files import AcceptFiles, SendFiles, Transfers
 from streembit.api.messages import MarkRead, Messages, SendMessage, SetTyping
 from streembit.api.operation import Done
 from streembit.cli import show
-from streembit.cli.contact import STATES, path_of
+from streembit.cli.contact import path_of
+from streembit.cli.contact import state_of as state_of_contact
 from streembit.cli.message import state_of
 from streembit.cli.show import plain
 from streembit.errors import StreembitError
@@ -243,7 +244,7 @@ class Talk:
         verified = "verified" if contact.verified else "NOT verified"
         presence = f"{contact.presence}, via {contact.via}" if contact.linked else "gone"
         alarm = f"; ALARM: {contact.alarm}" if contact.alarm else ""
-        return f"{STATES[contact.state]}, {verified}, {presence}{alarm}"
+        return f"{state_of_contact(contact)}, {verified}, {presence}{alarm}"
 
     def _note(self, text: str, event: object = None) -> None:
         self._screen.show(f"-- {plain(text)}", event)

@@ -99,6 +99,8 @@ class ContactRow(Struct, frozen=True):
     they are told of the user: what was read ("receipts"), and whether the
     user is here and types ("presence"); `receipts` and `shows_presence` are
     what was decided for this contact, None where the settings hold.
+    `ended` says that they have ended it, as far as the node heard since it
+    was started; nothing can be said until there is a new request or offer.
     """
 
     name: str
@@ -121,6 +123,7 @@ class ContactRow(Struct, frozen=True):
     receipts: bool | None = None
     shows_presence: bool | None = None
     via: str = ""
+    ended: bool = False
 
 
 class RequestRow(Struct, frozen=True):

@@ -109,6 +109,13 @@ class TalkTests(PeopleCase):
         (row,) = self.town.result(self.bob.desk.list_contacts())
         self.assertEqual((row.presence, row.linked), ("gone", False))
 
+    def test_who_is_linked_was_seen_just_now(self) -> None:
+        """However long nothing is said."""
+        self.town.run(1800)
+        (row,) = self.town.result(self.bob.desk.list_contacts())
+        self.assertEqual((row.via, row.linked), ("direct", True))
+        self.assertGreater(row.last_seen or 0, self.town.memory.clock.seconds() - 60)
+
     def test_receipts_of_reading_are_for_who_wants_to_give_them(self) -> None:
         """Off by default; once they are on, what is read from then on is told."""
         self.town.result(self.bob.desk.mark_read(self.ann.key, 1))

@@ -14,7 +14,7 @@ from streembit.errors import (
     WrongState,
 )
 from streembit.jose.keys import Identity
-from streembit.service.people_events import KeyReplaced, Notice
+from streembit.service.people_events import ContactChanged, KeyReplaced, Notice
 from tests.people.village import PeopleCase, Person
 
 
@@ -104,6 +104,23 @@ class RemovalTests(PeopleCase):
         self.bob.say(self.ann, "again")
         self.village.until(lambda: self.ann.texts(self.bob) == ["- hello", "again"])
 
+    def test_who_was_removed_sees_it(self) -> None:
+        """In the book, and by an event; until they are contacts again."""
+        self.bob.events()
+        self.town.result(self.ann.desk.remove_contact(self.bob.key))
+        self.village.until(lambda: bool(self.ended_events()))
+        (row,) = self.town.result(self.bob.desk.list_contacts())
+        self.assertEqual((row.state, row.ended, row.via), ("contact", True, ""))
+        self.town.run(5)
+        self.village.acquaint(self.bob, self.ann)
+        self.village.until(lambda: self.village.are_contacts(self.bob, self.ann))
+        (row,) = self.town.result(self.bob.desk.list_contacts())
+        self.assertFalse(row.ended)
+
+    def ended_events(self) -> list[ContactChanged]:
+        """Return what bob hears of contacts that were ended."""
+        return [e for e in self.bob.events() if isinstance(e, ContactChanged) and e.contact.ended]
+
     def test_who_was_removed_comes_back_with_a_later_offer(self) -> None:
         """One that was made before the removal, or was taken back, lets nobody in."""
         old = self.town.result(self.ann.desk.create_offer(3600, False, ""))
@@ -157,6 +174,8 @@ class RequestTests(PeopleCase):
         """Let ann ask bob by his key; return the request's id on bob's side."""
         self.town.result(self.ann.desk.request_contact(self.bob.key, "bobby", "it is ann"))
         self.village.until(lambda: bool(self.town.result(self.bob.desk.list_requests())))
+        (row,) = self.town.result(self.ann.desk.list_contacts())
+        self.assertEqual((row.state, row.presence, row.via), ("asked", "gone", ""))
         (request,) = self.town.result(self.bob.desk.list_requests())
         self.assertEqual(
             (request.name, request.note, request.invited), ("node3", "it is ann", False)

@@ -286,6 +286,19 @@ class AwayTests(SuccessionCase):
         self.town.run(300)
         self.assertFalse(carl.linked(self.ann))
 
+    def test_who_ended_it_and_was_asked_again_hinders_no_revocation(self) -> None:
+        """The key is void, all who are there know, and the one who ended it stays in the book."""
+        carl = self.village.person()
+        self.village.acquaint(self.ann, carl)
+        offer = self.town.result(carl.desk.create_offer(3600, False, ""))
+        self.town.result(carl.desk.remove_contact(self.ann.key))
+        self.town.run(5)
+        self.town.result(self.ann.desk.add_contact(offer.text, "", ""))
+        changed = self.town.result(self.ann.desk.revoke_key(None))
+        self.assertEqual((changed.told, changed.untold), (1, 1))
+        self.assertTrue(self.bob.people.is_refused(self.first.public))
+        self.assertEqual(len(self.town.result(self.ann.desk.list_contacts())), 2)
+
     def test_a_revoked_key_takes_no_successor(self) -> None:
         """It would tell those who were away that all is well."""
         self.town.result(self.ann.desk.revoke_key(None))

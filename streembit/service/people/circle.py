@@ -172,10 +172,12 @@ class Circle:
         waiting = [PublicKey.parse(each.key) for each in register.requests.waiting()]
         for key in (*asked, *waiting):
             register.requests.withdraw(key)
-        for key in asked:
+        # Who has ended it may be asked again, and is in the book all the while.
+        gone = [key for key in asked if self.book.of(key).state == "asked"]
+        for key in gone:
             self.book.forget(key)
         register.keep()
-        for key in asked:
+        for key in gone:
             self._people.links.unwant(key)
 
     def rename(self, key: PublicKey, name: str) -> Entry:
@@ -257,6 +259,7 @@ class Circle:
         friend.talk.end()
         self._people.talks.settle()
         self._people.transfers.forget(friend.name, ENDED)
+        self.changed(entry)
 
     def is_ended(self, key: PublicKey) -> bool:
         """Tell whether a contact has ended it, as far as we heard since our start."""
@@ -264,7 +267,9 @@ class Circle:
 
     def goes_on(self, friend: Friend) -> None:
         """Note that a contact speaks to us as one: an end is told again if there is another."""
-        self._over.discard(friend.key)
+        if friend.key in self._over:
+            self._over.discard(friend.key)
+            self.changed(self.book.of(friend.key))
 
     def denied(self, entry: Entry) -> None:
         """Note that somebody does not want to be a contact."""

@@ -220,12 +220,15 @@ class People(MultiService):
         """Return the row of somebody in the book."""
         key = entry.public()
         friend = self.friends.get(key)
+        peer = self.network.roster.get(key) if friend is not None else None
         return contact_row(
             entry,
             friend.talk.conversation if friend is not None else None,
             self.presence.of(key),
-            via=self._via(key),
+            via=self._via(peer),
+            heard_s=peer.heard_s if peer is not None else 0.0,
             told=told(entry, self.circle.register.settings),
+            ended=self.circle.is_ended(key),
         )
 
     def named(self, name: str) -> Friend | None:
@@ -377,9 +380,8 @@ class People(MultiService):
         self.news.tell(talk, events)
 
     # --- how
-    def _via(self, key: PublicKey) -> str:
+    def _via(self, peer: Peer | None) -> str:
         """Return "" without a link, "direct", or "hub " with the name of the hub."""
-        peer = self.network.roster.get(key)
         if peer is None:
             return ""
         hub = self.node.hubs.named(peer.carrier.host)

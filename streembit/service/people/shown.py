@@ -31,9 +31,11 @@ def contact_row(
     presence: PresenceState,
     *,
     via: str,
+    heard_s: float,
     told: list[Told],
+    ended: bool,
 ) -> ContactRow:
-    """Return the row of somebody in the book."""
+    """Return the row of somebody in the book, who is linked `via` something and was heard then."""
     key = entry.public()
     return ContactRow(
         name=entry.name,
@@ -45,7 +47,7 @@ def contact_row(
         linked=bool(via),
         presence=presence if via else "gone",
         added=entry.added_s,
-        last_seen=entry.last_seen_s,
+        last_seen=max(entry.last_seen_s or 0, int(heard_s)) or None,
         addresses=[_shown(each) for each in entry.addresses],
         unread=talk.unread if talk is not None else 0,
         queued=talk.queued if talk is not None else 0,
@@ -56,6 +58,7 @@ def contact_row(
         shows_presence=entry.presence,
         number=fingerprints.number_of(key),
         via=via,
+        ended=ended,
     )
 
 
