@@ -157,6 +157,6 @@ class Answers:
             to_text(receipt.place),
             base64url.encode(receipt.digest),
             receipt.seq,
-            receipt.expires_unix_s,
+            self._deposit.kept_until(receipt),
             nearer(self._table, receipt.place, body.radius, peer.node_id),
         )

@@ -50,6 +50,12 @@ class Deposit:
         durable = self._batch.durable()
         return stored if durable is None else durable.addCallback(lambda _: stored)
 
+    def kept_until(self, stored: StoredItem) -> int:
+        """Return until when an item is kept, in Unix seconds: what a receipt promises."""
+        left_s = stored.kept_until_s - self._clock.now_s()
+        until_s = int(self._network.now_s() + max(0.0, left_s))
+        return min(until_s, stored.expires_unix_s) if stored.kind == "record" else until_s
+
     def answer(self, place: int) -> Value | None:
         """Return what lies at a place, as a peer gets it; None where nothing does."""
         held = self._held(place)

@@ -8,6 +8,8 @@ from typing import Final
 
 from twisted.application.service import MultiService
 
+from streembit.dht import renewal
+from streembit.dht.put import Outcome
 from streembit.dht.shelf import Shelf
 from streembit.dht.store import Store, StoreLimits
 from streembit.jose.keys import PublicKey
@@ -59,7 +61,7 @@ class Dht(MultiService):
         store = Store(shelf, limits, grouping=network.settings.grouping, started_s=clock.now_s())
         self.deposit = Deposit(store, network, clock)
         self.finder = Finder(network, self.deposit, errands)
-        self.publishing = Publishing(network, self.finder, self.deposit, own)
+        self.publishing = Publishing(network, self.finder, self.deposit, own, self._sent)
         self.replication = Replication(network, self.finder, self.deposit)
         self.canary = Canary(network, self.finder)
         met, settling = self.replication.joined, self._settled
@@ -86,6 +88,11 @@ class Dht(MultiService):
             Upkeep(name, clock, every_s, job, chance, jitter_s=jitter_s)
             for name, every_s, jitter_s, job in work
         ]
+
+    def _sent(self, outcome: Outcome) -> None:
+        """Put our records again before the first of those who keep this one drops it."""
+        now_s = self._network.now_s()
+        self.jobs["republish"].within(renewal.before_s(outcome.receipts, now_s, self._chance()))
 
     def _settled(self) -> None:
         """We have joined: prove it, and tell our keys.

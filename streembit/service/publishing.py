@@ -51,13 +51,24 @@ class Publishing:
 
     A record lives for its `ttl_s` from the last renewal, so that long beyond its node; while the
     node runs it is renewed.  A deletion is a tombstone that is renewed no more.
+
+    Args:
+        sent: told of each put, which says how long the record is kept.
     """
 
-    def __init__(self, network: Network, finder: Finder, deposit: Deposit, own: OwnRecords) -> None:
+    def __init__(
+        self,
+        network: Network,
+        finder: Finder,
+        deposit: Deposit,
+        own: OwnRecords,
+        sent: Callable[[Outcome], None] = lambda _outcome: None,
+    ) -> None:
         self._network = network
         self._finder = finder
         self._deposit = deposit
         self._own = own
+        self._sent = sent
         self._agreement: PublicKey | None = None
 
     def agree_by(self, key: PublicKey) -> None:
@@ -203,7 +214,9 @@ class Publishing:
     async def _send(self, record: Record) -> Outcome:
         self._deposit.keep(record)
         self._deposit.renewed(record.place)
-        return await self._finder.put(record)
+        outcome = await self._finder.put(record)
+        self._sent(outcome)
+        return outcome
 
     def _require_peers(self) -> None:
         if not len(self._network.table):

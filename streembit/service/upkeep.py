@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import cast
 
 from twisted.application.service import Service
@@ -51,6 +52,7 @@ class Upkeep(Service):
         self._next: IDelayedCall | None = None
         self._round: Deferred[None] | None = None
         self._next_in_s: float | None = None
+        self._by_s = inf  # when the next round has to be, by the clock, whatever else is said
 
     def startService(self) -> None:  # noqa: N802 - Twisted's name
         super().startService()
@@ -80,11 +82,19 @@ class Upkeep(Service):
         else:
             self._next_in_s = delay_s
 
+    def within(self, delay_s: float) -> None:
+        """Let the next round come in so many seconds at the latest; one that runs is not it."""
+        if self._next is None:
+            self._by_s = min(self._by_s, self._clock.seconds() + delay_s)
+        elif delay_s < self._next.getTime() - self._clock.seconds():
+            self._next.reset(delay_s)
+
     def _delay_s(self) -> float:
         delay_s, self._next_in_s = self._next_in_s, None
-        if delay_s is not None:
-            return delay_s
-        return max(0.0, self.every_s + (2 * self._random() - 1) * self.jitter_s)
+        left_s, self._by_s = self._by_s - self._clock.seconds(), inf
+        if delay_s is None:
+            delay_s = self.every_s + (2 * self._random() - 1) * self.jitter_s
+        return max(0.0, min(delay_s, left_s))
 
     def _schedule(self, delay_s: float) -> None:
         self._next = self._clock.callLater(delay_s, self._run)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from streembit.contacts.pair import RECORD_KIND, day_of
+from streembit.dht.keyspace import record_place
 from tests.people.village import PeopleCase, Person
 
 
@@ -88,6 +90,45 @@ class AwayTests(PeopleCase):
         self.village.until(lambda: self.village.are_contacts(self.ann, bob), 1200)
         self.ann.say(bob, "still there")
         self.village.until(lambda: bob.texts(self.ann) == ["still there"])
+
+
+class YoungTests(PeopleCase):
+    """All nodes have just come: they keep a record for an hour, and say so."""
+
+    HOURS = 4
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.village.acquaint(self.ann, self.bob)
+        self.town.run(10)
+        self.town.end(self.bob.node)
+        self.village.until(lambda: not self.ann.linked(self.bob))
+
+    def gaps(self, place: int) -> list[int]:
+        """Return in which minutes of the next hours nobody but ann has what belongs to a place."""
+        found = []
+        for minute in range(60 * self.HOURS):
+            self.town.run(60)
+            if not any(node.dht.deposit.item(place) for node in self.town.nodes[:3]):
+                found.append(minute)
+        return found
+
+    def test_D8_a_parcel_never_goes_missing(self) -> None:
+        """It is renewed before the first of those who keep it drops it."""
+        self.ann.say(self.bob, "one")
+        self.village.until(lambda: self.ann.mine(self.bob)[0].why == "in-the-network")
+        friend = self.ann.people.friends[self.bob.node.identity.public]
+        number, _ = lying(self.ann, self.bob)
+        key, salt = friend.pair.parcel_key("ours", number), friend.pair.parcel_salt("ours", number)
+        self.assertEqual(self.gaps(record_place(key.public.point, RECORD_KIND, salt)), [])
+
+    def test_D8_a_card_never_goes_missing(self) -> None:
+        """Likewise: who comes back finds it at whatever time."""
+        friend = self.ann.people.friends[self.bob.node.identity.public]
+        day = day_of(self.town.memory.clock.seconds())
+        key, salt = friend.pair.record_key("ours", day), friend.pair.place_salt("ours", day)
+        self.town.run(60)
+        self.assertEqual(self.gaps(record_place(key.public.point, RECORD_KIND, salt)), [])
 
 
 class MovedTests(PeopleCase):

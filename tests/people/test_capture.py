@@ -11,7 +11,6 @@ from zope.interface import implementer
 from streembit.errors import StreembitError
 from streembit.jose import base64url
 from streembit.jose.envelope import parse_rpc
-from streembit.jose.keys import PublicKey
 from streembit.net.events import LinkEvents
 from streembit.net.tcp import LinkProtocol
 from streembit.service.node import Node

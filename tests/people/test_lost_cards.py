@@ -18,6 +18,7 @@ class Forgetful:
         self.is_contact, self.is_refused = company.is_contact, company.is_refused
         self.linked, self.unlinked = company.linked, company.unlinked
         self.frame, self.hand, self.knock = company.frame, company.hand, company.knock
+        self.contact_with, self.has_told = company.contact_with, company.has_told
         self.standing = company.standing
 
     def shown(self, peer: Peer, body: Show) -> Answer:

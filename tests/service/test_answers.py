@@ -47,9 +47,9 @@ class AnswersTests(SynchronousTestCase):
             self.ask(body)
         return str(caught.exception.code)
 
-    def record(self, seq: int = 1) -> Record:
-        """Return a record that is good for an hour."""
-        exp = int(self.town.memory.clock.seconds()) + 3600
+    def record(self, seq: int = 1, life_s: int = 3600) -> Record:
+        """Return a record that is good for so long."""
+        exp = int(self.town.memory.clock.seconds()) + life_s
         key = PrivateKey.from_scalar(bytes(31) + b"\x07")
         return make(key, "name", "a", b"%d" % seq, seq, exp, NETWORK)
 
@@ -96,6 +96,17 @@ class AnswersTests(SynchronousTestCase):
             self.assertNotIn(
                 self.asker.identity.public.text, [contact.key for contact in answer.nearer]
             )
+
+    def test_a_receipt_promises_no_more_than_is_held(self) -> None:
+        """An hour at a node that has just come, more later; of blobs as of records."""
+        for up_s, promised_s in ((0, 3600), (20 * 3600, 5 * 3600)):
+            self.town.run(up_s)
+            now_s = self.town.memory.clock.seconds()
+            record, blob = self.record(up_s, 24 * 3600), Blob.of(b"%d" % up_s)
+            for body in (Store(record.token, "record"), Store(base64url.encode(blob.data), "blob")):
+                answer = self.ask(body)
+                assert isinstance(answer, Stored)
+                self.assertLess(abs(answer.exp - now_s - promised_s), 60)
 
     def test_refusals_say_why_and_change_nothing(self) -> None:
         """By the codes that the protocol has."""

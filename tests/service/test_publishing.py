@@ -279,3 +279,22 @@ class AloneTests(SynchronousTestCase):
             town.result(node.dht.publishing.put(KIND, SALT, b"", TTL_S))
         self.assertEqual(own.all(node.identity.public.point), [])
         self.assertEqual(own.reserve(Slot(node.identity.public.point, KIND, SALT)), 1)
+
+
+class YoungTests(SynchronousTestCase):
+    def test_D8_a_record_never_goes_missing_where_all_have_just_come(self) -> None:
+        """They keep it for an hour, and say so: it is renewed before, at whatever time it came."""
+        town = Town(self)
+        for number in range(4):
+            town.add(f"10.0.{number}.1")
+        node = town.add("10.0.77.1")
+        town.join()
+        town.run(1500)
+        record, _ = town.result(node.dht.publishing.put(KIND, SALT, b"value", TTL_S))
+        town.end(*town.nodes[2:4])  # two are left, who do not hand it to each other in time
+        gaps = []
+        for minute in range(4 * 60):
+            town.run(60)
+            if not any(each.dht.deposit.item(record.place) for each in town.nodes[:2]):
+                gaps.append(minute)
+        self.assertEqual(gaps, [])

@@ -107,6 +107,26 @@ class UpkeepTests(SynchronousTestCase):
         self.go_on(24)
         self.at(10, 13, 23)
 
+    def test_within_brings_forward_and_puts_nothing_off(self) -> None:
+        """Also when it is said in a round: then the time counts from there."""
+        upkeep = self.upkeep()
+        upkeep.within(30)
+        self.go_on(11)
+        self.at(10)
+        upkeep.within(4)
+        self.go_on(5)
+        self.at(15)
+        self.waiting = Deferred()
+        self.go_on(10)
+        self.at(25)
+        for delay_s in (7, 3, 5):
+            upkeep.within(delay_s)
+        self.go_on(2)
+        waiting, self.waiting = self.waiting, None
+        waiting.callback(None)
+        self.go_on(15)
+        self.at(29, 39)
+
     def test_S5_an_end_cancels_the_round(self) -> None:
         """It is not waited for longer than it needs to end, and is no failure."""
         self.waiting = Deferred()

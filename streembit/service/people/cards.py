@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from streembit.contacts.pair import Pair, day_of, days_to_publish, days_to_read
+from streembit.dht import renewal
 from streembit.dht.put import Outcome
 from streembit.errors import ChestDamaged, RemoteError, StreembitError
 from streembit.jose import base64url
@@ -25,8 +26,6 @@ from streembit.wire.card import Card
 from streembit.wire.offer import MAX_ADDRESSES, Address
 
 ROOM: Final = "cards"
-EVERY_S: Final = 3600.0  # as all records are
-SPREAD: Final = 0.25  # of it, drawn for each record, so that none is known by its time
 SOON_S: Final = (0.5, 3.0)  # after a change: several changes make one card
 START_WITHIN_S: Final = 5.0
 JOINED_S: Final = (1.0, 3.0)  # until we look again whether we are in the network
@@ -196,7 +195,7 @@ class Cards:
             self.published += 1
             self._told.add((friend.key, which))
             self.published_s = self._network.now_s()
-            wait_s = EVERY_S * (1 + SPREAD * (2 * self._random() - 1))
+            wait_s = renewal.wait_s(outcome.receipts, self._network.now_s(), self._random())
         else:
             wait_s = self._between(*AGAIN_S)
         if friend.key in self._friends:

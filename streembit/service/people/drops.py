@@ -11,6 +11,8 @@ from twisted.python.failure import Failure
 
 from streembit.chat.events import Outgoing
 from streembit.contacts.pair import parcel_version
+from streembit.dht import renewal
+from streembit.dht.put import Outcome
 from streembit.errors import RemoteError, StreembitError
 from streembit.jose.keys import PublicKey
 from streembit.service.network import Network
@@ -19,8 +21,6 @@ from streembit.service.people.friend import Friend
 from streembit.service.people.sealed import OUTDATED, Sealed
 from streembit.service.people.talk import Talk
 
-EVERY_S: Final = 3600.0  # as all records are
-SPREAD: Final = 0.25
 START_WITHIN_S: Final = 30.0
 AGAIN_S: Final = 30.0
 BATCH: Final = 10  # of a contact's parcels looked up together
@@ -95,21 +95,24 @@ class Drops:
         done.addErrback(self._failed)
         done.addCallback(self._stored, place)
 
-    async def _store(self, place: Place, parcel: bytes) -> bool:
+    async def _store(self, place: Place, parcel: bytes) -> Outcome:
         friend, number = self._friends[place[0]], place[1]
         key, salt = friend.pair.parcel_key("ours", number), friend.pair.parcel_salt("ours", number)
         value = friend.pair.seal_parcel(parcel)
         outcome = await self._sealed.put(key, salt, value, self._version())
         self.left += bool(outcome.receipts)
-        return bool(outcome.receipts or OUTDATED & outcome.refusals.keys())
+        return outcome
 
-    def _stored(self, kept: bool, place: Place) -> None:
+    def _stored(self, outcome: Outcome | None, place: Place) -> None:
         if place[0] not in self._friends:
             return
-        if kept and (new := self._new.pop(place, None)) is not None:
+        if outcome is None or not (outcome.receipts or _is_outdated(outcome)):
+            self._times.put(place, AGAIN_S)
+            return
+        if (new := self._new.pop(place, None)) is not None:
             talk, outgoing = new
             talk.lies(outgoing)
-        wait_s = EVERY_S * (1 + SPREAD * (2 * self._random() - 1)) if kept else AGAIN_S
+        wait_s = renewal.wait_s(outcome.receipts, self._network.now_s(), self._random())
         self._times.put(place, wait_s)
 
     def _due(self, place: Place) -> None:
@@ -130,17 +133,16 @@ class Drops:
         salt = friend.pair.parcel_salt("ours", place[1])
         outcome = await self._sealed.erase(key, salt, self._version() + 1)
         self._taking_back.discard(place)
-        if outcome.receipts or OUTDATED & outcome.refusals.keys():
+        if outcome.receipts or _is_outdated(outcome):
             friend.talk.conversation.left.deleted(place[1])
             friend.talk.touch()
         elif place[0] in self._friends:
             self._times.put(place, AGAIN_S)
         return True
 
-    def _failed(self, failure: Failure) -> bool:
+    def _failed(self, failure: Failure) -> None:
         if not failure.check(StreembitError, CancelledError):
             _log.failure("a parcel could not be put or deleted", failure)
-        return False
 
     def _version(self) -> int:
         return parcel_version(self._network.now_s())
@@ -186,3 +188,8 @@ class Drops:
         self._fetching.pop(friend.key, None)
         if friend.key in self._friends and friend.talk.conversation.taking.next_s() is not None:
             self._fetches.soon(friend.key, FETCH_AGAIN_S)
+
+
+def _is_outdated(outcome: Outcome) -> bool:
+    """Return whether somebody keeps a later copy than this one."""
+    return bool(OUTDATED & outcome.refusals.keys())
