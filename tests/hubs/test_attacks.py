@@ -94,6 +94,11 @@ class StrangerTests(SynchronousTestCase):
         self.assertEqual(self.house.hub.router.relayed, 0)
         self.assertEqual(self.asked, [member.who.public.text] * 2)
 
+    def test_H1_the_hubs_own_key_joins_from_nowhere_but_its_home(self) -> None:
+        """Who comes with it from elsewhere is refused, though it signs well."""
+        self.refused(1000)
+        self.assertEqual(self.house.refusals(), {"self-connect": 1})
+
     def test_A2_a_join_of_another_connection_is_refused(self) -> None:
         """It answers another challenge."""
         first = self.house.guest(1, joins=False).connect()

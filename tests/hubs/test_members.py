@@ -313,6 +313,23 @@ class RemovalTests(SynchronousTestCase):
         self.assertIsNotNone(self.removed.end)
         self.assertEqual(self.house.refusals(), {"expired": 1})
 
+    def test_H2_a_frame_that_comes_after_its_time_is_not_served(self) -> None:
+        """It need not wait for the next look at who may stay."""
+        now_s = int(self.house.clock.seconds())
+        short = Grant("m1", "human", ALL, now_s + 2)
+        self.assertEqual(self.house.hub.admit(listed(1, 2, m1=short)), [])
+        self.house.run(2.5)
+        self.removed.live(self.other, b"too late")
+        self.house.run(0.1)
+        self.assertEqual(self.house.refusals(), {"expired": 1})
+        self.assertEqual(self.other.envelopes(), [])
+
+    def test_H2_a_list_that_says_that_the_time_is_over_ends_the_session(self) -> None:
+        """At once, as one that does not name the member."""
+        over = Grant("m1", "human", ALL, 1)
+        ended = self.house.hub.admit(listed(1, 2, m1=over))
+        self.assertEqual(ended, [self.removed.who.public.text])
+
     def test_H4_mail_that_was_receipted_survives_the_hub(self) -> None:
         """The next one has it, once."""
         self.other.mail(identity(3).public, 1, b"kept")
