@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet import reactor as installed
@@ -14,9 +12,8 @@ from streembit.api.caller import Caller
 from streembit.api.hub import Members
 from streembit.client import Client
 from streembit.errors import NodeRefusal
-from streembit.jose.keys import Identity
 from streembit.service.hub.rows import Reloaded
-from tests.rig.hubcase import HubCase, free_ports
+from tests.rig.hubcase import HubCase, free_ports, listed
 from tests.rig.hubmember import HubMember
 from tests.sources import ROOT
 from tests.tap.twistd import TWISTD
@@ -26,19 +23,6 @@ reactor: Any = installed
 EDITS = 100
 TALK_EVERY_S = 0.01
 STREEMBIT = TWISTD.replace("twistd", "streembit")
-
-
-def listed(numbers: Sequence[int]) -> str:
-    """Return a list of the members with these numbers."""
-    rows = [
-        {
-            "account": f"member {number}",
-            "public_key": Identity.from_seed(number.to_bytes(32, "big"), "x").public.hex,
-            "permissions": ["relay", "mailbox"],
-        }
-        for number in numbers
-    ]
-    return json.dumps({"network": "private.test", "members": rows}, indent=1)
 
 
 class OperatorTests(HubCase):

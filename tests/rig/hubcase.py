@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from twisted.trial.unittest import SkipTest
 
 from streembit.disk.home import Home
 from streembit.jose import base64url
+from streembit.jose.keys import Identity
 from tests.rig.hubmember import LOOPBACK, HubMember, certificate_for_loopback
 from tests.sources import ROOT
 from tests.tap.twistd import Process, TwistdCase
@@ -39,6 +41,19 @@ def free_ports(count: int) -> list[int]:
     for each in held:
         each.close()
     return ports
+
+
+def listed(numbers: Iterable[int]) -> str:
+    """Return a list of the members with these numbers."""
+    rows = [
+        {
+            "account": f"member {number}",
+            "public_key": Identity.from_seed(number.to_bytes(32, "big"), "x").public.hex,
+            "permissions": ["relay", "mailbox"],
+        }
+        for number in numbers
+    ]
+    return json.dumps({"network": "private.test", "members": rows}, indent=1)
 
 
 class HubCase(TwistdCase):
