@@ -17,7 +17,7 @@ from streembit.service.mapping import Mapping
 from streembit.service.network import Network
 from streembit.service.probes import Probes
 from streembit.service.punching import Punching
-from streembit.service.reachability import Reachability
+from streembit.service.reachability import AGAIN_S, Reachability
 from streembit.service.upkeep import Upkeep, as_deferred
 from streembit.wire.message import Answer, Punch
 from streembit.wire.offer import Address
@@ -85,7 +85,7 @@ class Reach(MultiService):
         if port != self._network.port:
             self._network.port = port
             self._changed()
-        self.check_soon()
+        self._checks.next_in(AGAIN_S)
 
     def check_soon(self) -> None:
         """Ask others now whether they can reach us."""

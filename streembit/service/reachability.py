@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Final
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from streembit.dht.grouping import parse
@@ -21,6 +22,7 @@ from streembit.service import facade
 from streembit.service.network import Network, show_address
 from streembit.wire.message import DialBack, Dialled, Ping, Pong
 
+AGAIN_S: Final = 5.0  # a peer dials us back once at a time: what it did for us before is over then
 ASKED_AT_ONCE: Final = 4  # peers of one round; two of them have to agree
 
 HALF_S: Final = 0.5  # a hello states whole seconds: on average it was so much later
@@ -102,10 +104,24 @@ class Reachability:
 
     def seen(self, peer: Peer, observed: str) -> None:
         """Take the "host:port" at which a peer sees us; what is no address is passed over."""
-        host = observed.rpartition(":")[0].strip("[]")
-        if parse(host) is not None:
-            now_s = self._network.now_s()
-            self._reach.observed(peer.node_id, peer.carrier.host, host, now_s)
+        self.seen_from(peer.node_id, peer.carrier.host, observed)
+
+    # --- what hubs say
+    def seen_from(self, who: int, host: str, observed: str) -> None:
+        """Take the "host:port" at which somebody who is at `host` sees us; `who` is a node id."""
+        ours = observed.rpartition(":")[0].strip("[]")
+        if parse(ours) is not None:
+            self._reach.observed(who, host, ours, self._network.now_s())
+
+    def wants(self, who: int, host: str) -> bool:
+        """Tell whether it would tell us something new if somebody connected to us from there."""
+        now_s = self._network.now_s()
+        return bool(self._network.port) and self._reach.wants_witness(who, host, now_s)
+
+    def dialled_from(self, who: int, host: str, reached: bool) -> None:
+        """Take note whether somebody who is at `host` could connect to us, and act on it."""
+        self._reach.dialled(who, host, reached, self._network.now_s())
+        self._judge()
 
     # --- what is asked
     async def check(self) -> None:
@@ -114,11 +130,20 @@ class Reachability:
         roster = self._network.roster
         for peer in self._apart(p for p in roster if self._sees(p, now_s)):
             await self._look(peer)
-        await self.ask(
+        if not await self._ask_witnesses():
+            await deferLater(self._network.clock, AGAIN_S)
+            await self._ask_witnesses()
+
+    async def _ask_witnesses(self) -> bool:
+        """Ask those who can tell something new; return whether all who were asked answered."""
+        now_s = self._network.now_s()
+        wanted = [
             peer
-            for peer in roster
+            for peer in self._network.roster
             if self._reach.wants_witness(peer.node_id, peer.carrier.host, now_s)
-        )
+        ]
+        answers = await self.ask(wanted)
+        return not self._network.port or len(answers) == len(self._apart(wanted))
 
     async def ask(self, peers: Iterable[Peer]) -> list[Dialled]:
         """Ask some of these peers, of different groups, to connect to us; return what they say."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -13,6 +14,7 @@ from streembit.errors import LocalError, MappingRefused, NoRouter
 from streembit.net.upnp import LEASE_S, Mapped
 from streembit.service.mapping import AGAIN_S, RENEW_S, UNMAP_WITHIN_S, Mapping
 from streembit.service.people.showing import address_of
+from streembit.service.reachability import AGAIN_S as ASK_AGAIN_S
 from tests.service.town import PORT, Town
 
 T = TypeVar("T")
@@ -197,6 +199,26 @@ class LedTests(SynchronousTestCase):
         hidden.reach.reachability.led(Mapped("10.9.0.1", PORT, LEASE_S))
         self.assertGreaterEqual(len(town.result(asked)), 2)
         self.assertEqual(hidden.reach.reachability.verdict, "unknown")
+
+    def test_D10_who_is_busy_with_our_last_way_is_asked_again(self) -> None:
+        """A dial-back to where packets vanish takes its time; the way that is new waits for it.
+
+        So it does where the router has another port, and all links are made anew.
+        """
+        for port in (PORT, PORT + 1):
+            town = Town(self)
+            town.grow(5)
+            town.join()
+            hidden = town.add("10.9.0.1", listen=False)
+            mute = town.host(hidden).listen(PORT, Factory.forProtocol(Protocol))
+            hidden.startService()
+            self.assertTrue(town.run_until(lambda: hidden.dht.membership.joined))
+            town.run(1)  # peers are dialling us back, for three seconds
+            mute.stopListening()
+            town.host(hidden).listen(port, hidden.carriers.factory)
+            hidden.reach.led(Mapped("10.9.0.1", port, LEASE_S))
+            town.run(3 * ASK_AGAIN_S)
+            self.assertEqual(hidden.reach.reachability.verdict, "reachable", port)
 
     def test_a_router_behind_another_one_is_no_address(self) -> None:
         """Where others see the node elsewhere, what the router calls its address helps nobody."""
