@@ -223,7 +223,7 @@ def _limits(document: dict[str, Any], role: Role) -> dict[str, Any]:
 
 
 def _check_hub(config: Config, role: Role) -> None:
-    if not config.listen and not (role == "node" and config.hubs):
+    if not config.listen and not (role == "node" and (config.hubs or config.private)):
         raise _Fault("listen: who is reached at no address needs a hub: hubs", "listen")
     if role != "node" and config.hubs:
         raise _Fault("only a node has hubs", "hubs")

@@ -15,9 +15,13 @@ from streembit._version import __version__
 from streembit.disk.config import Config
 from streembit.disk.hubconfig import HubConfig
 from streembit.errors import BadConfig
+from streembit.jose.keys import PrivateKey
 from streembit.tap import hub, node, seed
 from streembit.tap.options import RoleOptions
 from tests.sources import ROOT
+
+
+PIN = "wss://hub.example#" + PrivateKey.generate().public.hex
 
 
 class OptionsCase(SynchronousTestCase):
@@ -83,6 +87,7 @@ class OptionsTests(OptionsCase):
         """Without one it would be reached by nobody."""
         found = self.parsed("--listen", "none", "--hub", "wss://hub.example")
         self.assertEqual(found.listen, ())
+        self.assertEqual(self.parsed("--listen", "none", "--private", PIN).listen, ())
         with self.assertRaises(BadConfig) as refused:
             self.parsed("--listen", "none")
         self.assertIn("needs a hub", str(refused.exception))
