@@ -6,6 +6,8 @@ from typing import Final
 
 from autobahn.websocket.xormasker import create_xor_masker  # type: ignore[attr-defined]
 
+SHORT_BYTES: Final = 4096  # numbers mask these faster than autobahn's native masker is made
+
 _TEXT: Final = 0x81  # a message's first frame and its last, of text, with no extension
 _MASKED: Final = 0x80
 _TWO_BYTES: Final = 126  # of length follow
@@ -39,14 +41,23 @@ def whole_text(data: bytes, at: int, limit_bytes: int, *, masked: bool) -> tuple
     if size > limit_bytes or end > len(data):
         return None
     text = data[begin:end]
-    return (create_xor_masker(mask, size).process(text) if masked else text), end
+    return (unmasked(text, mask) if masked else text), end
 
 
-def text_frame(text: bytes) -> bytes:
-    """Return a server's frame of a message: a server's are not masked."""
-    size = len(text)
+def unmasked(data: bytes, mask: bytes) -> bytes:
+    """Return what was masked with these 4 bytes."""
+    size = len(data)
+    if size > SHORT_BYTES:
+        text: bytes = create_xor_masker(mask, size).process(data)
+        return text
+    masks = (mask * (size // _MASK_BYTES + 1))[:size]
+    return (int.from_bytes(data) ^ int.from_bytes(masks)).to_bytes(size)
+
+
+def text_head(size: int) -> bytes:
+    """Return what a server writes before a text of this size: a server's are not masked."""
     if size < _TWO_BYTES:
-        return bytes((_TEXT, size)) + text
+        return bytes((_TEXT, size))
     if size < 1 << 16:
-        return bytes((_TEXT, _TWO_BYTES)) + size.to_bytes(2, "big") + text
-    return bytes((_TEXT, _EIGHT_BYTES)) + size.to_bytes(8, "big") + text
+        return bytes((_TEXT, _TWO_BYTES)) + size.to_bytes(2)
+    return bytes((_TEXT, _EIGHT_BYTES)) + size.to_bytes(8)

@@ -21,7 +21,7 @@ from streembit.net.backlog import Backlog
 from streembit.net.carrier import LIMITS, CarrierEvents, CarrierLimits
 from streembit.net.deadline import Deadline
 from streembit.net.events import Traffic
-from streembit.net.frames import text_frame
+from streembit.net.frames import text_head
 from streembit.net.gate import Gate, Pass
 from streembit.net.tuning import tell
 from streembit.net.turn import TOGETHER_BYTES, Turn
@@ -126,15 +126,15 @@ class ServerCarrier(WebSocketCarrier, WebSocketServerProtocol):  # type: ignore[
             super()._take(data)
 
     def _write_text(self, text: bytes) -> None:
-        frame = text_frame(text)  # whole: autobahn prepares for masks, which servers have not
+        head = text_head(len(text))  # not autobahn's way, which prepares for masks and parts
         if self.is_full or not self.factory.turn.lasts:
-            self.sendData(frame)
+            self.sendData(head + text)
         elif self._gathered is None:
-            self._gathered, self._gathered_bytes = [frame], len(frame)
+            self._gathered, self._gathered_bytes = [head, text], len(text)
             self.factory.turn.add(self)
         else:
-            self._gathered.append(frame)
-            self._gathered_bytes += len(frame)
+            self._gathered += head, text
+            self._gathered_bytes += len(text)
             if self._gathered_bytes >= TOGETHER_BYTES:
                 self.leave()
 

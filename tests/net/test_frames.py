@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streembit.net.frames import text_frame, whole_text
+from streembit.net.frames import SHORT_BYTES, text_head, unmasked, whole_text
 
 LIMIT = 70_000
 TEXT = 0x81
@@ -17,7 +19,7 @@ masks = st.binary(min_size=4, max_size=4)
 
 def masked(text: bytes, mask: bytes, first: int = TEXT) -> bytes:
     """Return a client's frame, made as slowly as the standard describes it."""
-    head = bytearray(text_frame(text)[: -len(text) or None])
+    head = bytearray(text_head(len(text)))
     head[0] = first
     head[1] |= 0x80
     return bytes(head) + mask + bytes(b ^ mask[i % 4] for i, b in enumerate(text))
@@ -46,7 +48,7 @@ class WholeTextTests(SynchronousTestCase):
     @given(bodies)
     def test_what_a_server_writes_a_client_reads(self, text: bytes) -> None:
         """Unmasked; from 64 KiB on it is left to autobahn."""
-        frame = text_frame(text)
+        frame = text_head(len(text)) + text
         found = whole_text(frame + b"...", 0, LIMIT, masked=False)
         if len(text) < 1 << 16:
             self.assertEqual(found, (text, len(frame)))
@@ -63,7 +65,13 @@ class WholeTextTests(SynchronousTestCase):
     def test_masks_are_as_they_must_be_or_nothing_is_read(self, text: bytes, mask: bytes) -> None:
         """A client's frame is masked, a server's is not."""
         self.assertIsNone(whole_text(masked(text, mask), 0, LIMIT, masked=False))
-        self.assertIsNone(whole_text(text_frame(text) + b"....", 0, LIMIT, masked=True))
+        self.assertIsNone(whole_text(text_head(len(text)) + text + b"....", 0, LIMIT, masked=True))
+
+    @given(st.sampled_from((0, 1, 3, 4, SHORT_BYTES, SHORT_BYTES + 1, 20_001)), masks)
+    def test_a_mask_is_taken_off_whatever_the_length(self, size: int, mask: bytes) -> None:
+        """There are two ways to do it."""
+        text = random.Random(size).randbytes(size)
+        self.assertEqual(unmasked(bytes(b ^ mask[i % 4] for i, b in enumerate(text)), mask), text)
 
     def test_B1_a_longer_message_is_left_alone(self) -> None:
         """It is refused from its header, by who keeps the state."""
