@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
+from streembit.errors import NotThere
 from streembit.hub.grant import Grant
 from streembit.net.budget import Rate
 from streembit.net.gate import GateLimits
-from streembit.service.hub.settings import CROWDED_BYTES, HubSettings
+from streembit.service.hub.settings import CROWDED_BYTES, MAX_BUSY, HubSettings
 from streembit.wire.hub import (
     Ack,
     DialBack,
@@ -20,6 +22,7 @@ from streembit.wire.hub import (
     Found,
     Get,
     Gone,
+    Kept,
     MailName,
     Observe,
     Presence,
@@ -209,6 +212,65 @@ class Held:
         while self.waiting:
             done, work, args = self.waiting.pop(0)
             done.callback(work(*args))
+
+
+class BusyTests(SynchronousTestCase):
+    """A member that asks for more than can be done at once."""
+
+    def test_C3_no_more_is_read_of_it_until_some_is_done(self) -> None:
+        """Nothing is lost: it is all done in the end, in order."""
+        disk = Held()
+        house = House(self, disk=disk)
+        self.addCleanup(house.stop)
+        member = house.joined(1)
+        session = house.hub.find(member.who.public.text)
+        assert session is not None
+        disk.holds = True
+        before = session.frames_in
+        numbers = [member.mail(identity(2).public, n, b"x") for n in range(100)]
+        house.run(1.0)
+        self.assertEqual(session.frames_in - before, MAX_BUSY)
+        disk.holds = False
+        disk.work()
+        house.run(1.0)
+        kept = [n for body in member.answers() if isinstance(body, Kept) for n in body.numbers]
+        self.assertEqual(kept, numbers)
+        self.assertEqual(house.refusals(), {})
+
+    def test_C3_puts_and_gets_have_a_rate_of_their_own(self) -> None:
+        """Each costs many nodes work; beyond it they are refused."""
+        house = House(self, table=Nothing())
+        self.addCleanup(house.stop)
+        member = house.joined(1)
+        for _ in range(60):
+            member.ask(Get("A" * 27))
+        house.run(1.0)
+        codes = Counter(body.code for body in refusals(member))
+        self.assertEqual(set(codes), {"not-there", "rate-limited"})
+        self.assertLess(codes["not-there"], 60)
+        self.assertIsNone(member.end)
+
+    def test_a_hub_without_a_table_says_so(self) -> None:
+        """And one that connects to nobody."""
+        house = House(self)
+        self.addCleanup(house.stop)
+        member = house.joined(1)
+        for body in (Get("A" * 27), Put("x", "blob"), DialBack(80)):
+            member.ask(body)
+        house.run(1.0)
+        self.assertEqual([body.code for body in refusals(member)], ["not-ready"] * 3)
+
+
+class Nothing:
+    """A table in which there is nothing."""
+
+    def put(self, item: str, kind: ItemKind) -> Deferred[int]:
+        """Put it nowhere."""
+        return succeed(0)
+
+    def get(self, place: str) -> Deferred[Found]:
+        """Find nothing."""
+        return fail(NotThere())
 
 
 class RemovalTests(SynchronousTestCase):

@@ -79,9 +79,6 @@ class Shelving:
     def _done(
         self, results: list[Any] | Failure, waiting: list[Deferred[Any]], busy: Deferred[None]
     ) -> None:
-        self._busy = None
-        if self._waiting:
-            self._begin()
         if isinstance(results, Failure):
             results = [results.value] * len(waiting)
         for done, result in zip(waiting, results, strict=True):
@@ -89,6 +86,9 @@ class Shelving:
                 done.errback(result)
             else:
                 done.callback(result)
+        self._busy = None  # not before: who hears the answers may submit more, which comes later
+        if self._waiting:
+            self._begin()
         busy.callback(None)
 
 
