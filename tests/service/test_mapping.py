@@ -206,19 +206,23 @@ class LedTests(SynchronousTestCase):
         So it does where the router has another port, and all links are made anew.
         """
         for port in (PORT, PORT + 1):
-            town = Town(self)
-            town.grow(5)
-            town.join()
-            hidden = town.add("10.9.0.1", listen=False)
-            mute = town.host(hidden).listen(PORT, Factory.forProtocol(Protocol))
-            hidden.startService()
-            self.assertTrue(town.run_until(lambda: hidden.dht.membership.joined))
-            town.run(1)  # peers are dialling us back, for three seconds
-            mute.stopListening()
-            town.host(hidden).listen(port, hidden.carriers.factory)
-            hidden.reach.led(Mapped("10.9.0.1", port, LEASE_S))
-            town.run(3 * ASK_AGAIN_S)
-            self.assertEqual(hidden.reach.reachability.verdict, "reachable", port)
+            self.assertEqual(self.verdict_at(port), "reachable", port)
+
+    def verdict_at(self, port: int) -> str:
+        """Return what a node thinks soon after a router leads to it at a port."""
+        town = Town(self)
+        town.grow(5)
+        town.join()
+        hidden = town.add("10.9.0.1", listen=False)
+        mute = town.host(hidden).listen(PORT, Factory.forProtocol(Protocol))
+        hidden.startService()
+        self.assertTrue(town.run_until(lambda: hidden.dht.membership.joined))
+        town.run(1)  # peers are dialling us back, for three seconds
+        mute.stopListening()
+        town.host(hidden).listen(port, hidden.carriers.factory)
+        hidden.reach.led(Mapped("10.9.0.1", port, LEASE_S))
+        town.run(3 * ASK_AGAIN_S)
+        return hidden.reach.reachability.verdict
 
     def test_a_router_behind_another_one_is_no_address(self) -> None:
         """Where others see the node elsewhere, what the router calls its address helps nobody."""
