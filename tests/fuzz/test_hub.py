@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -15,7 +16,7 @@ from streembit.jose import envelope, jws
 from streembit.jose.jws import Kind
 from streembit.wire import codec
 from streembit.wire.hub import MAX_CARGO_BYTES, Envelope, HubClaims
-from tests.fuzz.mutate import CASES, Outcome, run
+from tests.fuzz.mutate import CASES, run
 from tests.hub.people import HUB, NETWORK, NOW_S, QUOTA, Door, everybody
 from tests.hub.samples import COMMANDS, LIVE, MAIL, REPLIES, frame
 from tests.hub.test_allowlist import BAD, GOOD
@@ -29,10 +30,17 @@ ENTRY = directory.make(ANN, network=NETWORK, now_unix_s=NOW_S)
 class HubFuzz(SynchronousTestCase):
     """What the outcomes have in common."""
 
-    def assert_both(self, outcome: Outcome) -> None:
-        """Check that the corpus was good and the mutator did something."""
-        self.assertGreater(outcome.accepted, 0)
-        self.assertGreater(outcome.refused, 0)
+    def check(
+        self,
+        read: Callable[[bytes], object],
+        corpus: Sequence[bytes],
+        cases: int,
+        seed: int,
+        allowed: type[Exception] | tuple[type[Exception], ...] = RemoteError,
+    ) -> None:
+        """Check that a parser takes what is good, and refuses mutations in an orderly way."""
+        read(corpus[0])
+        self.assertGreater(run(read, corpus, cases, seed, allowed).refused, 0)
 
 
 class TokenTests(HubFuzz):
@@ -47,7 +55,7 @@ class TokenTests(HubFuzz):
             door.hub.judge(token, everybody, NOW_S)
             assert token == join
 
-        self.assertGreater(run(read, [join], CASES, 81, RemoteError).refused, 0)
+        self.check(read, [join], CASES, 81)
 
     def test_A4_mutated_challenges_and_welcomes(self) -> None:
         """A member answers and takes no others than the hub's."""
@@ -64,7 +72,7 @@ class TokenTests(HubFuzz):
                 Door().member.join(token)
                 assert token == challenge
 
-        self.assertGreater(run(read, [challenge, welcome], CASES, 82, RemoteError).refused, 0)
+        self.check(read, [challenge, welcome], CASES, 82)
 
     def test_A4_mutated_frames_and_envelopes(self) -> None:
         """In the middle of a session, on both sides."""
@@ -85,7 +93,7 @@ class TokenTests(HubFuzz):
                 joined.session.verify(joined.session.read(token))
                 assert token in theirs
 
-        self.assertGreater(run(read, [*ours, *theirs], FEW, 83, RemoteError).refused, 0)
+        self.check(read, [*ours, *theirs], FEW, 83)
 
     def test_A4_mutated_entries(self) -> None:
         """A directory shows what was signed."""
@@ -94,7 +102,7 @@ class TokenTests(HubFuzz):
             directory.judge(token.decode("utf-8", "replace"), NETWORK, NOW_S)
             assert token == ENTRY.token.encode()
 
-        self.assertGreater(run(read, [ENTRY.token.encode()], CASES, 84, RemoteError).refused, 0)
+        self.check(read, [ENTRY.token.encode()], CASES, 84)
 
 
 class ClaimsTests(HubFuzz):
@@ -111,7 +119,7 @@ class ClaimsTests(HubFuzz):
 
         corpus = [codec.encode(frame(body)) for body in COMMANDS + REPLIES]
         corpus += [codec.encode(LIVE), codec.encode(MAIL)]
-        self.assert_both(run(read, corpus, CASES, 85, RemoteError))
+        self.check(read, corpus, CASES, 85)
 
     def test_B9_mutated_claims_that_a_member_signed(self) -> None:
         """The hub reads them as the next frame or ends the session."""
@@ -132,13 +140,13 @@ class ClaimsTests(HubFuzz):
             assert parsed.claims.n == 2
             served.verify(parsed)
 
-        self.assert_both(run(read, corpus, FEW, 86, RemoteError))
+        self.check(read, corpus, FEW, 86)
 
     def test_B9_mutated_claims_that_a_hub_signed(self) -> None:
         """A hub of the worst kind breaks its own session, and no more."""
         corpus = [
             codec.encode(envelope.parse_frame(Door().open()[0].say(body)).claims)
-            for body in REPLIES
+            for body in (*REPLIES[2:], *REPLIES[:2])  # its first frames come too late
         ]
 
         def read(payload: bytes) -> None:
@@ -147,7 +155,7 @@ class ClaimsTests(HubFuzz):
             assert parsed.claims.n == 3
             joined.session.verify(parsed)
 
-        self.assert_both(run(read, corpus, FEW, 87, RemoteError))
+        self.check(read, corpus, FEW, 87)
 
     def test_B9_mutated_claims_that_a_sender_signed(self) -> None:
         """A recipient judges them, and takes no cargo that is none."""
@@ -172,7 +180,7 @@ class ClaimsTests(HubFuzz):
                 witness.take(claims)
                 assert 0 < len(cargo.of(claims)) <= MAX_CARGO_BYTES
 
-        self.assert_both(run(read, corpus, FEW, 88, RemoteError))
+        self.check(read, corpus, FEW, 88)
 
 
 class StreamTests(HubFuzz):
@@ -201,7 +209,7 @@ class StreamTests(HubFuzz):
                 assert len(side) <= MAX_STREAMS
             assert len(sent(side)) <= MAX_RESETS
 
-        self.assert_both(run(read, [conversation], FEW, 89, BadCargo))
+        self.check(read, [conversation], FEW, 89, BadCargo)
 
 
 class AllowlistTests(HubFuzz):
@@ -220,7 +228,7 @@ class AllowlistTests(HubFuzz):
             found = allowlist.read(codec.decode_any(data))
             assert allowlist.read(allowlist.written(found)) == found
 
-        self.assert_both(run(read, self.CORPUS, CASES, 90, (BadAllowlist, BadJson)))
+        self.check(read, self.CORPUS, CASES, 90, (BadAllowlist, BadJson))
 
     def test_H3_mutated_files(self) -> None:
         """A refusal names a line and a column that are there."""
@@ -235,4 +243,4 @@ class AllowlistTests(HubFuzz):
                 assert 1 <= error.column <= len(lines[error.line - 1]) + 1
                 raise
 
-        self.assert_both(run(read, self.CORPUS, CASES, 91, BadAllowlist))
+        self.check(read, self.CORPUS, CASES, 91, BadAllowlist)
