@@ -6,8 +6,6 @@ from typing import Any, ClassVar
 
 from twisted.application.service import IService
 
-from streembit.disk import config
-from streembit.disk.config import Config
 from streembit.tap.launch import launched
 from streembit.tap.options import LinkOptions
 
@@ -25,15 +23,14 @@ class Options(LinkOptions):
         ["client-only", None, "Use the network without storing for others: for small devices."]
     ]
 
-    def configuration(self) -> Config:
-        """See `RoleOptions`."""
-        read = super().configuration()
-        given = self["private"]
-        return read if given is None else config.amend(read, "node", {"private": given})
-
     def opt_hub(self, url: str) -> None:
         """A hub to be found at, wss://HOST:PORT or wss://HOST:PORT#KEY; may be repeated."""
         self.add("hub", url)
+
+    def changes(self) -> dict[str, object]:
+        """See `RoleOptions`."""
+        given = self["private"]
+        return super().changes() | ({} if given is None else {"private": given})
 
 
 def makeService(options: Options) -> IService:  # noqa: N802 - Twisted's name

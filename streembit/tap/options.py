@@ -120,9 +120,10 @@ class RoleOptions(usage.Options):
         given = self["config"]
         path = Path(given).expanduser() if given else self.home / f"{self.role}.toml"
         read = config.load(path, self.role, must_exist=bool(given))
-        return config.amend(read, self.role, self._changes())
+        return config.amend(read, self.role, self.changes())
 
-    def _changes(self) -> dict[str, object]:
+    def changes(self) -> dict[str, object]:
+        """Return what the command line says, by the configuration's names."""
         named = {name.replace("-", "_"): self.get(name) for name in _PARAMETERS}
         changes: dict[str, object] = {k: v for k, v in named.items() if v is not None}
         changes |= {_LISTS[name]: values for name, values in self._lists.items()}
