@@ -50,6 +50,7 @@ from streembit.service.hub.local import LocalBackplane
 from streembit.service.hub.members import Everybody, Members
 from streembit.service.hub.settings import HubSettings
 from streembit.service.notify import Notifier
+from streembit.service.storeclock import StoreClock
 from streembit.tap.grow import figures_site, gate_limits, tell_of_migration
 from streembit.tap.hubnode import HubNode
 from streembit.tap.listening import Listening, shown
@@ -156,6 +157,7 @@ class HubGrower:
             backplane,
             self.reactor,
             time.time,
+            StoreClock(time.monotonic, time.time()).now_s,
             gate_limits=gate.within(descriptors()),
             carrier_limits=CarrierLimits(
                 queue_bytes=limits.queue_bytes, queue_bytes_total=limits.queue_bytes_total

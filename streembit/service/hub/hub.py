@@ -60,7 +60,9 @@ class Hub(MultiService):
 
     Args:
         members: whom it lets in; see `admit` for how that changes.
-        unix_s: unix time, by which permissions and entries end.
+        unix_s: unix time, by which permissions end.
+        mail_s: unix time too, by which mail and entries are kept, and which
+            no step of the machine's clock moves; by default the same.
         draw: chance that nobody can foresee.
     """
 
@@ -72,6 +74,7 @@ class Hub(MultiService):
         backplane: Backplane,
         clock: IReactorTime,
         unix_s: Callable[[], float],
+        mail_s: Callable[[], float] | None = None,
         *,
         gate_limits: GateLimits = GATE_LIMITS,
         carrier_limits: CarrierLimits = LIMITS,
@@ -98,7 +101,8 @@ class Hub(MultiService):
         self._by_name: dict[str, Session] = {}
         self._frames = Budgets(settings.member_frames, settings.all_frames)
         self.router = Router(self.find, backplane, clock, settings.slow_s)
-        self.postman = Postman(backplane, self.grant_of, clock, unix_s)
+        self._mail_s = mail_s or unix_s
+        self.postman = Postman(backplane, self.grant_of, clock, self._mail_s)
         self.watchers = Watchers(backplane, clock, self.find)
         self.commands = Commands(settings, backplane, self.watchers, table, prober, clock, unix_s)
         self.factory = self._door(draw)
@@ -156,7 +160,7 @@ class Hub(MultiService):
         beat([session.carrier for session in self.sessions()], self.clock.seconds())
 
     def _expire(self) -> Deferred[int]:
-        expired = self.backplane.expire(int(self.now_unix_s()))
+        expired = self.backplane.expire(int(self._mail_s()))
         return expired.addErrback(_later)
 
     def _when_empty(self) -> Deferred[None]:
