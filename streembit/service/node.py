@@ -34,6 +34,7 @@ from streembit.service.publishing import OwnRecords
 from streembit.service.reach import Reach
 from streembit.service.relay.hubs import Hubs
 from streembit.service.relay.session import over
+from streembit.service.relay.sight import Sight
 from streembit.service.settings import NetworkSettings
 from streembit.service.storeclock import StoreClock
 from streembit.service.upkeep import Upkeep, as_deferred
@@ -106,6 +107,9 @@ class Node(MultiService):
         self._answers = self._answering()
         for part in (self.dht, self.hubs, self.reach, self._settling()):
             part.setServiceParent(self)
+        if hubs:
+            sight = Sight(self.hubs, self.network, self.reach.reachability).upkeep(random.random)
+            sight.setServiceParent(self)
         figures.show(self, self.metrics)
 
     # --- the tree

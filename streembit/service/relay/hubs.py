@@ -99,7 +99,7 @@ class Hubs(MultiService):
         self._leaving: list[Deferred[None]] = []  # fire when those hubs are left
         for address in own:
             self._add(address, own=True)
-        look = Upkeep("hubs", clock, LOOK_EVERY_S, self._look, random)
+        look = Upkeep("hubs", clock, LOOK_EVERY_S, self._look, lambda: 0.5)
         look.setServiceParent(self)
 
     def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
