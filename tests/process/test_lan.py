@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
@@ -13,9 +14,10 @@ from demo.members import Member
 from streembit.jose.keys import PublicKey
 from tests.rig import eavesdrop
 from tests.rig.netns import Box, Field, need
-from tests.rig.procnet import ProcessCase, reactor
+from tests.rig.procnet import ProcessCase, reactor, tried
 
 PORT: Final = 8905
+HUB_PORT: Final = 32318
 OPTIONS: Final = ("--no-passcode", "--listen", f"tcp:{PORT}", "--exempt", "192.168.0.0/16", "--lan")
 NAMES: Final = ("ann.of.the.north", "bob.of.the.south")  # not to be heard by chance
 WITHIN_S: Final = 20.0
@@ -66,6 +68,25 @@ class LanTests(ProcessCase):
         bob.signal(signal.SIGTERM)
         await bob.ended.addTimeout(END_WITHIN_S, reactor)
         await self.until(partial(self.sees, ann, 0), WITHIN_S)
+
+    async def test_a_private_node_whose_hub_has_moved(self) -> None:
+        """It finds the hub where it is announced, and the hub proves that it is the one."""
+        node = await self.start(NAMES[0], self.hosts[0])
+        path = self.net.folder / "allowlist.json"
+        member = {"account": "ann", "public_key": node.public_key, "permissions": ["relay", "dht"]}
+        path.write_text(json.dumps({"members": [member]}))
+        path.chmod(0o600)
+        options = ("--no-passcode", "--listen", f"tcp:{HUB_PORT}", "--lan", "--private", str(path))
+        hub = await self.net.start("hub", "hub", options=options, within=self.hosts[1].within)
+        await self.net.kill(node)
+        nowhere = self.hosts[1].address.rpartition(".")[0] + ".250"
+        self.net.members.run(node, "--private", f"wss://{nowhere}:{HUB_PORT}#{hub.public_key}")
+        await self.until(partial(self.is_joined, node), 2 * WITHIN_S, "the hub")
+
+    async def is_joined(self, node: Member) -> bool:
+        """Say whether a node is joined to its hub."""
+        status = await tried(node.api.status())
+        return status is not None and any(hub.state == "joined" for hub in status.hubs)
 
     def check_heard(self, *nodes: Member) -> None:
         """Assert that no name and no key was in the air, and that something was."""
