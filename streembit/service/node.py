@@ -174,7 +174,7 @@ class Node(MultiService):
         return self.network.roster
 
     def is_member(self, hello: Hello, host: str) -> bool:
-        """Give reserved places to contacts, to the table's nodes, and to whom a private hub let in."""
+        """Give reserved places to contacts, nodes of the table, and members of a private hub."""
         if is_hub_host(host) and not self.network.is_apart(host):
             return True
         return self._is_contact(hello.public) or self.dht.membership.knows(hello, host)
