@@ -78,7 +78,7 @@ def _people(people: PeopleStatus) -> Iterator[tuple[str, object]]:
 
 
 def _hubs(hubs: list[HubRow]) -> Iterator[tuple[str, object]]:
-    rows = [f"{row.name}: {standing(row)}, {show.count(row.links, 'link')}" for row in hubs]
+    rows = [f"{row.name}: {show.count(row.links, 'link')}, {standing(row)}" for row in hubs]
     yield from zip(["hubs"] + [""] * len(rows), rows, strict=False)
 
 

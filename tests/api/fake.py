@@ -85,6 +85,7 @@ class FakeNode:
             uptime_s=3725.5,
             signed_checked=17,
             store=StoreHealth(True, ""),
+            hubs=await self.hubs(),
             people=PEOPLE if self.has_people else None,
         )
 
