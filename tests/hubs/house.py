@@ -343,3 +343,24 @@ def flipped(token: bytes) -> bytes:
     """Return a frame whose signature is another valid encoding, and wrong."""
     tail = b"A" if token[-10:-9] != b"A" else b"B"
     return token[:-10] + tail + token[-9:]
+
+
+class Held:
+    """A disk whose thread does nothing until it is told to."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[Deferred[Any], Callable[..., Any], tuple[Any, ...]]] = []
+        self.holds = False
+
+    def __call__(self, work: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        done: Deferred[Any] = Deferred()
+        self.waiting.append((done, work, args))
+        if not self.holds:
+            self.work()
+        return done
+
+    def work(self) -> None:
+        """Do what waits."""
+        while self.waiting:
+            done, work, args = self.waiting.pop(0)
+            done.callback(work(*args))
