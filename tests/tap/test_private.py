@@ -47,7 +47,7 @@ class Going(Node):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self.forwarding = read(URL)
+        self.reach.forwarding = read(URL)
 
 
 class PlanTests(SynchronousTestCase):
