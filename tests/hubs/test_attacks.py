@@ -7,11 +7,9 @@ from typing import Any
 
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
-from twisted.internet.protocol import Factory, connectionDone
-from twisted.internet.protocol import Protocol as ByteProtocol
+from twisted.internet.protocol import Factory
 from twisted.internet.ssl import CertificateOptions, TLSVersion
 from twisted.protocols.tls import TLSMemoryBIOFactory
-from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
@@ -39,6 +37,7 @@ from tests.hubs.house import (
     identity,
     listed,
 )
+from tests.hubs.middle import Middle, made
 
 
 class StrangerTests(SynchronousTestCase):
@@ -165,43 +164,6 @@ class FloodTests(SynchronousTestCase):
         self.assertEqual(house.refusals(), {"rate-limited": 3})
 
 
-class Middle(ByteProtocol):
-    """One who stands between a member and the hub, with TLS to both."""
-
-    def __init__(self, house: House) -> None:
-        self.house = house
-        self.other: Any = None
-        self.early: list[bytes] = []
-
-    def connectionMade(self) -> None:
-        """Connect to the hub as well."""
-        back = Middle(self.house)
-        back.other = self
-        back.connectionMade = lambda: self.go_on(back)  # type: ignore[method-assign]
-        factory = Factory()
-        factory.buildProtocol = lambda _addr: back  # type: ignore[method-assign,assignment]
-        tls = TLSMemoryBIOFactory(Unnamed(HUB_HOST), True, factory, self.house.clock)
-        self.house.network.host("10.0.9.9").connect(HUB_HOST, PORT, tls)
-
-    def go_on(self, back: Middle) -> None:
-        """Pass on what came before."""
-        self.other = back
-        for data in self.early:
-            back.transport.write(data)  # type: ignore[union-attr]
-
-    def dataReceived(self, data: bytes) -> None:
-        """Pass on."""
-        if self.other is None:
-            self.early.append(data)
-        else:
-            self.other.transport.write(data)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """End the other side."""
-        if self.other is not None:
-            self.other.transport.loseConnection()
-
-
 class TlsTests(SynchronousTestCase):
     """TLS 1.3, and nobody in the middle."""
 
@@ -232,11 +194,15 @@ class TlsTests(SynchronousTestCase):
 
     def test_H6_who_stands_in_the_middle_with_its_own_certificate_is_found_out(self) -> None:
         """The hub sees an exporter that is not its own."""
-        factory = Factory()
-        factory.buildProtocol = lambda _addr: Middle(self.house)  # type: ignore[method-assign,assignment]
-        tls = ServerTls(lambda: PEM)
-        secured = TLSMemoryBIOFactory(tls, False, factory, self.house.clock)
-        self.house.network.host("192.0.2.66").listen(PORT, secured)
+        network, clock = self.house.network, self.house.clock
+
+        def to_the_hub(factory: Factory) -> None:
+            tls = TLSMemoryBIOFactory(Unnamed(HUB_HOST), True, factory, clock)
+            network.host("10.0.9.9").connect(HUB_HOST, PORT, tls)
+
+        factory = made(lambda: Middle(to_the_hub))
+        secured = TLSMemoryBIOFactory(ServerTls(lambda: PEM), False, factory, clock)
+        network.host("192.0.2.66").listen(PORT, secured)
         guest = self.house.guest(1, tls=Unnamed("192.0.2.66"), at="192.0.2.66").connect()
         self.house.run(8.0)
         self.assertIsNone(guest.session)

@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import json
 import random
-import resource
 import shutil
 import signal
 import socket
 import subprocess
-from pathlib import Path
 from statistics import median
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.interfaces import IProtocol, IProtocolFactory
+from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
+from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from demo.members import FREE_PORT, OPEN, Member
 from streembit.jose import base64url
 from streembit.jose.keys import Identity, ParsedKeys
+from streembit.net.certificate import ServerTls
 from streembit.net.dial import Connect, over_tcp
+from streembit.net.hubdial import Unnamed
 from streembit.service.relay.seat import Mailed, Seat
 from streembit.service.relay.session import HubSession, over
 from streembit.wire.hub import MAX_FRAME_STRANGER, Observe
 from streembit.wire.offer import Address
-from tests.hubs.house import REQUEST, flipped, head
+from tests.hubs.house import PEM, REQUEST, flipped, head
+from tests.hubs.middle import Middle, made
 from tests.rig.hubguest import HOST, HubGuest
-from tests.rig.procnet import LONG, ProcessCase, reactor
+from tests.rig.procnet import LONG, ProcessCase, memory_of, reactor
 
 PLAIN = (*OPEN, "--plain", "--listen", FREE_PORT)
 TIMINGS = 200
@@ -176,6 +179,29 @@ class TlsTests(HubCase):
         assert guest.carrier is not None
         self.assertEqual(len(guest.carrier.exporter), 32)
 
+    async def test_H6_who_stands_in_the_middle_is_found_out(self) -> None:
+        """With a certificate of its own it reads what is said, and nobody is let in by that."""
+        hub = await self.hub(*OPEN, "--listen", FREE_PORT)
+        middles: list[Middle] = []
+
+        def to_the_hub(factory: Factory) -> None:
+            tls = TLSMemoryBIOFactory(Unnamed(HOST), True, factory)
+            over_tcp(reactor)(HOST, self.port(hub), tls)
+
+        def middle() -> Middle:
+            middles.append(Middle(to_the_hub))
+            return middles[-1]
+
+        secured = TLSMemoryBIOFactory(ServerTls(lambda: PEM), False, made(middle))
+        listening = reactor.listenTCP(0, secured, interface=HOST)
+        self.addCleanup(listening.stopListening)
+        guest = self.guest(1).connect(listening.getHost().port, tls=True)
+        await guest.gone
+        self.assertIsNone(guest.session)
+        self.assertIn(b"101 Switching Protocols", middles[0].read)
+        status = await hub.api.status()
+        self.assertEqual(status.refusals, {"bad-binding": 1})
+
     async def test_C4_a_flood_of_handshakes_from_one_address_costs_little(self) -> None:
         """It is stopped before TLS; a member elsewhere joins meanwhile."""
         port = self.port(await self.hub("--no-passcode", "--listen", FREE_PORT))
@@ -218,14 +244,14 @@ class LoadTests(HubCase):
         """200 of them: the hub holds what came, and not what was claimed."""
         hub = await self.hub()
         member = await self.guest(1).connect(self.port(hub)).joined
-        before = rss_bytes(hub.pid)
+        before = memory_of(hub.pid)
         claim = REQUEST.encode() + b"\r\n" + head(MAX_FRAME_STRANGER) + b"x" * 100
         for _ in range(200):
             stream = socket.create_connection((HOST, self.port(hub)), timeout=20)
             self.addCleanup(stream.close)
             stream.sendall(claim)
         await self._p90(member)
-        self.assertLess(rss_bytes(hub.pid) - before, 200 * MAX_FRAME_STRANGER)
+        self.assertLess(memory_of(hub.pid) - before, 200 * MAX_FRAME_STRANGER)
 
     async def test_B2_who_drips_is_gone_after_its_time_and_members_are_served(self) -> None:
         """200 of them, a byte now and then; a member's answers take no longer."""
@@ -265,12 +291,6 @@ class LoadTests(HubCase):
             took.append(reactor.seconds() - begun_s)
             await deferLater(reactor, 0.01)
         return sorted(took)[17]
-
-
-def rss_bytes(pid: int) -> int:
-    """Return how much memory a process holds."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * resource.getpagesize()
 
 
 class Home:
