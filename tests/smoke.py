@@ -43,12 +43,13 @@ def check_import() -> None:
 
 
 def check_plugins() -> None:
-    """Both commands are there and take an empty command line."""
+    """Our commands are there and take an empty command line."""
     from twisted.application.service import IServiceMaker
     from twisted.plugin import getPlugins
 
     ours = {p.tapname: p for p in getPlugins(IServiceMaker) if p.tapname.startswith("streembit")}
-    assert sorted(ours) == ["streembit-node", "streembit-seed"], sorted(ours)
+    expected = ["streembit-hub", "streembit-node", "streembit-seed"]
+    assert sorted(ours) == expected, sorted(ours)
     for maker in ours.values():
         maker.options().parseOptions([])
     help_text = run("twistd", "--help")

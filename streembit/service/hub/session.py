@@ -37,8 +37,10 @@ class Session:
     Attributes:
         key: the member's, as text.
         since_s: when it joined, by the hub's clock.
-        watched: the keys whose coming and going it wants to be told of;
-            `told` are those that it was told to be here.
+        parked: frames for it whose senders wait, with their numbers; None
+            for none, as the next two.
+        kept: numbers of mails that are to be receipted.
+        delivery: how far it was given its mail.
     """
 
     __slots__ = (
@@ -60,8 +62,6 @@ class Session:
         "parked",
         "served",
         "since_s",
-        "told",
-        "watched",
     )
 
     def __init__(
@@ -76,11 +76,8 @@ class Session:
         self.since_s = hub.clock.seconds()
         self.frames_in = self.frames_out = 0
         self.ended = False
-        self.watched: frozenset[str] = frozenset()
-        self.told: frozenset[str] = frozenset()
-        # Frames whose senders wait for us, with their numbers.
         self.parked: deque[tuple[Session, int, bytes]] | None = None
-        self.kept: list[int] | None = None  # numbers of mails that are to be receipted
+        self.kept: list[int] | None = None
         self.delivery: Delivery | None = None
         self._bad = self._busy = self._holds = 0
         self._held: tuple[Parsed, bytes] | None = None  # a frame that waits for its budget
