@@ -14,6 +14,7 @@ from streembit.errors import BadName, DiskFull, NoHub, PeerGone
 from streembit.hub import cargo
 from streembit.net.budget import Rate
 from streembit.net.relayed import is_hub_host
+from streembit.service.people_events import ContactChanged
 from streembit.service.relay.rows import FoundRow
 from streembit.wire.hub import Kept
 from tests.people.village import Person, Village
@@ -160,9 +161,12 @@ class MovingTests(HubCase):
     def test_a_direct_link_is_found_and_taken(self) -> None:
         """As soon as one of them can be reached; and the hub again when that is over."""
         self.assertTrue(self.are("hub", self.ann, self.bob))
+        self.ann.events()
         self.show(self.bob)
         self.village.until(lambda: self.are("direct", self.ann, self.bob), 900)
         self.town.run(30)
+        told = [each.contact.via for each in self.ann.events() if isinstance(each, ContactChanged)]
+        self.assertEqual(told, ["direct"])
         self.assertEqual([len(hub.hub.sessions()) for hub in (self.hub,)], [2])
         self.hide(self.bob)
         self.village.until(lambda: self.are("hub", self.ann, self.bob), 60)

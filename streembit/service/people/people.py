@@ -20,6 +20,7 @@ from streembit.errors import KeyRefused, RateLimited, StreembitError
 from streembit.jose import base64url
 from streembit.jose.keys import PublicKey
 from streembit.net.budget import Buckets, Rate
+from streembit.net.relayed import is_hub_host
 from streembit.net.tcp import LinkProtocol
 from streembit.rpc.peer import Peer
 from streembit.service.feed import Feed
@@ -416,8 +417,16 @@ class People(MultiService):
             self.showing.show_to(friend)
             friend.talk.opened(DirectWay(self.network, friend.key))
             self.presence.linked(friend.talk)
+        elif self._takes_another_way(peer):
+            self.circle.changed(self.circle.book.of(friend.key))
         if (used := self.network.roster.get(friend.key)) is not None:
             self.transfers.link_open(friend.name, _link(used))
+
+    def _takes_another_way(self, peer: Peer) -> bool:
+        """Tell whether a link took over from one that goes through a hub, or the other way."""
+        roster, by_hub = self.network.roster, is_hub_host(peer.carrier.host)
+        ways = {is_hub_host(p.carrier.host) for p in roster.conversations() if p.key == peer.key}
+        return roster.get(peer.key) is peer and (not by_hub) in ways
 
 
 def _link(peer: Peer) -> LinkProtocol:
