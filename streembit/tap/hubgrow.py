@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import socket
 import time
@@ -41,6 +42,7 @@ from streembit.jose.keys import Identity
 from streembit.net.budget import Rate
 from streembit.net.carrier import CarrierLimits
 from streembit.net.certificate import Pem, ServerTls, is_worn, self_signed
+from streembit.net.gate import DESCRIPTORS_SHARE, GateLimits
 from streembit.net.hublisten import ProxiedFactory, SecureFactory
 from streembit.net.listen import descriptors
 from streembit.service.hub.backplane import Backplane
@@ -141,7 +143,8 @@ class HubGrower:
             members = listed = roll.load()
             network = listed.network or network_of(identity.public)
         limits = config.limits
-        gate = replace(gate_limits(limits, config.exempt), members_exempt=True)
+        gate = gate_of(config, private=roll is not None)
+        make_room(gate.total)
         return Hub(
             identity,
             HubSettings(
@@ -255,6 +258,21 @@ class Reloading(Service):
 def quota_of(limits: MailLimits) -> Quota:
     """Return what members are told of their mailbox."""
     return Quota(limits.box_messages, limits.box_bytes, limits.days)
+
+
+def gate_of(config: Config, *, private: bool) -> GateLimits:
+    """Return who may connect; at a public hub nobody is a member more than another."""
+    gate = replace(gate_limits(config.limits, config.exempt), members_exempt=True)
+    return gate if private else replace(gate, reserved_share=0.0)
+
+
+def make_room(connections: int) -> None:
+    """Let the process open as many files as so many connections need, as far as it may."""
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = int(connections / DESCRIPTORS_SHARE) + 1
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, allowed), most))
 
 
 def given(certificate: Path, key: Path) -> Pem:

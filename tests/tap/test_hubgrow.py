@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from streembit.tap.hubgrow import (
     CERTIFICATE_FILE,
     KEY_FILE,
     endpoints,
+    gate_of,
     given,
+    make_room,
     on_loopback,
     own,
     pinned,
@@ -79,6 +82,27 @@ class ListenTests(SynchronousTestCase):
         limits = config.parse(b"[limits]\nconnections_total = 10\n", "hub").limits
         self.assertEqual((limits.connections_total, limits.connections_per_address), (10, 64))
         self.assertEqual(config.parse(b"", "node").limits.connections_per_address, 8)
+
+
+class GateTests(SynchronousTestCase):
+    """How many may connect."""
+
+    def test_C1_a_public_hub_keeps_no_places_for_members(self) -> None:
+        """A private one does, for those of its list."""
+        self.assertEqual(gate_of(configured(), private=False).reserved_share, 0.0)
+        self.assertGreater(gate_of(configured(), private=True).reserved_share, 0.0)
+
+    def test_C2_the_process_may_open_as_many_files_as_connections_need(self) -> None:
+        """As far as the system lets it; what it has is never made less."""
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, before)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+        make_room(100)
+        self.assertEqual(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 256)
+        make_room(800)
+        self.assertEqual(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 1001)
+        make_room(10**12)
+        self.assertEqual(resource.getrlimit(resource.RLIMIT_NOFILE)[0], before[1])
 
 
 class CertificateTests(SynchronousTestCase):
