@@ -133,6 +133,7 @@ class Node(MultiService):
             random.random,
             lambda: self.carriers.factory,
             self.refused,
+            self.settings.grouping.exempts,
         )
 
     def _answering(self) -> Answers:

@@ -77,6 +77,7 @@ class Guest:
             Random(number).random,
             lambda: self.factory,
             lambda _host, error: self.refusals.append(error.code),
+            lambda host: host.startswith("127.0."),
         )
         self.hubs.startService()
 
@@ -260,11 +261,15 @@ class ContactsHubTests(RelayCase):
         guest.hubs.at(Address("127.0.1.1", 1 + burst, "ws"))
 
     def test_plain_websocket_to_another_machine_is_not_dialled(self) -> None:
-        """Whatever a contact's card says."""
-        guest = self.guest()
-        asked = guest.hubs.at(Address("10.1.0.77", PORT, "ws")).ask(Observe())
-        self.town.run(1)
-        self.failureResultOf(asked, PeerGone)
+        """Whatever a contact's card says; nor to this one, but for hubs of our own."""
+        listening, guest = Pipes(), self.guest()
+        self.town.memory.host("10.1.0.77").listen(PORT, listening)
+        for host in ("10.1.0.77", "127.1.0.1", "localhost"):
+            self.assertRaises(PeerGone, guest.hubs.at, Address(host, PORT, "ws"))
+        own = self.guest(Address("10.1.0.77", PORT, "ws"))
+        self.town.run(60)
+        self.assertEqual(own.own.session.state, "waiting")
+        self.assertEqual(listening.all, [])
 
 
 class SilentHubTests(RelayCase):

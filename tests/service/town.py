@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from streembit.dht.grouping import Grouping
 from streembit.dht.memory import MemoryShelf
 from streembit.dht.shelf import Shelf
 from streembit.disk.published import PublishedRecords
@@ -28,6 +29,8 @@ from tests.disk.places import a_folder
 PORT = 8905
 NETWORK = "town"
 WITHIN_S = 120.0
+# Hubs of a town stand on loopback addresses, where they may speak without TLS.
+SETTINGS = NetworkSettings(network=NETWORK, grouping=Grouping(exempt=["127.0.0.0/8"]))
 
 T = TypeVar("T")
 
@@ -116,7 +119,7 @@ class Town:
         host = self.memory.host(address)
         node = kind(
             identity or Identity.from_seed(bytes([number + 1]) * 32, f"node{number}"),
-            settings or NetworkSettings(network=NETWORK),
+            settings or SETTINGS,
             self._shelf(number, shelf),
             self._own(number) if own is None else own,
             more.pop("connect", host.connect),

@@ -70,6 +70,9 @@ class Hubs(MultiService):
         dial: connects to a hub.
         factory: makes the protocols of links that come to us through a hub.
         refused: told of what was refused, of a hub or its members.
+        exempts: tells whether a host is one of a network on one machine, for tests: there the hubs
+            of contacts may do without TLS. Elsewhere a contact could have us send requests to
+            what else listens here.
 
     Attributes:
         user: who takes mail and presence; may be set once, before the start.
@@ -85,11 +88,13 @@ class Hubs(MultiService):
         random: Callable[[], float],
         factory: Callable[[], IProtocolFactory],
         refused: Callable[[str, StreembitError], None],
+        exempts: Callable[[str], bool] = lambda _host: False,
     ) -> None:
         super().__init__()
         self.setName("hubs")
         self.user: HubUser = NoUser()
         self.refused = refused
+        self._exempts = exempts
         self._identity, self._network = identity, network
         self._dial, self._clock, self._random, self._factory = dial, clock, random, factory
         self._keys = ParsedKeys()
@@ -151,7 +156,7 @@ class Hubs(MultiService):
 
         Raises:
             WrongIdentity: the hub there has another key.
-            PeerGone: we are at too many hubs, or were lately, or are stopping.
+            PeerGone: we are at too many hubs, or were lately, or are stopping; or it has no TLS.
         """
         hub = self.find(address)
         key = None if hub is None else hub.session.hub
@@ -160,6 +165,8 @@ class Hubs(MultiService):
         if hub is None:
             if not self.running or len(self._hubs) >= MAX_HUBS:
                 raise PeerGone("no more hubs are joined")
+            if address.transport == "ws" and not self._exempts(address.host):
+                raise PeerGone("without TLS only hubs of our own are joined")
             if not self._joins.take(self._clock.seconds()):
                 raise PeerGone("too many hubs were joined lately")
             hub = self._add(address, own=False)
