@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.disk import allowlist
 from streembit.service.hub.desk import Desk
-from streembit.tap.hubgrow import AllowlistFile
+from streembit.tap.hubreload import AllowlistFile
 from tests.hubs.house import House, identity
 
 

@@ -20,7 +20,6 @@ from streembit.tap import hub, node, seed
 from streembit.tap.options import RoleOptions
 from tests.sources import ROOT
 
-
 PIN = "wss://hub.example#" + PrivateKey.generate().public.hex
 
 

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streembit.disk import config
 from streembit.errors import BadConfig
 from streembit.net.certificate import LIFE, self_signed
-from streembit.tap.hubgrow import (
+from streembit.tap.hubport import (
     CERTIFICATE_FILE,
     KEY_FILE,
     endpoints,
