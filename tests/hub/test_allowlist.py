@@ -111,6 +111,12 @@ class ReadTests(SynchronousTestCase):
         self.assertEqual((found.network, found.note), ("private.hills", GOOD["note"]))
         self.assertEqual(found.members[ANN.public.text].note, "since the beginning")
 
+    def test_a_time_may_end_as_late_as_a_number_goes(self) -> None:
+        """2^53 - 1 seconds: later than anybody needs."""
+        found = read(altered("members", 1, "expires", to=2**53 - 1)).find(BOB.public.text)
+        assert found is not None
+        self.assertEqual(found.expires_s, 2**53 - 1)
+
     def test_a_list_of_nobody_is_a_list(self) -> None:
         """Everybody is refused by it."""
         self.assertEqual(dict(read({"members": []}).members), {})

@@ -72,6 +72,12 @@ class EntryTests(SynchronousTestCase):
         for kind, changes in cases:
             self.assertRaises(kind, directory.judge, signed(**changes), NETWORK, NOW_S)
 
+    def test_claims_at_the_bounds(self) -> None:
+        """The longest life, and a publisher's clock that is ahead as far as may be."""
+        ahead_s = NOW_S + CLOCK_SKEW_S
+        for iat in (NOW_S, ahead_s):
+            directory.judge(signed(iat=iat, exp=iat + MAX_LIFE_S), NETWORK, NOW_S)
+
     def test_an_entry_that_nobody_could_show_is_not_made(self) -> None:
         """The publisher is told before anybody else."""
         nameless = Identity.from_seed(bytes(32), "")
