@@ -106,6 +106,7 @@ class WebSocketCarrier(Settings, WebSocketAdapterProtocol, WebSocketProtocol):  
     _announced = False  # `opened` was called, so `lost` is owed
     _started_s = 0.0
     _limit_bytes = 0
+    _known = False  # `welcomed` was called
     _message_bytes = 0  # of the message that comes in, as its frames announce them
     _fragments = 0
     _controls: TokenBucket | None = None
@@ -171,6 +172,7 @@ class WebSocketCarrier(Settings, WebSocketAdapterProtocol, WebSocketProtocol):  
 
     def welcomed(self) -> None:
         """See `Carrier`."""
+        self._known = True
         self._limit_bytes = self._limits.member_bytes
         self._deadline.clear()
 
@@ -421,7 +423,7 @@ class WebSocketCarrier(Settings, WebSocketAdapterProtocol, WebSocketProtocol):  
 
         `anew` says that a message was whole since, so that this is another one.
         """
-        if not self.can_send or self._limit_bytes != self._limits.member_bytes:
+        if not self.can_send or not self._known:
             return  # a stranger's time to join is shorter
         partial = bool(self.data) or self.inside_message or self.current_frame is not None
         if not partial or self._paused:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from streembit.net.carrier import CarrierLimits
 from streembit.service.hub.settings import HubSettings
 from streembit.wire.hub import MAX_FRAME_MEMBER, MAX_FRAME_STRANGER, Observe, Seen
 from tests.hubs.house import NETWORK, REQUEST, House, Raw, head
@@ -215,6 +216,17 @@ class DeadlineTests(HouseCase):
         self.house.run(8.0)
         raw.upgrade().write(head(200))
         self.assert_gone_after(raw, begun_s, 15.0, b"x")
+
+    def test_B2_a_strangers_time_is_the_same_where_its_frames_may_be_as_long(self) -> None:
+        """What it may say at once does not make it a member."""
+        limits = CarrierLimits(stranger_bytes=MAX_FRAME_MEMBER)
+        house = House(self, limits=limits)
+        self.addCleanup(house.stop)
+        begun_s = house.clock.seconds()
+        raw = Raw(house).upgrade().write(head(200))
+        house.run(15.5)
+        assert raw.gone_s is not None
+        self.assertLess(raw.gone_s - begun_s, 15.5)
 
     def test_B2_a_frame_of_a_member_that_drips_ends_after_thirty_seconds(self) -> None:
         """Its first bytes start the clock; a member that is idle has no deadline."""
