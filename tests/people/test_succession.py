@@ -271,6 +271,22 @@ class AwayTests(SuccessionCase):
         bob.say(ann, "we both have")
         self.village.until(lambda: ann.texts(bob)[-1:] == ["we both have"])
 
+    def test_one_changed_its_key_twice_where_the_other_was_last_known(self) -> None:
+        """Each step is read where the one before leads to, though neither is ever there at once."""
+        self.gone(self.bob)
+        ann = self.rotated(self.ann)
+        self.gone(ann)
+        self.town.run(26 * HOUR_S)  # nothing that ann has published is there any more
+        bob = self.village.again(self.bob)
+        for _ in range(2):
+            bob = self.rotated(bob)
+        self.town.run(60)
+        self.gone(bob)
+        ann = self.village.again(ann, identity=ann.node.identity)
+        self.village.until(
+            lambda: ann.people.circle.book.get(bob.node.identity.public) is not None, 3 * HOUR_S
+        )
+
     def test_a_revocation_reaches_all(self) -> None:
         """Those who are there at once, and those who were away when they come back."""
         carl = self.village.person()

@@ -39,6 +39,10 @@ class Following:
         """Read nothing more."""
         self._watch.close()
 
+    def refresh(self) -> None:
+        """Read also where contacts can be heard by now: a key of ours or of one has changed."""
+        self._watch.refresh()
+
     def agreement_of(self, former: PublicKey) -> bytes:
         """Return the agreement key that a contact had with a former key; b"" if it is forgotten."""
         return self._watch.agreement_of(former)
@@ -100,6 +104,7 @@ class Following:
         people.circle.dismiss(contact)
         if entry.is_usable:
             people.befriend(entry)
+        self.refresh()
         people.feed.tell(KeyReplaced(entry.name, contact.hex, rotation.new.hex))
         people.circle.changed(entry)
 

@@ -178,6 +178,7 @@ class Renewals:
         friend = people.friends.get(announced.key)
         if friend is not None:
             self.refresh(friend)
+            people.following.refresh()
             people.show(friend.key)
 
     def _adopt(self, good: Generations) -> None:
@@ -188,6 +189,7 @@ class Renewals:
     def _refresh_all(self) -> None:
         for friend in self._people.friends.values():
             self.refresh(friend)
+        self._people.following.refresh()
 
     def _begun(self) -> Generations:
         identity, chest = self._people.node.identity, self._people.chest

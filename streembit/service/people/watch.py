@@ -57,6 +57,7 @@ class _Place(NamedTuple):
 
     pair: Pair
     own: Own
+    agreement: PublicKey
     at_s: int
 
 
@@ -70,22 +71,26 @@ class Watch:
     def __init__(self, people: People, said: Callable[[PublicKey, str], None]) -> None:
         self._people = people
         self._said = said
-        self._owns: Sequence[Own] = ()
+        self._former: Sequence[Own] = ()
         self._places: dict[tuple[bytes, PublicKey], _Place] = {}
         self._times: Diary[tuple[bytes, PublicKey]] = Diary(people.node.clock, self._due)
 
     def start(self, former: Sequence[Own]) -> None:
         """Read what contacts' former keys and our own former ones can find; forget the oldest."""
-        owns = self._people.renewals.generations.owns
-        self._owns = (*(Own(own, None) for own in owns), *former)
-        kept = self._load()
-        old = [each for each in kept if not self._is_of_use(each)]
+        self._former = former
+        old = [each for each in self._load() if not self._is_of_use(each)]
         if old:
             self._people.chest.commit([(ROOM, each.key, None) for each in old])
-        for followed in kept:
-            if followed not in old:
-                self._watch_former(followed)
-        for own in former:
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read where it can be said by now: keys of ours or of contacts are others than before."""
+        good = {own.identity.agreement.public.point for own in self._owns()}
+        for name in [name for name in self._places if name[0] not in good]:
+            self._drop(name)
+        for followed in self._load():
+            self._watch_former(followed)
+        for own in self._former:
             for friend in self._people.friends.values():
                 self._watch(own, friend.key, friend.agreement, own.until_s or 0)
 
@@ -106,19 +111,29 @@ class Watch:
 
     def _watch_former(self, followed: Followed) -> None:
         key, agreement = PublicKey.parse(followed.key), PublicKey.parse(followed.agreement)
-        for own in self._owns:
+        for own in self._owns():
             self._watch(own, key, agreement, followed.at_s)
 
     def _watch(self, own: Own, key: PublicKey, agreement: PublicKey, at_s: int) -> None:
+        name = own.identity.agreement.public.point, key
+        known = self._places.get(name)
+        if known is not None and known.agreement == agreement:
+            return
         try:
-            pair = Pair(own.identity, key, agreement)
+            place = _Place(Pair(own.identity, key, agreement), own, agreement, at_s)
         except BadKey:  # who once had our key is no contact by it
             return
-        name = own.identity.agreement.public.point, key
-        self._places[name] = _Place(pair, own, at_s)
+        if self._entry(place, key) is None:
+            return
+        self._places[name] = place
         self._times.put(name, self._people.random.random() * START_WITHIN_S)
         if len(self._places) > MAX_PLACES:
             self._drop(min(self._places, key=lambda each: self._places[each].at_s))
+
+    def _owns(self) -> Sequence[Own]:
+        """Return ourselves with each key that a card can be meant for."""
+        owns = self._people.renewals.generations.owns
+        return (*(Own(own, None) for own in owns), *self._former)
 
     def _drop(self, name: tuple[bytes, PublicKey]) -> None:
         del self._places[name]
@@ -126,17 +141,15 @@ class Watch:
 
     # --- reading
     def _due(self, name: tuple[bytes, PublicKey]) -> None:
-        entry = self._entry(name)
-        if entry is None:
+        if self._entry(self._places[name], name[1]) is None:
             self._drop(name)
             return
         wait_s = EVERY_S * (1 + SPREAD * (2 * self._people.random.random() - 1))
         self._times.put(name, wait_s)
         Deferred.fromCoroutine(self._look(name)).addErrback(_left_to_the_next)
 
-    def _entry(self, name: tuple[bytes, PublicKey]) -> Entry | None:
+    def _entry(self, place: _Place, key: PublicKey) -> Entry | None:
         """Return whose card it is, if it can still say something new."""
-        place, key = self._places[name], name[1]
         book = self._people.circle.book
         entry = book.get(key) or book.successor(key)
         now_s = self._people.network.now_s()
@@ -159,7 +172,7 @@ class Watch:
             except RemoteError as error:
                 _log.info("a former key's card is of no use: {code}", code=error.code)
                 continue
-            entry = self._entry(name)
+            entry = self._entry(place, name[1])
             if card.rotation and entry is not None:
                 self._said(entry.public(), card.rotation)
             if card.agreement:
