@@ -27,7 +27,7 @@ from streembit.wire.hubtext import LOOPBACK
 from streembit.wire.offer import Address
 
 FIRST_S: Final = 0.5  # the greatest wait before the second try; then it doubles, with full jitter
-MOST_S: Final = 30.0  # a hub that was started again has all its members back in that time
+MOST_S: Final = 25.0  # a hub that was started again has all back in 30 s, joins of a herd included
 STEADY_S: Final = 30.0  # a session that ends sooner is no reason to hurry back
 REFUSED_S: Final = 300.0  # the greatest wait where we are not let in: people have to act first
 
