@@ -4,7 +4,7 @@ A real hub (`twistd streembit-hub`) and a bare relay on autobahn, each with 5,00
 with TLS: the growth of the resident set for each. Then 500 of the hub's members send 200 messages
 of 1 KiB a second in all, while the others are there.
 
-    python -m bench.hub_idle [--members 5000] [--active 500] [--per-s 200] [--seconds 20]
+    python -m bench.hub_idle [--members 5000] [--active 500] [--per-s 200] [--seconds 40]
 
 The bars: 20 KiB for a member, 48 KiB with TLS; nothing lost, and a 99th percentile under 100 ms.
 Exits with 1 when one is missed.
@@ -149,7 +149,7 @@ def main() -> None:
     parser.add_argument("--members", type=int, default=5000)
     parser.add_argument("--active", type=int, default=500)
     parser.add_argument("--per-s", type=float, default=200.0, help="messages, of all together")
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--seconds", type=float, default=40.0, help="all are pinged within them")
     options = parser.parse_args()
     many_files()
     met: list[bool] = []
