@@ -85,6 +85,17 @@ class MeetingTests(HubCase):
         self.village.until(lambda: ann.texts(bob) == ["- hello", "hello yourself"])
         self.village.until(lambda: ann.mine(bob)[0].state == "delivered", 5)
 
+    def test_what_an_offer_and_a_card_tell(self) -> None:
+        """Who is known to be reached offers that place, others their hub; a card tells both."""
+        ann, bob = self.village.person(hubs=[self.hub.address]), self.village.person()
+        self.village.until(lambda: ann.node.reach.reachability.verdict == "reachable", 300)
+        made = self.town.result(ann.desk.create_offer(3600, True, ""))
+        (shown,) = self.town.result(bob.desk.show_offers(made.text))
+        self.assertEqual((shown.transport, shown.host), ("tcp", self.town.host(ann.node).address))
+        addresses = ann.people.addresses()
+        self.assertEqual([each.transport for each in addresses], ["tcp", "ws"])
+        self.assertEqual(addresses[-1], self.hub.address)
+
     def test_each_at_another_hub(self) -> None:
         """Who looks for somebody joins their hub, and leaves it when it is of no use."""
         other = TownHub(self.town, host="127.0.0.2", number=201)
@@ -268,6 +279,22 @@ class MailTests(HubCase):
         self.village.until(lambda: len(bob.texts(self.ann)) == 5, 60)
         self.assertEqual(bob.texts(self.ann), [f"m{n}" for n in range(5)])
         self.village.until(lambda: self.delivered(self.ann, bob), 60)
+
+    def test_a_mailbox_that_has_room_again(self) -> None:
+        """What it did not take is sent once more after a while."""
+        self.hub.kill()
+        self.hub = TownHub(self.town, mail_limits=MailLimits(box_messages=1))
+        self.addCleanup(self.hub.end)
+        self.village.until(lambda: len(self.hub.members()) == 2)
+        self.away(self.bob)
+        for n in range(2):
+            self.ann.say(self.bob, f"m{n}")
+        states = {("sent", "in-mailbox"), ("sent", "mailbox-full")}
+        self.village.until(lambda: self.why(self.ann, self.bob) == states, 120)
+        self.hub.kill()
+        self.hub = TownHub(self.town, mail_limits=MailLimits(box_messages=9))
+        self.addCleanup(self.hub.end)
+        self.village.until(lambda: self.why(self.ann, self.bob) == {("sent", "in-mailbox")}, 900)
 
     def test_S3_mail_that_cannot_be_kept_is_not_acknowledged(self) -> None:
         """While the disk is full it stays at the hub, and arrives once there is room."""
