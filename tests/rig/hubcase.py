@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -146,9 +147,14 @@ class HubCase(TwistdCase):
         for each, its in ((one, other), (other, one)):
             heard = len(its.heard)
             self.assertTrue(each.say(its.key, b"hello"))
-            await self.until(lambda its=its, heard=heard: len(its.heard) > heard)
+            await self.until(partial(has_more, its.heard, heard))
             self.assertEqual(its.heard[-1], (each.key.text, b"hello"))
         id_ = f"mail {one.joins + other.joins:11}".encode()
         one.mail(other.key, id_)
         await self.until(lambda: base64url.encode(id_) in one.kept)
         await self.until(lambda: base64url.encode(id_) in other.mailed)
+
+
+def has_more(things: Sized, count: int) -> bool:
+    """Tell whether there are more than so many."""
+    return len(things) > count

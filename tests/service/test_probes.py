@@ -69,7 +69,7 @@ class ProbesTests(SynchronousTestCase):
 
     def ask(self, asker: Asker, port: int = PORT) -> Deferred[Answer]:
         """Let a peer ask whether it is reached at a port of its own."""
-        return self.probes.dial_back(asker, port)  # type: ignore[arg-type]
+        return self.probes.dial_back(asker, port)
 
     def served(self, askers: Iterable[Asker]) -> int:
         """Let peers ask, one a second, of whom all are there; return how many were served."""
