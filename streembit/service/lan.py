@@ -54,8 +54,8 @@ class Lan(MultiService):
 
     Args:
         kind: what is announced.
-        where: tells the hosts and the port where we are reached; nothing is announced
-            while there is no host.
+        where: tells the hosts and the port where we are reached, or raises OSError; nothing
+            is announced while there is no host.
         chance: so many secret bytes, as `os.urandom`.
         met: told of each neighbour that appears or changes.
 
@@ -138,8 +138,13 @@ class Lan(MultiService):
         """Begin anew: another salt, another name."""
         await self._silence()
         self.trouble = ""
+        try:
+            ours = self._announcement()
+        except OSError as e:  # the system does not tell our addresses: a unit may forbid it to
+            self.failed(LanSilent(str(e)))
+            return
         self._ears = Ears(self)
-        self._air = self._make(self._announcement(), self._ears)
+        self._air = self._make(ours, self._ears)
         self._air.start()
 
     def _silence(self) -> Deferred[None]:

@@ -174,6 +174,25 @@ class LanTests(SynchronousTestCase):
         self.assertEqual(ann.trouble, "")
         self.assertEqual(len(ann.of(BOB)), 1)
 
+    def test_a_system_that_does_not_tell_our_addresses(self) -> None:
+        """It is said, and tried again."""
+        refusals = [OSError(97, "not supported")]
+
+        def where() -> tuple[list[str], int]:
+            if refusals:
+                raise refusals.pop()
+            return ["192.168.1.2"], PORT
+
+        lan = Lan(
+            self.ether.make, ANN, NETWORK, "node", where, self.clock, lambda: 0.5, self.chance
+        )
+        self.lans.append(lan)
+        lan.startService()
+        self.clock.advance(0)
+        self.assertIn("not supported", lan.detail)
+        self.clock.advance(AGAIN_S)
+        self.assertEqual((lan.trouble, len(self.ether.announced)), ("", 1))
+
     def test_an_air_that_was_left_tells_nothing(self) -> None:
         """Nor what it had on its way."""
         ann = self.lan(ANN)
