@@ -14,7 +14,6 @@ from typing import Any, Final, Literal
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
@@ -26,6 +25,7 @@ from streembit.service.hub.backplane import BackplaneEvents, Claim, Usage
 from streembit.service.hub.redis import scripts
 from streembit.service.hub.redis.address import RedisAddress
 from streembit.service.hub.redis.link import RedisLink
+from streembit.service.hub.redis.routes import Routes
 from streembit.service.hub.redis.scripts import Script
 from streembit.service.upkeep import Upkeep, as_deferred
 from streembit.wire.hub import MailName
@@ -33,8 +33,6 @@ from streembit.wire.hub import MailName
 LEASE_S: Final = 15.0  # a process that stands still for less keeps its members
 RENEWALS: Final = 3  # of a lease, in its time
 END_S: Final = 1.0  # for Redis to hear that we go; else the lease tells it
-TAKEN_WITHIN_S: Final = 5.0  # by the other process, or the envelope went nowhere
-MAX_ROUTED: Final = 65_536  # envelopes whose way is not known yet
 ONLY_ALWAYS: Final = (
     "Redis must keep what it was told: CONFIG SET appendonly yes, appendfsync always,"
     " maxmemory-policy noeviction"
@@ -81,12 +79,9 @@ class RedisBackplane(MultiService):
         self._limits = limits
         self._claims: dict[str, Claim] = {}  # of this process; bounded by its sessions
         self._shown = Shown()
-        self._routed: dict[int, Deferred[bool]] = {}
-        self._number = 0
+        self._routes = Routes(reactor, self._send, self._answer, self._routed)
         self._has_begun = False
-        self._answers: dict[str, list[str]] = {}  # by process, for the turn
         self._unkept = "Redis was not asked yet whether it keeps mail"
-        self._timers: dict[int, IDelayedCall] = {}
         self.link = RedisLink(
             reactor,
             address,
@@ -145,19 +140,7 @@ class RedisBackplane(MultiService):
 
     def route(self, recipient: str, token: bytes) -> Deferred[bool]:
         """See `Presence`; without Redis nobody is elsewhere."""
-        if not self.link.is_ready or len(self._routed) >= MAX_ROUTED:
-            return succeed(False)
-        self._number += 1
-        number = self._number
-        taken: Deferred[bool] = Deferred()
-        self._routed[number] = taken
-        self._timers[number] = self._clock.callLater(TAKEN_WITHIN_S, self._settle, number, False)
-        sent = self._run(scripts.ROUTE, self._process, number, recipient, token)
-        sent.addCallbacks(
-            lambda heard: None if heard else self._settle(number, False),
-            lambda _: self._settle(number, False),
-        )
-        return taken
+        return self._routes.route(recipient, token) if self.link.is_ready else succeed(False)
 
     def kick(self, key: str) -> Deferred[int]:
         """See `Presence`."""
@@ -336,9 +319,9 @@ class RedisBackplane(MultiService):
         kind, _, rest = message.partition(b" ")
         match kind:
             case b"R":
-                self._take(*rest.split(b" ", 3))
+                self._routes.came(*rest.split(b" ", 3))
             case b"A":
-                self._taken(rest)
+                self._routes.answered(rest)
             case b"S":
                 self.events.superseded(rest.decode())
             case b"K":
@@ -353,32 +336,15 @@ class RedisBackplane(MultiService):
             case _:
                 _log.warn("a message of another version: {kind}", kind=kind[:8])
 
-    def _take(self, number: bytes, process: bytes, recipient: bytes, token: bytes) -> None:
-        """Pass an envelope on, and answer whether it was: all of a turn together."""
-        taken = self.events.routed(recipient.decode(), token)
-        if not self._answers:
-            self._clock.callLater(0, self._answer)
-        answers = self._answers.setdefault(process.decode(), [])
-        answers.append(f"{number.decode()}{'+' if taken else '-'}")
+    def _routed(self, recipient: str, token: bytes) -> bool:
+        return self.events.routed(recipient, token)
 
-    def _answer(self) -> None:
-        answers, self._answers = self._answers, {}
-        for process, each in answers.items():
-            told = self.link.ask("PUBLISH", f"{self._prefix}to:{process}", "A " + " ".join(each))
-            told.addErrback(_quiet)
+    def _send(self, number: int, recipient: str, token: bytes) -> Deferred[Any]:
+        return self._run(scripts.ROUTE, self._process, number, recipient, token)
 
-    def _taken(self, answers: bytes) -> None:
-        for answer in answers.split():
-            self._settle(int(answer[:-1]), answer.endswith(b"+"))
-
-    def _settle(self, number: int, taken: bool) -> None:
-        """Tell what became of an envelope, once."""
-        timer = self._timers.pop(number, None)
-        if timer is not None and timer.active():
-            timer.cancel()
-        routed = self._routed.pop(number, None)
-        if routed is not None:
-            routed.callback(taken)
+    def _answer(self, process: str, answers: str) -> None:
+        told = self.link.ask("PUBLISH", f"{self._prefix}to:{process}", f"A {answers}")
+        told.addErrback(_quiet)
 
 
 def _kept(answer: bytes) -> None:

@@ -1,0 +1,83 @@
+"""Envelopes between processes: each is answered by the process that has its recipient, in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+TAKEN_WITHIN_S: Final = 5.0  # by the other process, or the envelope went nowhere
+MAX_ROUTED: Final = 65_536  # envelopes whose way is not known yet
+
+# Sends an envelope with a number to whoever has its recipient; fires with whether anybody has.
+Send = Callable[[int, str, bytes], Deferred[Any]]
+# Sends a text to a process.
+Answer = Callable[[str, str], object]
+Take = Callable[[str, bytes], bool]
+
+
+class _Under(NamedTuple):
+    """An envelope that was sent and is not answered."""
+
+    taken: Deferred[bool]
+    late: IDelayedCall
+
+
+class Routes:
+    """Numbers what goes out, and fires when it was answered; answers what comes in.
+
+    Args:
+        take: passes an envelope on to a member of this process; returns
+            whether it could.
+    """
+
+    def __init__(self, clock: IReactorTime, send: Send, answer: Answer, take: Take) -> None:
+        self._clock = clock
+        self._send, self._answer, self._take = send, answer, take
+        self._under: dict[int, _Under] = {}
+        self._number = 0
+        self._answers: dict[str, list[str]] = {}  # by process, for the turn
+
+    def route(self, recipient: str, token: bytes) -> Deferred[bool]:
+        """Fire with whether another process took it."""
+        if len(self._under) >= MAX_ROUTED:
+            return succeed(False)
+        self._number += 1
+        number = self._number
+        late = self._clock.callLater(TAKEN_WITHIN_S, self._settle, number, False)
+        taken: Deferred[bool] = Deferred()
+        self._under[number] = _Under(taken, late)
+        self._send(number, recipient, token).addCallbacks(
+            lambda heard: None if heard else self._settle(number, False),
+            lambda _: self._settle(number, False),
+        )
+        return taken
+
+    def came(self, number: bytes, process: bytes, recipient: bytes, token: bytes) -> None:
+        """Pass an envelope on, and answer whether it was: all of a turn together."""
+        taken = self._take(recipient.decode(), token)
+        if not self._answers:
+            self._clock.callLater(0, self._tell)
+        answers = self._answers.setdefault(process.decode(), [])
+        answers.append(f"{number.decode()}{'+' if taken else '-'}")
+
+    def answered(self, answers: bytes) -> None:
+        """Take the answers of another process to envelopes of ours."""
+        for answer in answers.split():
+            self._settle(int(answer[:-1]), answer.endswith(b"+"))
+
+    def _tell(self) -> None:
+        answers, self._answers = self._answers, {}
+        for process, each in answers.items():
+            self._answer(process, " ".join(each))
+
+    def _settle(self, number: int, taken: bool) -> None:
+        """Tell what became of an envelope, once."""
+        under = self._under.pop(number, None)
+        if under is None:
+            return
+        if under.late.active():
+            under.late.cancel()
+        under.taken.callback(taken)
