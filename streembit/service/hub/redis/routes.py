@@ -31,10 +31,19 @@ class Routes:
     Args:
         take: passes an envelope on to a member of this process; returns
             whether it could.
+        limit: how many are under way at most.
     """
 
-    def __init__(self, clock: IReactorTime, send: Send, answer: Answer, take: Take) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        send: Send,
+        answer: Answer,
+        take: Take,
+        limit: int = MAX_ROUTED,
+    ) -> None:
         self._clock = clock
+        self._limit = limit
         self._send, self._answer, self._take = send, answer, take
         self._under: dict[int, _Under] = {}
         self._number = 0
@@ -42,7 +51,7 @@ class Routes:
 
     def route(self, recipient: str, token: bytes) -> Deferred[bool]:
         """Fire with whether another process took it."""
-        if len(self._under) >= MAX_ROUTED:
+        if len(self._under) >= self._limit:
             return succeed(False)
         self._number += 1
         number = self._number
