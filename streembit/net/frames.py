@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from autobahn.websocket import USES_NVX
 from autobahn.websocket.xormasker import create_xor_masker  # type: ignore[attr-defined]
 
 SHORT_BYTES: Final = 4096  # numbers mask these faster than autobahn's native masker is made
@@ -47,7 +48,7 @@ def whole_text(data: bytes, at: int, limit_bytes: int, *, masked: bool) -> tuple
 def unmasked(data: bytes, mask: bytes) -> bytes:
     """Return what was masked with these 4 bytes."""
     size = len(data)
-    if size > SHORT_BYTES:
+    if size > SHORT_BYTES and USES_NVX:
         text: bytes = create_xor_masker(mask, size).process(data)
         return text
     masks = (mask * (size // _MASK_BYTES + 1))[:size]

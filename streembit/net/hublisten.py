@@ -114,7 +114,7 @@ class ServerCarrier(WebSocketCarrier, WebSocketServerProtocol):  # type: ignore[
         """Write what was gathered: one call of the system costs as much as a frame's parsing."""
         frames, self._gathered = self._gathered, None
         if frames:
-            super().sendData(b"".join(frames))
+            self.guard(super().sendData, b"".join(frames))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
         """Write no more."""

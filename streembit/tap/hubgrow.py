@@ -207,4 +207,4 @@ def tell(hub: Hub, pin: Callable[[], str], ports: Sequence[IListeningPort]) -> N
     if known_by := pin():
         _log.info("members know this hub by {pin}", pin=known_by)
     if not USES_NVX:
-        _log.warn("autobahn has no native part (NVX): frames cost several times as much")
+        _log.warn("autobahn has no native part (NVX): long frames cost several times as much")
