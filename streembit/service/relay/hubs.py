@@ -101,11 +101,10 @@ class Hubs(MultiService):
         self._hubs: dict[str, Hub] = {}  # by label; at most MAX_HUBS
         self._aliases: dict[str, str] = {}  # of other addresses of these hubs, their labels
         self._joins = TokenBucket(JOINS)
+        self._looks: Upkeep | None = None  # once there are hubs: most nodes have none
         self._leaving: list[Deferred[None]] = []  # fire when those hubs are left
         for address in own:
             self._add(address, own=True)
-        look = Upkeep("hubs", clock, LOOK_EVERY_S, self._look, lambda: 0.5)
-        look.setServiceParent(self)
 
     def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
         """Leave all hubs; fire when that is done."""
@@ -237,6 +236,9 @@ class Hubs(MultiService):
         )
         self._hubs[hub.label] = hub
         hub.setServiceParent(self)
+        if self._looks is None:
+            self._looks = Upkeep("hubs", self._clock, LOOK_EVERY_S, self._look, lambda: 0.5)
+            self._looks.setServiceParent(self)
         return hub
 
     def _look(self) -> None:
