@@ -166,6 +166,8 @@ def _run(settings: Settings, detach: bool, begin: Callable[[Client], TransferRow
     client = settings.client()
     position = _position(client)
     row = begin(client)
+    for line in row.left_out:
+        click.echo(f"left out: {show.plain(line)}", err=True)
     if not detach:
         row = _watched(client, row, position, settings.json)
     _told(settings, row)

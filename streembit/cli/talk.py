@@ -162,7 +162,9 @@ class Talk:
         if not absolute:
             self._note("/file PATH...")
             return
-        self._client.ask("POST", self._of("files"), TransferRow, SendFiles(absolute))
+        row = self._client.ask("POST", self._of("files"), TransferRow, SendFiles(absolute))
+        for line in row.left_out:
+            self._note(f"left out: {line}")
 
     def _files(self) -> None:
         found = self._client.ask("GET", "/v1/files", Transfers).files

@@ -51,12 +51,14 @@ class Found:
 
     `names` are the parts of each file's path for the receiver, and of each
     folder without files, with an empty one behind them; `left_out`
-    tells what is neither file nor folder, or cannot be read.
+    tells what is neither file nor folder, or cannot be read, `more`
+    counts what it does not tell of.
     """
 
     sources: list[Source] = field(default_factory=list)
     names: list[tuple[str, ...]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    more: int = 0
 
     @property
     def files(self) -> list[tuple[tuple[str, ...], int]]:
@@ -251,7 +253,9 @@ def _add(found: Found, path: bytes, parts: tuple[str, ...]) -> None:
 
 def _leave_out(found: Found, path: bytes, why: str) -> None:
     if len(found.left_out) < _MAX_LEFT_OUT:
-        found.left_out.append(f"{os.fsdecode(path)}: {why}")
+        found.left_out.append(f"{_text(os.fsdecode(path))}: {why}")
+    else:
+        found.more += 1
 
 
 def _stamp(status: os.stat_result) -> tuple[int, int, int, int]:

@@ -183,7 +183,8 @@ class TransferRow(Struct, frozen=True):
     seconds, 0 where nothing runs. `why` is "" or the code of why it failed
     or pauses ("paused" by this side's user, "sender-paused" by the other's).
     `folder` is where incoming files lie or will lie, "" before they are
-    accepted; `paths` are what we send.
+    accepted; `paths` are what we send. `left_out` are lines for people, in
+    the answer to sending only: what below the paths is not sent, and why.
     """
 
     id: str
@@ -199,6 +200,7 @@ class TransferRow(Struct, frozen=True):
     rate_bytes_s: float = 0.0
     folder: str = ""
     paths: list[str] = []
+    left_out: list[str] = []
 
 
 class PeopleStatus(Struct, frozen=True):

@@ -100,6 +100,7 @@ class FakePeople:
         self.wiped: list[str] = []
         self.passcodes: list[str | None] = []
         self.unreadable = 0  # the number of a message that an export stumbles upon
+        self.left_out: list[str] = []  # of files that are sent
         self.broken: BaseException | None = None
 
     def start_again(self) -> None:
@@ -261,7 +262,7 @@ class FakePeople:
     # --- files
     async def send_files(self, contact: str, paths: Sequence[str]) -> TransferRow:
         key = self._find(contact).public_key
-        return self._transfer(key, True, paths)
+        return replace(self._transfer(key, True, paths), left_out=self.left_out)
 
     async def accept_files(self, transfer: str, folder: str) -> TransferRow:
         where = folder or self.decided.downloads

@@ -124,6 +124,7 @@ class PipeTests(ChatCase):
 
     async def test_commands(self) -> None:
         """What they do, and what is said of those that are none."""
+        self.people.left_out = ["/tmp/a b/pipe: neither a file nor a folder"]
         process = self.chat()
         for line, words in (
             ("/help", "/file PATH..."),
@@ -133,6 +134,7 @@ class PipeTests(ChatCase):
             ("/file", "/file PATH..."),
             ("/file 'a", "a quotation mark is missing"),
             ("/file '/tmp/a b'", "to Bob: a b, 1 file"),
+            ("/file '/tmp/a b'", "left out: /tmp/a b/pipe: neither a file nor a folder"),
             ("/files", "a b"),
         ):
             self.write(process, line + "\n")

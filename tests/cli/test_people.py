@@ -246,6 +246,14 @@ class FileTests(PeopleCase):
         missing = await self.streembit("file", "send", "Bob", self.folder / "absent")
         self.assert_failed(missing, "usage")
 
+    async def test_what_is_left_out_is_told(self) -> None:
+        """Beside the output, in plain characters."""
+        self.people.left_out = ["/x/pi\x1bpe: neither a file nor a folder"]
+        sent = await self.streembit("file", "send", "Bob", self.folder, "--detach")
+        told = "left out: /x/pi\\x1bpe: neither a file nor a folder\n"
+        self.assertEqual((sent.status, sent.err), (0, told))
+        self.assertNotIn("left out", sent.out)
+
     async def test_the_command_waits_for_the_end(self) -> None:
         """It ends when the transfer does, with its state as the exit status."""
         for state, status in (("done", 0), ("failed", 1)):

@@ -57,6 +57,14 @@ class WalkTests(SynchronousTestCase):
         self.assertEqual(self.names(found), ["named/a"])
         self.assertEqual(len(found.left_out), 3)
 
+    def test_no_more_is_told_than_people_read(self) -> None:
+        """The rest is counted."""
+        self.make("d/a")
+        for n in range(70):
+            (self.folder / "d" / f"link{n}").symlink_to(self.folder)
+        found = walk([self.folder / "d"])
+        self.assertEqual((len(found.left_out), found.more), (64, 6))
+
     def test_what_is_no_file(self) -> None:
         """Pipes and the like are left out, and never waited for."""
         self.make("d/a")

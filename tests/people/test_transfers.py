@@ -10,6 +10,7 @@ from random import Random
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred
+from twisted.logger import LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.errors import (
@@ -317,6 +318,20 @@ class WayTests(TransferCase):
         self.assertGreater(self.bob.told[-1].done_bytes, 2 * CHUNK_BYTES)
         self.assertGreater(self.bob.told[-1].rate_bytes_s, 100_000)
         self.duo.run()
+
+    def test_what_is_left_out_is_told(self) -> None:
+        """To the user, in the answer, and not in the log, where no name of a file belongs."""
+        self.write(a=1)
+        (self.duo.source / "link").symlink_to("/etc")
+        lines: list[LogEvent] = []
+        globalLogPublisher.addObserver(lines.append)
+        self.addCleanup(globalLogPublisher.removeObserver, lines.append)
+        work = self.alice.transfers.offer("bob", [self.duo.source])
+        row = self.successResultOf(Deferred.fromCoroutine(work))
+        self.assertEqual(len(row.left_out), 1)
+        self.assertIn("link: neither a file nor a folder", row.left_out[0])
+        self.assertEqual([line for line in lines if "link" in repr(line)], [])
+        self.assertEqual(self.alice.row().left_out, [])
 
     def test_what_cannot_be_offered(self) -> None:
         """It is said, and nothing is kept."""

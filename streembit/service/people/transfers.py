@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
+from msgspec.structs import replace
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 
 from streembit.disk.downloads import free_bytes, make_private
 from streembit.disk.sources import Reading, pack_sources, walk
@@ -42,8 +42,6 @@ from streembit.wire.transfer import (
     FileVerdict,
     pack_content,
 )
-
-_log = Logger()
 
 
 class Transfers(Service):
@@ -116,15 +114,14 @@ class Transfers(Service):
     # --- what our user wants
 
     async def offer(self, contact: str, paths: Sequence[Path]) -> TransferRow:
-        """Offer files and folders to a contact.
+        """Offer files and folders to a contact; the row tells what was left out of them.
 
         Raises:
             NotFound, TooLarge, DiskFailed: as `walk` and `manifest.make`.
             DiskFull: the offer could not be kept; it was not made.
         """
         found = await self._disk(partial(walk, paths))
-        for line in found.left_out:
-            _log.info("left out of an offer: {line}", line=repr(line))
+        more = [f"and {found.more} more"] if found.more else []
         manifest = await self._disk(partial(manifests.make, found.files))
         transfer_id = os.urandom(TRANSFER_BYTES)
         offer = manifest.offer(transfer_id, manifests.top_name(manifest))
@@ -138,7 +135,7 @@ class Transfers(Service):
         self._roll.all[transfer.id] = transfer
         self._roll.say_again(transfer)
         self._roll.tell(transfer)
-        return self._roll.row(transfer.id)
+        return replace(self._roll.row(transfer.id), left_out=[*found.left_out, *more])
 
     async def accept(self, transfer_id: str, folder: Path | None = None) -> TransferRow:
         """Take files that were offered, into a folder (None: the usual one).
