@@ -70,9 +70,13 @@ class Group:
     def wait(self) -> dict[str, Any]:
         """Return what it told."""
         self._reading.join(END_S)
+        self.kill()
+        return self.told
+
+    def kill(self) -> None:
+        """End it now."""
         self._process.kill()
         self._process.wait()
-        return self.told
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -97,45 +101,56 @@ def restarts(folder: Path, members: int, away_s: Sequence[float]) -> dict[str, o
     """Return what came of the kills."""
     hub = hub_process.hub(folder, free_port(), "--plain")
     each = members // PROCESSES
-    back: list[float] = []
     groups: list[Group] = []
     try:
         hub.start()
         url = hub_process.pin(hub)
         groups = [Group(url, index * each, each, members) for index in range(PROCESSES)]
         until_joined(groups, members, time.monotonic(), END_S)
-        for rest_s in away_s:
-            time.sleep(REST_S)
-            hub.stop(signal.SIGKILL)
-            time.sleep(rest_s)
-            hub.start()
-            back.append(until_joined(groups, members, time.monotonic(), 2 * BACK_BAR_S))
+        back = [killed(hub, rest_s, groups, members) for rest_s in away_s]
         time.sleep(REST_S)
         for group in groups:
             group.end()
         told = [group.wait() for group in groups]
     finally:
         for group in groups:
-            group.wait()
+            group.kill()
         hub.stop()
-    kept = [name for each in told for name in each.get("kept", ())]
-    shown = Counter(name for each in told for name in each.get("shown", ()))
-    findings: Counter[str] = Counter()
-    for each_told in told:
-        findings.update(each_told.get("findings", {}))
-    lost = [name for name in kept if name not in shown]
-    twice = [name for name, count in shown.items() if count > 1]
+    mail = of_mail(told)
     return {
         "members": members,
         "away_s": list(away_s),
         "all_back_s": [round(seconds, 1) for seconds in back],
-        "acknowledged": len(kept),
-        "lost": len(lost),
-        "shown_twice": len(twice),
-        "came_again": sum(each.get("again", 0) for each in told),
-        "findings": dict(findings),
+        **mail,
         "bar_s": BACK_BAR_S,
-        "met": bool(kept) and all(told) and not lost and not twice and max(back) <= BACK_BAR_S,
+        "met": bool(mail["acknowledged"])
+        and mail["lost"] == mail["shown_twice"] == 0
+        and max(back) <= BACK_BAR_S,
+    }
+
+
+def killed(hub: Server, away_s: float, groups: Sequence[Group], members: int) -> float:
+    """Kill the hub for so long; return how long after its start all were back."""
+    time.sleep(REST_S)
+    hub.stop(signal.SIGKILL)
+    time.sleep(away_s)
+    hub.start()
+    return until_joined(groups, members, time.monotonic(), 2 * BACK_BAR_S)
+
+
+def of_mail(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return what became of the mail, by what all processes told."""
+    kept = [text for each in told for text in each["kept"]]
+    shown = Counter(text for each in told for text in each["shown"])
+    findings: Counter[str] = Counter()
+    for each in told:
+        findings.update(each["findings"])
+    return {
+        "acknowledged": len(kept),
+        "lost": sum(text not in shown for text in kept),
+        "shown_twice": sum(count > 1 for count in shown.values()),
+        "came_again": sum(each["again"] for each in told),
+        "findings": dict(findings),
     }
 
 
