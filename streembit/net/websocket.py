@@ -310,6 +310,9 @@ class WebSocketCarrier(Settings, WebSocketAdapterProtocol, WebSocketProtocol):  
 
     def onOpen(self) -> None:  # noqa: N802
         """Tell the owner, and give the peer what is left of its time to join."""
+        if self._reason is not None:  # refused for what it agreed to: autobahn goes on all the same
+            self._drop()
+            return
         left_s = self._started_s + self._limits.join_s - self._clock.seconds()
         self._deadline.set(left_s, self._late, "join")
         self._announced = True

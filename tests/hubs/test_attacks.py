@@ -31,6 +31,7 @@ from tests.hubs.house import (
     PORT,
     PRIVATE,
     Guest,
+    Held,
     House,
     Raw,
     flipped,
@@ -107,6 +108,35 @@ class StrangerTests(SynchronousTestCase):
         self.house.run(7.0)
         self.assertEqual(self.house.refusals(), {"wrong-audience": 1})
         self.assertEqual(self.house.hub.sessions(), [])
+
+    def test_H1_who_speaks_twice_before_it_is_answered_is_refused(self) -> None:
+        """A stranger has one thing to say."""
+        disk = Held()
+        house = House(self, members=self, disk=disk)
+        self.addCleanup(house.stop)
+        guest = house.guest(1, joins=False).connect()
+        house.run(1.0)
+        disk.holds = True  # its mail is being counted
+        guest.send(guest.join())
+        guest.send(b"and another thing")
+        house.run(1.0)
+        disk.holds = False
+        disk.work()
+        house.run(1.0)
+        self.assertEqual(house.refusals(), {"bad-frame": 1})
+        self.assertEqual(house.hub.sessions(), [])
+
+    def test_nobody_joins_a_hub_that_is_about_to_end(self) -> None:
+        """Also one that had connected before."""
+        house = House(self)
+        guest = house.guest(1, joins=False).connect()
+        house.run(1.0)
+        stopped = house.hub.stopService()
+        guest.send(guest.join())
+        house.run(0.02)
+        self.assertEqual(house.hub.sessions(), [])
+        house.run(10.0)
+        self.successResultOf(stopped)
 
     def test_H5_a_member_of_another_network_is_not_let_in(self) -> None:
         """It notices that itself, and says nothing."""

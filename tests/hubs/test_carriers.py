@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from streembit.net.budget import Rate
 from streembit.net.carrier import CarrierLimits
+from streembit.net.gate import GateLimits
 from streembit.service.hub.settings import HubSettings
 from streembit.wire.hub import MAX_FRAME_MEMBER, MAX_FRAME_STRANGER, Observe, Seen
 from tests.hubs.house import NETWORK, REQUEST, House, Raw, head
@@ -269,6 +271,15 @@ class ProxyTests(SynchronousTestCase):
         self.assertEqual(self.house.hub.gate.total, 0)
         raw.upgrade()
         self.assertEqual((raw.status, self.house.hub.gate.total), (101, 1))
+
+    def test_C1_a_client_that_is_not_admitted_is_hung_up_on(self) -> None:
+        """As one that comes without a proxy."""
+        gate = GateLimits(new_per_address=Rate(0.01, 1.0))
+        house = House(self, behind_proxy=True, gate=gate)
+        self.addCleanup(house.stop)
+        first, second = (Raw(house, host="203.0.113.5").upgrade() for _ in range(2))
+        self.assertEqual((first.ended, second.ended), (False, True))
+        self.assertEqual(house.refusals(), {"rate-limited": 1})
 
     def test_B2_a_proxy_that_says_nothing_is_dropped_after_ten_seconds(self) -> None:
         """Its connection had no client yet."""

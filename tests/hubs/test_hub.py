@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from streembit.hub import directory
 from streembit.jose import base64url
 from streembit.wire.hub import (
+    MAX_FOUND,
     Ack,
     Done,
     Entries,
@@ -189,14 +191,40 @@ class PresenceTests(SynchronousTestCase):
         self.assertEqual(self.alice.answers()[2:], [Presence([], [key])])
         self.assertEqual(carol.answers(), [Done()])
 
+    def test_who_comes_back_is_told_of_nobody_until_it_asks_again(self) -> None:
+        """What it watched went with its session."""
+        key = self.bob.who.public.text
+        self.alice.ask(Watch([key]))
+        self.house.run(1.0)
+        self.alice.carrier.abort()  # type: ignore[union-attr]
+        self.house.run(1.0)
+        again = self.house.joined(1)
+        self.bob.ask(Show([again.who.public.text]))
+        self.house.run(2.0)
+        self.assertEqual(again.answers(), [])
+
 
 class DirectoryTests(SynchronousTestCase):
     """Who wants to be found is found by name."""
 
+    def test_a_search_that_finds_many_says_that_there_are_more(self) -> None:
+        """A screen of them is enough to be more precise."""
+        house = House(self)
+        self.addCleanup(house.stop)
+        now_s = int(house.clock.seconds())
+        for number in range(1, MAX_FOUND + 2):
+            member = house.joined(number)
+            entry = directory.make(member.who, network="streembit", now_unix_s=now_s)
+            member.ask(Publish(entry.token))
+            house.run(0.1)
+        member.ask(Search("member"))
+        house.run(1.0)
+        found = member.answers()[-1]
+        assert isinstance(found, Entries)
+        self.assertEqual((len(found.entries), found.more), (MAX_FOUND, True))
+
     def test_an_entry_is_found_until_it_is_withdrawn(self) -> None:
         """Only its owner can publish it."""
-        from streembit.hub import directory
-
         house = House(self)
         self.addCleanup(house.stop)
         alice, bob = house.joined(1), house.joined(2)

@@ -174,6 +174,18 @@ class SlowReaderTests(SynchronousTestCase):
             self.assertEqual(seqs, list(range(1, 21)))
         self.assertEqual(self.house.refusals(), {})
 
+    def test_C8_one_that_leaves_is_waited_for_no_more(self) -> None:
+        """Its senders hear of it at once."""
+        self.flood()
+        self.house.run(1.0)
+        self.assertEqual(self.house.hub.router.slow, 1)
+        self.slow.carrier.abort()  # type: ignore[union-attr]
+        self.house.run(0.1)
+        self.assertEqual(self.house.hub.router.slow, 0)
+        self.house.run(1.0)
+        for sender in self.senders:
+            self.assertIn(Gone(self.slow.who.public.text), sender.answers())
+
     def test_C8_one_that_does_not_read_in_time_is_dropped_and_its_senders_go_on(self) -> None:
         """They hear that it is gone, and are read again."""
         self.flood()

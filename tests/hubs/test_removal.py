@@ -122,6 +122,15 @@ class RemovalTests(SynchronousTestCase):
         self.assertIsNotNone(self.removed.end)
         self.assertEqual(self.house.refusals(), {"expired": 1})
 
+    def test_H2_who_may_have_no_mail_any_more_is_given_none(self) -> None:
+        """What waits for it stays where it is."""
+        self.other.mail(identity(3).public, 1, b"for the third")
+        self.house.run()
+        self.house.hub.admit(listed(1, 2, 3, m3=Grant("m3", "human", frozenset({"relay"}))))
+        third = self.house.joined(3)
+        self.assertEqual(third.envelopes(), [])
+        self.assertEqual(self.house.shelf.count(third.who.public.text), 1)
+
     def test_H2_a_frame_that_comes_after_its_time_is_not_served(self) -> None:
         """It need not wait for the next look at who may stay."""
         now_s = int(self.house.clock.seconds())

@@ -89,6 +89,12 @@ class DialTests(DialCase):
         self.failureResultOf(self.dial(self.house(), limits=limits), UpgradeRefused)
         self.assertEqual(self.owner.told, [])
 
+    def test_a_server_that_agrees_to_no_subprotocol(self) -> None:
+        """A WebSocket for anybody is no hub."""
+        house = self.house(limits=CarrierLimits(subprotocol=""))
+        self.failureResultOf(self.dial(house), UpgradeRefused)
+        self.assertEqual(self.owner.told, [])
+
     def test_one_who_gives_up_leaves_nothing_behind(self) -> None:
         """While it connects, or while it upgrades."""
         house = self.house()
