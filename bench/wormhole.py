@@ -132,11 +132,16 @@ def main() -> int:
                         times[what].append(seconds)
     for what, took_s in times.items():
         print(f"{what}: {statistics.median(took_s):.2f} s (median of {ROUNDS})")
-    ratio = statistics.median(
-        theirs / ours for ours, theirs in zip(times["ours"], times["wormhole"], strict=True)
-    )
-    print(f"ours is faster {ratio:.2f} times (bar: more than {BAR:g})")
-    return int(ratio <= BAR)
+    ratios = {
+        what: statistics.median(
+            theirs / ours for ours, theirs in zip(times["ours"], took_s, strict=True)
+        )
+        for what, took_s in times.items()
+        if what != "ours"
+    }
+    for what, ratio in ratios.items():
+        print(f"ours is faster than {what} {ratio:.2f} times (bar: more than {BAR:g})")
+    return int(min(ratios.values()) <= BAR)
 
 
 if __name__ == "__main__":

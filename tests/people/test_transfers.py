@@ -10,7 +10,7 @@ from random import Random
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.logger import LogEvent, globalLogPublisher
+from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.errors import (
@@ -41,6 +41,7 @@ from streembit.wire.transfer import (
 )
 from tests.files.rig import contents
 from tests.people.duo import Duo, Wire
+from tests.people.test_capture import LogEars
 
 T = TypeVar("T")
 SIZE = 3 * CHUNK_BYTES + 77_777
@@ -323,14 +324,14 @@ class WayTests(TransferCase):
         """To the user, in the answer, and not in the log, where no name of a file belongs."""
         self.write(a=1)
         (self.duo.source / "link").symlink_to("/etc")
-        lines: list[LogEvent] = []
-        globalLogPublisher.addObserver(lines.append)
-        self.addCleanup(globalLogPublisher.removeObserver, lines.append)
+        log = LogEars()
+        globalLogPublisher.addObserver(log)
+        self.addCleanup(globalLogPublisher.removeObserver, log)
         work = self.alice.transfers.offer("bob", [self.duo.source])
         row = self.successResultOf(Deferred.fromCoroutine(work))
         self.assertEqual(len(row.left_out), 1)
         self.assertIn("link: neither a file nor a folder", row.left_out[0])
-        self.assertEqual([line for line in lines if "link" in repr(line)], [])
+        self.assertEqual([line for line in log.lines if "link" in line], [])
         self.assertEqual(self.alice.row().left_out, [])
 
     def test_what_cannot_be_offered(self) -> None:
