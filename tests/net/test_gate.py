@@ -7,8 +7,8 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.errors import Discouraged, RateLimited, RemoteError, TooManyConnections
-from streembit.net.budget import Rate
 from streembit.jose.keys import Identity
+from streembit.net.budget import Rate
 from streembit.net.gate import Gate, GateLimits, Pass
 from streembit.net.relayed import hub_host
 
