@@ -99,9 +99,9 @@ def wipe(settings: Settings, yes: bool) -> None:
     """Destroy the account on this machine, its keys first.
 
     Contacts, messages, records and the downloads in the home go with it. A
-    running node destroys its own and ends. What lies outside of the home
-    stays, but for files that were on their way: backups of the key, and
-    what arrived in other folders.
+    running node destroys its own and ends, with its other accounts, which
+    are not touched. What lies outside of the home stays, but for files that
+    were on their way: backups of the key, and what arrived in other folders.
     """
     from streembit.errors import NodeNotRunning
 

@@ -123,6 +123,9 @@ class OlderStateTests(PeopleCase):
         self.ann.say(self.bob, "two")
         self.village.until(lambda: self.delivered(self.ann, self.bob), 600)
         self.assertEqual(self.bob.texts(self.ann), ["one", "two"])
+        told = [e.text for e in self.bob.events() if isinstance(e, Notice)]
+        begun = f"{self.ann.name} lost the keys of the conversation, and goes on with new ones"
+        self.assertEqual(told, [begun])
 
     def test_D5_the_network_tells_of_a_newer_state(self) -> None:
         """A copy put back that nothing on this machine betrays: our own cards are newer."""

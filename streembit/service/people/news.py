@@ -81,7 +81,8 @@ class News:
                     self._people.feed.tell(Changed(self._row(key, conversation, said)))
             case BegunAnew(ours):
                 if not ours:
-                    text = "a contact lost its keys, and goes on with new ones"
+                    name = self._people.circle.book.of(key).name
+                    text = f"{name} lost the keys of the conversation, and goes on with new ones"
                     self._people.feed.tell(Notice(BEGUN_ANEW, text))
             case Typing(on):
                 self._people.feed.tell(TypingEvent(key.hex, on))
