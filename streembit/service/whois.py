@@ -10,7 +10,7 @@ from streembit.dht.record import Record, agreement_key
 from streembit.errors import BadKey, BadMessage, BadName, NotFound
 from streembit.jose import fingerprint
 from streembit.jose.keys import PublicKey
-from streembit.service.finder import Finder
+from streembit.service.finder import Finder, Search
 from streembit.service.network import Network
 
 HEX_ID_CHARS: Final = 40
@@ -46,24 +46,28 @@ class Whois:
                 return record.key
         raise NotFound("no key record tells the key of this owner", owner=text)
 
-    async def agreement_of(self, key: PublicKey) -> PublicKey | None:
-        """Return the agreement key that the key record of this key tells; None without one."""
-        locator = keyspace.to_bytes(keyspace.node_id(key.point))
-        search = await self._finder.surely(keyspace.key_place(locator))
-        record = search.item
-        if not isinstance(record, Record) or record.key != key:
-            return None
-        try:
-            return agreement_key(record)
-        except (BadKey, BadMessage):
-            return None
-
     def _acquainted(self) -> Iterator[tuple[PublicKey, str]]:
         """Yield our own key and name, then those of the peers that we have links to."""
         identity = self._network.identity
         yield identity.public, identity.name
         for peer in self._network.roster:
             yield peer.key, peer.hello.name
+
+
+def place_of(key: PublicKey) -> int:
+    """Return where the key record of a key lies."""
+    return keyspace.key_place(keyspace.to_bytes(keyspace.node_id(key.point)))
+
+
+def agreement_in(search: Search, key: PublicKey) -> PublicKey | None:
+    """Return the agreement key that the key record which was found tells; None without one."""
+    record = search.item
+    if not isinstance(record, Record) or record.key != key:
+        return None
+    try:
+        return agreement_key(record)
+    except (BadKey, BadMessage):
+        return None
 
 
 def parse_id(text: str) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
+
 from streembit.contacts.generations import OVERLAP_S
-from streembit.errors import DiskFull
+from streembit.errors import DiskFull, NotReady
 from streembit.jose.keys import PublicKey
-from streembit.service.people.renewals import ROOM
+from streembit.service.people.renewals import ROOM, SEEK_EVERY_S
 from tests.people.village import DyingChest, PeopleCase, Person
 
 HOUR_S = 3600
@@ -77,6 +79,19 @@ class RenewalCase(PeopleCase):
         self.town.run(60)
         self.town.memory.clock.advance(seconds)
         self.town.join(*(self.town.again(node) for node in seeds))
+
+
+class PaceTests(RenewalCase):
+    def test_a_key_record_is_looked_for_in_the_pace_of_all_that_is(self) -> None:
+        """So a start with many contacts who are away is no burst."""
+        self.gone(self.bob)
+        people = self.ann.people
+        friend = people.friends[self.bob.node.identity.public]
+        people.pace.close()
+        self.town.memory.clock.advance(2 * SEEK_EVERY_S)
+        asked = self.ann.node.network.requests
+        self.failureResultOf(Deferred.fromCoroutine(people.renewals.seek(friend)), NotReady)
+        self.assertEqual(self.ann.node.network.requests, asked)
 
 
 class LinkedTests(RenewalCase):

@@ -14,8 +14,10 @@ from streembit.contacts.generations import Generations
 from streembit.contacts.pair import Pair
 from streembit.errors import BadKey, BadRotation, ChestDamaged, StreembitError
 from streembit.jose.keys import Identity, PrivateKey, PublicKey
+from streembit.service.finder import Search
 from streembit.service.people.friend import Friend
 from streembit.service.upkeep import Upkeep
+from streembit.service.whois import agreement_in, place_of
 
 if TYPE_CHECKING:
     from streembit.service.people.people import People
@@ -155,7 +157,11 @@ class Renewals:
         if now_s - self._sought.get(friend.key, -SEEK_EVERY_S) < SEEK_EVERY_S:
             return
         self._sought[friend.key] = now_s
-        told = await people.whois.agreement_of(friend.key)
+
+        async def record() -> Search:
+            return await people.node.dht.finder.surely(place_of(friend.key))
+
+        told = agreement_in(await people.pace.run(record, urgent=True), friend.key)
         entry = people.circle.book.get(friend.key)
         if told is None or entry is None or told in generations.keys_of(entry, now_s):
             return
