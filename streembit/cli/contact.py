@@ -325,7 +325,7 @@ def _facts(row: ContactRow) -> Iterator[tuple[str, object]]:
     yield "fingerprint", row.fingerprint
     yield "number", row.number
     yield "public key", row.public_key
-    yield "link", row.via or "none"
+    yield "link", f"via {row.via}" if row.via else "none"
     yield "presence", row.presence if row.linked else "no link"
     yield "last seen", "never" if row.last_seen is None else show.moment(row.last_seen)
     yield "added", show.moment(row.added)

@@ -316,7 +316,8 @@ class HubTests(PeopleCase):
         for via in ("direct", "hub the hub"):
             self.people.book[BOB_KEY] = replace(bob, via=via)
             self.assertIn(f" {via} ", (await self.good("contact", "list")).out)
-            self.assertIn(f"via {via}", (await self.good("contact", "show", "Bob")).out)
+            shown = (await self.good("contact", "show", "Bob")).out
+            self.assertRegex(shown, rf"(?m)^link +via {via}$")
 
 
 class OwnTests(PeopleCase):
