@@ -5,7 +5,14 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 
 from streembit.contacts import rotation as rotations
-from streembit.errors import FingerprintDiffers, KeyAlarm, KeyRefused, KeyRevoked, WrongState
+from streembit.errors import (
+    FingerprintDiffers,
+    KeyAlarm,
+    KeyRefused,
+    KeyRevoked,
+    OwnOffer,
+    WrongState,
+)
 from streembit.jose import fingerprint as fingerprints
 from streembit.service.people.succession import TELL_WITHIN_S, VOID
 from streembit.service.people_events import ContactChanged, KeyReplaced, Notice
@@ -412,6 +419,16 @@ class GoingOnTests(SuccessionCase):
         self.assertEqual(ann.texts(self.bob)[:-1], [f"- {text}" for text in SAID])
         ((cards, _),) = ann.people.succession._former
         self.village.until(lambda: cards.published > 0)
+
+    def test_an_offer_of_before_is_our_own(self) -> None:
+        """Nobody asks oneself to be a contact, under whichever key."""
+        made = self.town.result(self.ann.desk.create_offer(3600, False, ""))
+        ann = self.rotated(self.rotated(self.ann))
+        with self.assertRaises(OwnOffer):
+            self.town.result(ann.desk.add_contact(made.text, "", ""))
+        self.assertEqual(
+            [each.public_key for each in self.town.result(ann.desk.list_contacts())], [self.bob.key]
+        )
 
     def test_who_was_removed_is_told_nothing_by_former_keys_either(self) -> None:
         """No card says any more where we are."""

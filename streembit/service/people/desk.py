@@ -13,7 +13,7 @@ from streembit.chat.history import Entry as Said
 from streembit.contacts import offer as offers
 from streembit.contacts.entry import Entry
 from streembit.contacts.offer import Offer
-from streembit.errors import BadName, BadOffer, NotFound, TooLarge, WrongState
+from streembit.errors import BadName, BadOffer, NotFound, OwnOffer, TooLarge, WrongState
 from streembit.jose import base64url
 from streembit.jose import fingerprint as fingerprints
 from streembit.jose.keys import PublicKey
@@ -324,7 +324,10 @@ class PeopleDesk:
         if not tokens:
             raise BadOffer("there is no contact offer in this text")
         network, own = node.settings.network, node.identity.public
-        return [offers.read(token, own, network, self._now_s()) for token in tokens]
+        found = [offers.read(token, own, network, self._now_s()) for token in tokens]
+        if any(self._people.succession.is_ours(offer.key) for offer in found):
+            raise OwnOffer("the offer is your own, under a key of before")
+        return found
 
     def _shown(self, offer: Offer) -> OfferShown:
         claims, book = offer.claims, self._circle.book

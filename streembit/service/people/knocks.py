@@ -92,7 +92,7 @@ class Knocks:
     def _ask(self, entry: Entry, nonce: str, note: str) -> Entry:
         self._people.succession.check_valid()
         key = entry.public()
-        if key == self._people.node.identity.public:
+        if self._people.succession.is_ours(key):
             raise BadKey("nobody is a contact of its own")
         register = self._register
         known = register.book.get(key)

@@ -121,6 +121,12 @@ class Succession:
             return self._line.revocation
         return last.statement
 
+    def is_ours(self, key: PublicKey) -> bool:
+        """Tell whether a key is our own, or was."""
+        own = self._people.node.identity
+        former = (Identity.from_seed(step.seed, own.name) for step in self._line.steps)
+        return key == own.public or any(key == each.public for each in former)
+
     # --- the service
     def start(self) -> None:
         """Publish what contacts find who know us by a former key."""
