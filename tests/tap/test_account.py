@@ -149,6 +149,7 @@ class AccountTests(SynchronousTestCase):
         self.failureResultOf(changing, CancelledError)
         self.failureResultOf(asked, NotReady)
         self.failureResultOf(self.key(), NotReady)
+        self.failureResultOf(self.slow[0].stopping, CancelledError)
         self.assertTrue(self.reactor.stopped)
         self.assertEqual(len(self.flushLoggedErrors(CancelledError)), 1)
 
