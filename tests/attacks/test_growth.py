@@ -140,6 +140,7 @@ BOUNDS: Final = {
     "service.hub.redis.backplane.RedisBackplane._claims": "GateLimits.total",
     "service.hub.redis.routes.Routes._answers": "what one turn brings, a process each",
     "service.hub.redis.routes.Routes._under": "MAX_ROUTED",
+    "service.hub.rounds.Rounds._round": "GateLimits.total, for ROUND_S",
     "service.hub.router.Router._slow": "GateLimits.total",
     "service.hub.session.Session.kept": "MAX_BUSY",
     "service.hub.session.Session.parked": "GateLimits.total: one a sender",

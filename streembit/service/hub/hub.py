@@ -24,7 +24,7 @@ from streembit.hub.admission import Applicant, HubAdmission
 from streembit.hub.grant import Grant, needed, needed_to_send
 from streembit.jose.keys import Identity
 from streembit.net.budget import Budgets
-from streembit.net.carrier import CLOSE_AWAY, LIMITS, Carrier, CarrierLimits, beat
+from streembit.net.carrier import CLOSE_AWAY, LIMITS, Carrier, CarrierLimits
 from streembit.net.gate import Gate, GateLimits
 from streembit.net.hublisten import HubFactory, Upgrades
 from streembit.service.hub import figures
@@ -33,6 +33,7 @@ from streembit.service.hub.commands import Commands, Prober, Table
 from streembit.service.hub.lobby import Draw, Lobby
 from streembit.service.hub.members import Members
 from streembit.service.hub.postman import Postman, refuse_for
+from streembit.service.hub.rounds import Rounds
 from streembit.service.hub.router import Router
 from streembit.service.hub.session import Session
 from streembit.service.hub.settings import Figures, HubSettings, in_force
@@ -43,7 +44,6 @@ from streembit.service.network import show_address
 from streembit.service.upkeep import Upkeep, as_deferred
 from streembit.wire.hub import Ack, Command, Envelope, HubClaims, Reply
 
-BEAT_EVERY_S: Final = 5.0  # so late at most the silent are asked, and those whose time is over go
 EXPIRE_EVERY_S: Final = 600.0
 CLOSE_WITHIN_S: Final = 3.0  # of the end of a process, which has 4.5 s in all
 
@@ -148,16 +148,9 @@ class Hub(MultiService):
             return 0.5
 
         clock = self.clock
-        yield Upkeep("beat", clock, BEAT_EVERY_S, self._beat, even)
+        yield Rounds(self.sessions, clock, self.now_unix_s).job()
         yield Upkeep("expire", clock, EXPIRE_EVERY_S, self._expire, even, first_s=0.0)
         yield Upkeep("refusals", clock, SETTLE_EVERY_S, self.refusals.settle, even)
-
-    def _beat(self) -> None:
-        now_s = self.now_unix_s()
-        for session in self.sessions():
-            if session.grant.is_over(now_s):
-                session.end(NotAdmitted(reason="expired"))
-        beat([session.carrier for session in self.sessions()], self.clock.seconds())
 
     def _expire(self) -> Deferred[int]:
         expired = self.backplane.expire(int(self._mail_s()))
