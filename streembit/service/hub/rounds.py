@@ -13,7 +13,7 @@ from streembit.service.hub.session import Session
 from streembit.service.upkeep import Upkeep
 
 ROUND_S: Final = 5.0  # so late at most the silent are asked, and those whose time is over go
-# All at once, 5,000 silent members with TLS hold up those who speak for a tenth of a second and more.
+# All at once, 5,000 silent members with TLS would hold up those who speak for a tenth of a second.
 PARTS: Final = 20
 
 
