@@ -30,7 +30,9 @@ class HubConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     one hub, "" for a hub of one process; backplane_password_file: where
     its password is, if it has one. origins: pages whose scripts may connect,
     each "https://HOST". mail_*: what waits at most, for one recipient, of
-    one sender and in all, and how long.
+    one sender and in all, and how long. joins_per_address_per_s: how many
+    join from one address in the long run, as those behind one router do;
+    the others wait for their turn.
     """
 
     name: Annotated[str, Meta(max_length=64)] = ""
@@ -48,6 +50,7 @@ class HubConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mail_bytes_per_sender: _Bytes = DEFAULTS.sender_bytes
     mail_bytes_total: _Bytes = DEFAULTS.total_bytes
     mail_days: Annotated[int, Meta(ge=1, le=366)] = DEFAULTS.days
+    joins_per_address_per_s: Annotated[float, Meta(ge=0.1, le=10_000)] = 10.0
     origins: Annotated[tuple[Origin, ...], Meta(max_length=MAX_ORIGINS)] = ()
 
     @property

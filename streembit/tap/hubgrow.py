@@ -39,7 +39,7 @@ from streembit.service.hub.desk import Desk
 from streembit.service.hub.hub import Hub
 from streembit.service.hub.local import LocalBackplane
 from streembit.service.hub.members import Everybody, Members
-from streembit.service.hub.settings import HubSettings
+from streembit.service.hub.settings import HubSettings, joins_of
 from streembit.service.notify import Notifier
 from streembit.service.storeclock import StoreClock
 from streembit.tap.grow import figures_site, tell_of_migration
@@ -133,6 +133,7 @@ class HubGrower:
                 quota=quota_of(config.hub.mail_limits),
                 member_frames=Rate.a_second(limits.checks_per_peer_per_s),
                 all_frames=Rate.a_second(limits.checks_per_node_per_s),
+                address_joins=joins_of(config.hub.joins_per_address_per_s),
                 origins=frozenset(config.hub.origins),
             ),
             members,

@@ -10,6 +10,7 @@ import ssl
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
+from demo.members import api_of
 from tests.tap.test_processes import NodeCase
 from tests.tap.twistd import Process, reactor
 
@@ -62,6 +63,15 @@ class LifeTests(HubProcessCase):
         """By its key, at the place where it listens."""
         hub, port = await self.started()
         self.assertIn(b"members know this hub by wss://127.0.0.1:%d#0" % port, hub.out)
+
+    async def test_its_file_says_how_many_join_from_one_address(self) -> None:
+        """As its status shows."""
+        home = self.home()
+        (home / "hub.toml").write_text("[hub]\njoins_per_address_per_s = 250\n")
+        hub = self.node(home, role="hub")
+        await self.ready(hub)
+        status = await api_of(reactor, home).status()
+        self.assertEqual(status.limits["joins_per_address_per_s"], 250)
 
     async def test_S5_sigterm_with_connections_that_do_nothing(self) -> None:
         """It ends within five seconds with status 0, whoever is still there."""

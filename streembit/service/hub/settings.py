@@ -32,6 +32,11 @@ MEMBER_GETS: Final = Rate(per_s=10.0, burst=50.0)
 BOX: Final = Quota(messages=128, bytes=8 * 1024 * 1024, days=14)
 
 
+def joins_of(per_s: float) -> Rate:
+    """Return the rate of joins of one address; at once as many may come as in two seconds."""
+    return Rate(per_s, max(1.0, 2 * per_s))
+
+
 @dataclass(frozen=True, slots=True)
 class HubSettings:
     """Immutable settings of one hub.
