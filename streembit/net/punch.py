@@ -139,15 +139,15 @@ class Punch(ServerFactory):
         self._timer = None
         assert self._knocking is not None
         now_s = self._reactor.seconds()
-        todo = self._knocking.next(now_s)
-        if isinstance(todo, Over):
+        due = self._knocking.next(now_s)
+        if isinstance(due, Over):
             self._fail("nobody came through")
             return
-        if isinstance(todo, Knock):
+        if isinstance(due, Knock):
             self._dial()
-            todo = self._knocking.next(now_s)
-        if isinstance(todo, Wait):
-            self._timer = self._reactor.callLater(max(0.0, todo.until_s - now_s), self._step)
+            due = self._knocking.next(now_s)
+        if isinstance(due, Wait):
+            self._timer = self._reactor.callLater(max(0.0, due.until_s - now_s), self._step)
 
     def _dial(self) -> None:
         self._knock = Connecting(self._reactor, self._connected, self._refused)

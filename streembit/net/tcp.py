@@ -10,15 +10,12 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPushProducer, IReactorTime, ITransport
 from twisted.internet.protocol import Protocol as ByteProtocol
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streembit.errors import (
-    CallbackFailed,
     DeadlineExceeded,
     PeerGone,
-    RemoteError,
     StreembitError,
     TooLarge,
 )
@@ -27,6 +24,7 @@ from streembit.link.channel import OVERHEAD_BYTES, Channel
 from streembit.link.handshake import Initiator, Link, ParsePoint, Responder
 from streembit.link.hello import Hello
 from streembit.net.backlog import Backlog
+from streembit.net.boundary import guarded
 from streembit.net.deadline import Deadline
 from streembit.net.events import (
     LIMITS,
@@ -42,8 +40,6 @@ from streembit.wire.frame import HEADER_BYTES, MAX_FRAME_PEER, MAX_FRAME_STRANGE
 
 MUCH_BYTES: Final = 256 * 1024  # read at once of a link that carries files; else it is 64 KiB
 MAX_PAYLOAD_BYTES: Final = MAX_FRAME_PEER - OVERHEAD_BYTES
-
-_log = Logger()
 
 
 @implementer(IPushProducer)
@@ -362,14 +358,7 @@ class LinkProtocol(ByteProtocol):
 
         What the owner does later for a message of this link belongs in here as well.
         """
-        try:
-            return call(*args)
-        except RemoteError as error:
-            self.refuse(error)
-        except Exception:  # noqa: BLE001 - whatever it is, one connection pays for it
-            _log.failure("a link's callback failed", peer=self.host)
-            self.refuse(CallbackFailed())
-        return None
+        return guarded(self, call, *args)
 
     def _stop(self, reason: StreembitError) -> bool:
         """Take no more frames and send none; return whether this was the first time."""

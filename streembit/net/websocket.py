@@ -11,13 +11,11 @@ from OpenSSL.SSL import Error as SSLError
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPushProducer, IReactorTime, ITransport
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from streembit.errors import (
     BadFrame,
-    CallbackFailed,
     DeadlineExceeded,
     FrameTooLarge,
     PeerGone,
@@ -29,6 +27,7 @@ from streembit.errors import (
     UpgradeRefused,
 )
 from streembit.net.backlog import Backlog
+from streembit.net.boundary import guarded
 from streembit.net.budget import TokenBucket
 from streembit.net.carrier import CLOSE_NORMAL, LIMITS, CarrierEvents, CarrierLimits
 from streembit.net.deadline import Deadline
@@ -44,7 +43,6 @@ EXPORTER_BYTES: Final = 32
 _OPEN: Final = WebSocketProtocol.STATE_OPEN
 _CLOSING: Final = WebSocketProtocol.STATE_CLOSING
 _CLOSED: Final = WebSocketProtocol.STATE_CLOSED
-_log = Logger()
 
 
 class Silence:
@@ -224,14 +222,7 @@ class WebSocketCarrier(Settings, WebSocketAdapterProtocol, WebSocketProtocol):  
 
     def guard(self, call: Callable[..., object], *args: object) -> object:
         """See `Carrier`; the one boundary where an error of a callback ends the connection only."""
-        try:
-            return call(*args)
-        except RemoteError as error:
-            self.refuse(error)
-        except Exception:  # noqa: BLE001 - whatever it is, one connection pays for it
-            _log.failure("a carrier's callback failed", peer=self.host)
-            self.refuse(CallbackFailed())
-        return None
+        return guarded(self, call, *args)
 
     # --- what the transport does
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name, as all to the next section
