@@ -212,7 +212,7 @@ class ExampleTests(OptionsCase):
             value = getattr(HubConfig(), name)
             if isinstance(value, bool):
                 self.assertIn(f"#{name} = {str(value).lower()}\n", text)
-            elif isinstance(value, int):
+            elif isinstance(value, int | float):
                 self.assertIn(f"#{name} = {value:_}\n", text)
             else:
                 self.assertIn(f"#{name} = ", text)
