@@ -25,6 +25,7 @@ from twisted.internet.task import deferLater
 from streembit.api import account, messages, network
 from streembit.api.asks import (
     Ask,
+    Calls,
     Contacts,
     Files,
     Hubs,
@@ -69,6 +70,7 @@ class Client:
         self.contact = Contacts(ask)
         self.hub = Hubs(ask)
         self.message = Messages(ask)
+        self.call = Calls(ask)
         self.file = Files(ask)
         self.key = Key(ask)
         self.record = Records(ask)

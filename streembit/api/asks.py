@@ -8,13 +8,14 @@ from urllib.parse import quote
 
 from twisted.internet.defer import Deferred
 
-from streembit.api import account, contacts, directory, files, hub, messages, network
+from streembit.api import account, calls, contacts, directory, files, hub, messages, network
 from streembit.api.caller import Caller
 from streembit.api.operation import Done
 from streembit.service import facade
 from streembit.service import people_rows as rows
 from streembit.service.hub import rows as hub_rows
 from streembit.service.relay.rows import Entered, Found, HubRow
+from streembit.wire.message import Step
 
 T = TypeVar("T")
 RequestRows: TypeAlias = list[rows.RequestRow]  # "list" has another meaning in a class below
@@ -132,6 +133,23 @@ class Contacts:
     def unblock(self, contact: str) -> Deferred[rows.ContactRow]:
         """Take a blocked contact back."""
         return self._ask("DELETE", _path("contacts", contact, "block"), rows.ContactRow)
+
+
+class Calls:
+    """Calls, as far as a node has to do with them: what programs say to set them up."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+
+    def signal(self, contact: str, call: str, step: Step, text: str = "") -> Deferred[Done]:
+        """Hand a step of a call to a linked contact's programs, which get it as an event.
+
+        Args:
+            call: 16 bytes of chance in base64url, drawn by who begins the call.
+            text: a session description or a candidate, in ASCII.
+        """
+        body = calls.SendSignal(call, step, text)
+        return self._ask("POST", _path("contacts", contact, "signals"), Done, body)
 
 
 class Hubs:

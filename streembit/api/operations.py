@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from streembit.api import account, contacts, directory, files, hub, messages, network
+from streembit.api import account, calls, contacts, directory, files, hub, messages, network
 from streembit.api.operation import Operation
 from streembit.service.facade import NodeFacade
 from streembit.service.hub.facade import HubFacade
@@ -15,6 +15,7 @@ OF_PEOPLE: Final[tuple[Operation[PeopleFacade], ...]] = (
     *contacts.OPERATIONS,
     *directory.OPERATIONS,
     *messages.OPERATIONS,
+    *calls.OPERATIONS,
     *files.OPERATIONS,
     *account.OPERATIONS,
 )

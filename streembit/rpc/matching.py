@@ -23,6 +23,8 @@ from streembit.wire.message import (
     Request,
     Show,
     Shown,
+    Signal,
+    Signalled,
     Store,
     Stored,
     Value,
@@ -38,6 +40,7 @@ _ANSWERS: Final[dict[type[Request], type[Answer]]] = {
     Knock: Knocked,
     Show: Shown,
     Punch: Punched,
+    Signal: Signalled,
 }
 
 

@@ -40,6 +40,8 @@ from streembit.wire.message import (
     Rpc,
     Show,
     Shown,
+    Signal,
+    Signalled,
     Store,
     Stored,
     Value,
@@ -55,6 +57,7 @@ KINDS: Final[dict[type[Body], str]] = {
     Knock: "knock",
     Show: "show",
     Punch: "punch",
+    Signal: "signal",
 }
 MAX_TOLD: Final = (
     20  # contacts an answer: about 2 KiB, so that nobody is made to send much by asking
@@ -106,7 +109,7 @@ class Answers:
                 return self._store(body, peer)
             case DialBack():
                 return self._dial_back(peer, body.port)
-            case Hand() | Knock() | Show() | Punch():
+            case Hand() | Knock() | Show() | Punch() | Signal():
                 return self._people(peer, body)
             case (
                 Pong()
@@ -118,13 +121,16 @@ class Answers:
                 | Knocked()
                 | Shown()
                 | Punched()
+                | Signalled()
                 | Refused()
             ):
                 raise BadMessage("an answer in the place of a request")
             case _:
                 assert_never(body)
 
-    def _people(self, peer: Peer, body: Hand | Knock | Show | Punch) -> Answer | Deferred[Answer]:
+    def _people(
+        self, peer: Peer, body: Hand | Knock | Show | Punch | Signal
+    ) -> Answer | Deferred[Answer]:
         """Answer what only people are asked."""
         match body:
             case Hand():
@@ -135,6 +141,8 @@ class Answers:
                 return self._company().shown(peer, body)
             case Punch():
                 return self._punch(peer, body)
+            case Signal():
+                return self._company().signal(peer, body)
 
     def _nearest(self, target: int, peer: Peer) -> list[Contact]:
         nodes = self._table.nearest(target, MAX_TOLD, exclude=(peer.node_id,))

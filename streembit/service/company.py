@@ -11,7 +11,7 @@ from streembit.errors import KeyRefused, StreembitError
 from streembit.jose.keys import PublicKey
 from streembit.rpc.peer import Peer
 from streembit.service.people_rows import PeopleStatus
-from streembit.wire.message import Answer, Hand, Knock, Show
+from streembit.wire.message import Answer, Hand, Knock, Show, Signal
 
 
 class Company(Protocol):
@@ -56,6 +56,14 @@ class Company(Protocol):
             KeyRefused: the peer is no contact.
         """
 
+    def signal(self, peer: Peer, body: Signal) -> Answer:
+        """Take what a contact's program says of a call.
+
+        Raises:
+            KeyRefused: the peer is no contact.
+            RateLimited
+        """
+
     def has_told(self) -> bool:
         """Tell whether the network has a card for each contact; not for nobody's node."""
 
@@ -97,6 +105,10 @@ class Nobody:
         raise KeyRefused("nobody here has contacts")
 
     def shown(self, peer: Peer, body: Show) -> Answer | Deferred[Answer]:
+        """See `Company`."""
+        raise KeyRefused("nobody here has contacts")
+
+    def signal(self, peer: Peer, body: Signal) -> Answer:
         """See `Company`."""
         raise KeyRefused("nobody here has contacts")
 

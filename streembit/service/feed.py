@@ -18,10 +18,11 @@ from streembit.service.people_events import (
     Event,
     Events,
     Happened,
+    Signal,
 )
 
 KEPT: Final = 1024  # events: minutes of a busy account
-KEPT_CHARS: Final = 2 * 1024 * 1024  # of messages in them: 128 of the longest
+KEPT_CHARS: Final = 2 * 1024 * 1024  # of messages and signals in them: 128 of the longest
 MAX_ANSWER: Final = 256  # events of one answer
 MAX_WAITING: Final = 64  # clients that wait at a time: programs of one user
 
@@ -116,5 +117,7 @@ class Feed:
 
 
 def _chars_of(event: Event) -> int:
-    """Return how long the text of an event is, if it is a message's."""
+    """Return how long the text of an event is, if it is a message's or a signal's."""
+    if isinstance(event, Signal):
+        return len(event.text)
     return len(event.message.text) if isinstance(event, Arrived | Changed) else 0

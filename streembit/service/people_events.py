@@ -13,6 +13,7 @@ from streembit.service.people_rows import (
     RequestRow,
     TransferRow,
 )
+from streembit.wire.message import Step
 
 MAX_WAIT_S: Final = 25  # proxies and clients give up on a silent answer after 30 s
 POSITION_PATTERN: Final = r"^([0-9a-f]{8}-[0-9]{1,15})?$"
@@ -78,6 +79,18 @@ class Transferred(Struct, frozen=True, tag_field="kind", tag="transfer"):
     transfer: TransferRow
 
 
+class Signal(Struct, frozen=True, tag_field="kind", tag="signal"):
+    """A contact's program says something of a call; `text` is as that program wrote it.
+
+    Programs that know nothing of calls pass it over.
+    """
+
+    contact: str
+    call: str
+    step: Step
+    text: str
+
+
 class Notice(Struct, frozen=True, tag_field="kind", tag="notice"):
     """Something that the user has to know.
 
@@ -99,6 +112,7 @@ Event = (
     | ContactChanged
     | KeyReplaced
     | Transferred
+    | Signal
     | Notice
 )
 

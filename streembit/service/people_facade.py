@@ -20,6 +20,7 @@ from streembit.service.people_rows import (
     TransferRow,
 )
 from streembit.service.relay.rows import Entered, Found
+from streembit.wire.message import Step
 
 
 class PeopleFacade(Protocol):
@@ -186,6 +187,15 @@ class PeopleFacade(Protocol):
 
     async def set_presence(self, state: PresenceState) -> None:
         """Tell linked contacts, who may know, whether the user is here; a minute, then "away"."""
+
+    # --- calls
+    async def signal(self, contact: str, call: str, step: Step, text: str) -> None:
+        """Hand a step of a call to a contact's programs; they have it when this returns.
+
+        Raises:
+            WrongState: no contact, or one who has ended it.
+            PeerGone: there is no link to the contact; it is looked for.
+        """
 
     # --- files
     async def send_files(self, contact: str, paths: Sequence[str]) -> TransferRow:

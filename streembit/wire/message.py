@@ -31,12 +31,16 @@ MAX_LETTER_CHARS: Final = 32_768  # 24 KiB; signed and sealed it stays below a f
 MAX_SALT_BYTES: Final = 255
 MAX_LEAD_MS: Final = 2_000  # of a way through a hub that is still worth waiting for
 MAX_PARCEL_CHARS: Final = -(-MAX_PARCEL_BYTES * 4 // 3)  # base64url of it
+MAX_SIGNAL_CHARS: Final = 16_384  # twice what a browser says of sound, picture and screen
 
 IdOfMessage = Annotated[str, Meta(min_length=1, max_length=32)]
 IpText = Annotated[str, Meta(pattern=r"^[0-9A-Fa-f.:]{2,45}\Z")]  # an IPv4 or IPv6 address
 Item = Annotated[str, Meta(max_length=MAX_ITEM_CHARS)]
 ItemKind = Literal["record", "blob"]
 Scheme = Literal["key", "address", "composite"]
+CallText = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{21}[AQgw]\Z")]  # 16 bytes
+Step = Literal["offer", "answer", "candidate", "end"]
+SignalText = Annotated[str, Meta(pattern=rf"^[\t\r\n -~]{{0,{MAX_SIGNAL_CHARS}}}\Z")]
 
 
 class Contact(Struct, frozen=True, array_like=True):
@@ -111,6 +115,18 @@ class Punch(Struct, frozen=True, tag_field="t", tag="punch"):
     lead_ms: Annotated[int, Meta(ge=0, le=MAX_LEAD_MS)]
 
 
+class Signal(Struct, frozen=True, tag_field="t", tag="signal"):
+    """Hands a contact's program what it needs to set up a call: the signalling of WebRTC.
+
+    `call` was drawn by who began the call. `text` is a session description or a candidate; it
+    is for programs, and no node looks at it.
+    """
+
+    call: CallText
+    step: Step
+    text: SignalText = ""
+
+
 class Pong(Struct, frozen=True, tag_field="t", tag="pong"):
     """Answers a Ping; `observed` is the asker's "host:port" as the answerer sees it."""
 
@@ -175,6 +191,10 @@ class Punched(Struct, frozen=True, tag_field="t", tag="punched"):
     port: Port
 
 
+class Signalled(Struct, frozen=True, tag_field="t", tag="signalled"):
+    """Answers a Signal: programs that follow the events of the account are told."""
+
+
 class Refused(Struct, frozen=True, tag_field="t", tag="refused"):
     """Answers any request that is not served."""
 
@@ -182,8 +202,20 @@ class Refused(Struct, frozen=True, tag_field="t", tag="refused"):
     detail: Annotated[str, Meta(max_length=200)] = ""
 
 
-Request = Ping | FindNode | FindValue | Store | DialBack | Hand | Knock | Show | Punch
-Answer = Pong | Nodes | Value | Stored | Dialled | Handed | Knocked | Shown | Punched | Refused
+Request = Ping | FindNode | FindValue | Store | DialBack | Hand | Knock | Show | Punch | Signal
+Answer = (
+    Pong
+    | Nodes
+    | Value
+    | Stored
+    | Dialled
+    | Handed
+    | Knocked
+    | Shown
+    | Punched
+    | Signalled
+    | Refused
+)
 Body = Request | Answer
 
 

@@ -18,6 +18,7 @@ from streembit.errors import (
     NoSuchContact,
     NoSuchTransfer,
     NotFound,
+    PeerGone,
     WrongPasscode,
 )
 from streembit.jose import base64url
@@ -41,6 +42,7 @@ from streembit.service.people_rows import (
     TransferRow,
 )
 from streembit.service.relay.rows import Entered, Found, FoundRow
+from streembit.wire.message import Step
 from tests.api.fake import FINGERPRINT, OWN_KEY
 
 BOB_KEY = "02" + "b0" * 32
@@ -97,6 +99,7 @@ class FakePeople:
         self.decided = PeopleSettings(False, "/home/alice/Downloads")
         self.typing: list[bool] = []
         self.presence: list[str] = []
+        self.signals: list[tuple[str, str, str]] = []
         self.wiped: list[str] = []
         self.passcodes: list[str | None] = []
         self.unreadable = 0  # the number of a message that an export stumbles upon
@@ -258,6 +261,12 @@ class FakePeople:
     async def set_presence(self, state: PresenceState) -> None:
         self._break()
         self.presence.append(state)
+
+    # --- calls
+    async def signal(self, contact: str, call: str, step: Step, text: str) -> None:
+        if not self._find(contact).linked:
+            raise PeerGone("no link")
+        self.signals.append((call, step, text))
 
     # --- files
     async def send_files(self, contact: str, paths: Sequence[str]) -> TransferRow:

@@ -136,6 +136,9 @@ class CallTests(ClientCase):
         client = self.client
         sent = await client.message.send("Bob", "hello")
         self.assertEqual((await client.message.list("Bob", limit=1))[0], sent)
+        await client.call.signal("Bob", "A" * 22, "offer", "v=0\r\n")
+        await client.call.signal("Bob", "A" * 22, "end")
+        self.assertEqual(self.people.signals[0][1:], ("offer", "v=0\r\n"))
         await client.message.typing("Bob", True)
         await client.message.read("Bob", 1)
         await client.message.delete("Bob", sent.id)

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from streembit import errors
 from streembit.api.http import make_site
 from tests.api.fake import FINGERPRINT, FakeNode
-from tests.api.people import BOB_KEY, CARL_KEY, NUMBER, OFFER_TEXT, an_id
+from tests.api.people import BOB_KEY, CARL_KEY, NUMBER, OFFER_TEXT, an_id, contact
 from tests.api.test_http import Answered, Browser, Connection, request_of, taken_apart
 
 
@@ -90,6 +90,28 @@ class OperationTests(PeopleCase):
         self.good("PUT", path + "/typing", {"on": True})
         self.good("PUT", "/v1/presence", {"state": "away"})
         self.assertEqual((self.people.typing, self.people.presence), ([True], ["away"]))
+
+    def test_the_signalling_of_a_call(self) -> None:
+        """Each step is passed on as it is; what no call has is refused, and so is who is away."""
+        path, call = "/v1/contacts/Bob/signals", an_id("call")
+        offer = {"call": call, "step": "offer", "text": "v=0\r\ns=-\r\n"}
+        self.assertEqual(self.good("POST", path, offer), {})
+        self.good("POST", path, {"call": call, "step": "end"})
+        expected = [(call, "offer", "v=0\r\ns=-\r\n"), (call, "end", "")]
+        self.assertEqual(self.people.signals, expected)
+        for change in (
+            {"step": "ring"},
+            {"call": "x"},
+            {"text": "x" * 16_385},
+            {"text": "\x9b2J"},
+            {"text": None},
+            {"more": 1},
+        ):
+            refused = self.browser.ask("POST", path, {**offer, **change})
+            self.assert_refused(refused, 400, "bad-json")
+        self.people.book[BOB_KEY] = contact("Bob", BOB_KEY, linked=False)
+        self.assert_refused(self.browser.ask("POST", path, offer), 503, "peer-gone")
+        self.assertEqual(self.people.signals, expected)
 
     def test_what_one_contact_is_told(self) -> None:
         """Decided for this contact, or as the settings say; a missing decision is refused."""

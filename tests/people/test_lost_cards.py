@@ -19,7 +19,7 @@ class Forgetful:
         self.linked, self.unlinked = company.linked, company.unlinked
         self.frame, self.hand, self.knock = company.frame, company.hand, company.knock
         self.contact_with, self.has_told = company.contact_with, company.has_told
-        self.standing = company.standing
+        self.standing, self.signal = company.standing, company.signal
 
     def shown(self, peer: Peer, body: Show) -> Answer:
         """Lose a card, or pass it on."""

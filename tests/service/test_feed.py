@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.errors import BadName, NotReady
 from streembit.service.feed import KEPT, KEPT_CHARS, MAX_ANSWER, MAX_WAITING, Feed
-from streembit.service.people_events import MAX_WAIT_S, Arrived, Events, Notice
+from streembit.service.people_events import MAX_WAIT_S, Arrived, Events, Notice, Signal
 from streembit.service.people_rows import MessageRow
 
 RUN = 0xC0FFEE
@@ -119,6 +119,10 @@ class FeedTests(SynchronousTestCase):
         found = self.after(start)
         self.assertTrue(found.lost)
         self.assertEqual(len(found.events), KEPT_CHARS // 16_384)
+        for _ in range(200):
+            self.feed.tell(Signal("02" + "ab" * 32, "A" * 22, "offer", "x" * 16_384))
+        found = self.after(found.next)
+        self.assertEqual((len(found.events), found.lost), (KEPT_CHARS // 16_384, True))
         for number in range(KEPT):
             self.feed.tell(notice(number))
         self.assertEqual(texts(self.after(found.next))[0], "0")

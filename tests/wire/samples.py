@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from hypothesis import strategies as st
 
@@ -30,6 +30,9 @@ from streembit.wire.message import (
     Rpc,
     Show,
     Shown,
+    Signal,
+    Signalled,
+    Step,
     Store,
     Stored,
     Value,
@@ -67,6 +70,8 @@ BODIES: Final[tuple[Body, ...]] = (
     Shown(),
     Punch("192.0.2.7", 40000, 150),
     Punched("2001:db8::1", 50000),
+    Signal(LINK, "offer", "v=0\r\n"),
+    Signalled(),
     Refused("rate-limited", "later"),
 )
 
@@ -90,6 +95,11 @@ def _texts(size_bytes: int) -> st.SearchStrategy[str]:
 def _words(least: int, most: int) -> st.SearchStrategy[str]:
     characters = st.characters(exclude_categories=["Cs"])
     return st.text(characters, min_size=least, max_size=most)
+
+
+def _lines(most: int) -> st.SearchStrategy[str]:
+    """Return texts as the signalling of calls has them."""
+    return st.text(st.sampled_from("\t\r\n" + "".join(map(chr, range(32, 127)))), max_size=most)
 
 
 KEYS: Final = _texts(33)
@@ -127,6 +137,8 @@ ANY_BODY: Final[st.SearchStrategy[Body]] = st.one_of(
     st.sampled_from([Show(CARD), Shown()]),
     st.builds(Punch, ADDRESSES, PORTS, st.integers(0, 2000)),
     st.builds(Punched, ADDRESSES, PORTS),
+    st.builds(Signal, _texts(16), st.sampled_from(get_args(Step)), _lines(300)),
+    st.builds(Signalled),
     st.builds(Refused, _words(1, 64), _words(0, 200)),
 )
 ANY_RPC: Final = st.builds(

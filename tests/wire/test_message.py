@@ -16,6 +16,7 @@ from streembit.wire.frame import MAX_FRAME_PEER
 from streembit.wire.message import (
     MAX_ITEM_CHARS,
     MAX_SALT_BYTES,
+    MAX_SIGNAL_CHARS,
     MAX_VALUE_BYTES,
     Answer,
     Body,
@@ -24,6 +25,7 @@ from streembit.wire.message import (
     RecordClaims,
     Request,
     Rpc,
+    Signal,
     Store,
     Stored,
 )
@@ -169,6 +171,18 @@ class BoundTests(SynchronousTestCase):
         store = Store("A" * MAX_ITEM_CHARS, "record", [PLACE] * 40)
         whole = codec.encode(rpc(store, aud=[LINK] * 40, jti="j" * 32, net='"' * 64))
         self.assertLess(len(whole) * 4 // 3 + 200, MAX_FRAME_PEER // 2)
+
+    def test_the_longest_signal_fits_into_a_frame(self) -> None:
+        """Also where each of its characters is written with an escape; one more is refused."""
+        for character in ("\n", '"', "~"):
+            signal = Signal(LINK, "offer", character * MAX_SIGNAL_CHARS)
+            whole = codec.encode(rpc(signal, jti="j" * 32, net='"' * 64))
+            self.assertEqual(read(whole).body, signal)
+            self.assertLess(len(whole) * 4 // 3 + 200, MAX_FRAME_PEER)
+        longer = Signal(LINK, "offer", "~" * (MAX_SIGNAL_CHARS + 1))
+        self.assertRaises(BadJson, read, codec.encode(rpc(longer)))
+        for character in ("\0", "\x1b", "\x7f", "\x9b", "\u202e", "\u2028"):
+            self.assertRaises(BadJson, read, codec.encode(rpc(Signal(LINK, "offer", character))))
 
 
 class VectorTests(SynchronousTestCase):

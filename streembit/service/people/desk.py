@@ -45,6 +45,7 @@ from streembit.service.people_rows import (
 )
 from streembit.service.relay.rows import Entered, Found
 from streembit.wire.content import Text, Typing
+from streembit.wire.message import Signal, Step
 
 ID_BYTES: Final = 16
 EXPORT_VERSION: Final = 1
@@ -201,6 +202,11 @@ class PeopleDesk:
     async def set_presence(self, state: PresenceState) -> None:
         """See `PeopleFacade`."""
         self._people.presence.tell(state)
+
+    # --- calls
+    async def signal(self, contact: str, call: str, step: Step, text: str) -> None:
+        """See `PeopleFacade`."""
+        await self._people.signals.send(self._open_talk(contact).contact, Signal(call, step, text))
 
     # --- files
     async def send_files(self, contact: str, paths: Sequence[str]) -> TransferRow:

@@ -49,6 +49,7 @@ from streembit.service.people.renewals import Renewals
 from streembit.service.people.sealed import Sealed
 from streembit.service.people.showing import Showing
 from streembit.service.people.shown import contact_row
+from streembit.service.people.signals import Signals
 from streembit.service.people.succession import Succession
 from streembit.service.people.talk import Talk
 from streembit.service.people.talks import Talks
@@ -57,7 +58,7 @@ from streembit.service.people.way import DirectWay
 from streembit.service.people_rows import ContactRow, PeopleStatus, TransferRow
 from streembit.service.upkeep import Upkeep, as_deferred
 from streembit.service.whois import Whois
-from streembit.wire.message import Answer, Hand, Handed, Knock, Knocked, Show, Shown
+from streembit.wire.message import Answer, Hand, Handed, Knock, Knocked, Show, Shown, Signal
 from streembit.wire.offer import Address
 
 SHOWS: Final = Rate(per_s=0.5, burst=20.0)  # cards of one contact; honest ones come once an hour
@@ -113,6 +114,7 @@ class People(MultiService):
         self.following = Following(self)
         self.succession = Succession(self)
         self.news = News(self)
+        self.signals = Signals(self)
         folder = Path(self.circle.register.settings.downloads or downloads)
         self.transfers = Transfers(
             chest,
@@ -320,6 +322,10 @@ class People(MultiService):
         self._charge(self._letters, peer)
         self.knocks.knock(peer, body.letter)
         return Knocked()
+
+    def signal(self, peer: Peer, body: Signal) -> Answer:
+        """Tell our programs what a contact's says of a call; raise KeyRefused, RateLimited."""
+        return self.signals.take(peer, body)
 
     def has_told(self) -> bool:
         """Tell whether the network has a card for each contact."""
