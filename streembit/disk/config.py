@@ -223,7 +223,9 @@ def _limits(document: dict[str, Any], role: Role) -> dict[str, Any]:
 
 
 def _check_hub(config: Config, role: Role) -> None:
-    if not config.listen and not (role == "node" and (config.hubs or config.private)):
+    if not config.listen and role != "node":
+        raise _Fault(f"listen: a {role} is reached at an address", "listen")
+    if not config.listen and not (config.hubs or config.private):
         raise _Fault("listen: who is reached at no address needs a hub: hubs", "listen")
     if role != "node" and config.hubs:
         raise _Fault("only a node has hubs", "hubs")

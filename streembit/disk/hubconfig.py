@@ -7,6 +7,8 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from streembit.disk.mailbox import DEFAULTS, MailLimits
+from streembit.errors import BadName
+from streembit.wire import texts
 
 MAX_ORIGINS: Final = 64  # pages of an operator's own
 
@@ -75,4 +77,8 @@ class HubConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return "plain and behind_proxy exclude each other"
         if self.backplane_password_file and not self.backplane:
             return "without a backplane there is no password for it"
+        try:
+            texts.check_note(self.name)
+        except BadName as error:
+            return f"name: {error.detail}"
         return ""

@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -59,6 +61,19 @@ def is_worn(pem: bytes, now: datetime) -> bool:
         return True
 
 
+def trouble_of(pem: bytes, now: datetime) -> str:
+    """Return what is wrong with a certificate's time, "" for nothing, or where it is none."""
+    try:
+        own = x509.load_pem_x509_certificate(pem)
+    except ValueError:
+        return ""
+    if now < own.not_valid_before_utc:
+        return f"holds from {own.not_valid_before_utc:%Y-%m-%d} on"
+    if now > own.not_valid_after_utc:
+        return f"is over since {own.not_valid_after_utc:%Y-%m-%d}"
+    return ""
+
+
 @implementer(IOpenSSLServerConnectionCreator)
 class ServerTls:
     """TLS 1.3 for each connection, with the certificate that was loaded last.
@@ -89,9 +104,11 @@ class ServerTls:
 
 
 def _options(certificate: bytes, key: bytes) -> CertificateOptions:
+    own, *above = _certificates(certificate)
+    secret = _secret(key)
     try:
-        own, *above = x509.load_pem_x509_certificates(certificate)
-        secret = load_pem_private_key(key, None)
+        if own.public_key() != secret.public_key():
+            raise BadCertificate("the private key is another certificate's")
         options = CertificateOptions(
             privateKey=crypto.PKey.from_cryptography_key(secret),  # type: ignore[arg-type]
             certificate=crypto.X509.from_cryptography(own),
@@ -99,6 +116,30 @@ def _options(certificate: bytes, key: bytes) -> CertificateOptions:
             raiseMinimumTo=TLSVersion.TLSv1_3,
         )
         options.getContext().check_privatekey()
-    except (ValueError, TypeError, SSLError, crypto.Error) as error:
-        raise BadCertificate(str(error)[:200]) from None
+    except (ValueError, TypeError, UnsupportedAlgorithm, SSLError, crypto.Error) as error:
+        raise BadCertificate(_reason(error)) from None
     return options
+
+
+def _certificates(pem: bytes) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError:
+        raise BadCertificate("there is no certificate in PEM in its file") from None
+
+
+def _secret(pem: bytes) -> PrivateKeyTypes:
+    try:
+        return load_pem_private_key(pem, None)
+    except TypeError:
+        raise BadCertificate("the private key has a passphrase, and nobody is asked") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise BadCertificate("there is no private key in PEM in its file") from None
+
+
+def _reason(error: Exception) -> str:
+    """Return what OpenSSL says, without its lists of parts."""
+    parts = error.args[0] if error.args else ""
+    if isinstance(parts, list):
+        return "; ".join(str(part[-1]) for part in parts if part)
+    return str(error)[:200]

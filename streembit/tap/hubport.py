@@ -14,11 +14,12 @@ from typing import Final
 
 from twisted.internet.address import UNIXAddress
 from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
 
 from streembit.disk import atomic
 from streembit.disk.config import Config
-from streembit.errors import BadConfig
-from streembit.net.certificate import Pem, is_worn, self_signed
+from streembit.errors import BadCertificate, BadConfig
+from streembit.net.certificate import Pem, is_worn, self_signed, trouble_of
 from streembit.net.gate import DESCRIPTORS_SHARE, GateLimits
 from streembit.service.hub.desk import Security
 from streembit.service.hub.hub import Hub
@@ -28,6 +29,9 @@ from streembit.tap.listening import shown
 CERTIFICATE_FILE: Final = "hub-certificate.pem"
 KEY_FILE: Final = "hub-key.pem"
 PROXY: Final = "haproxy:"  # Twisted's endpoint that reads a PROXY header
+_NOT_THEIRS: Final = 0o027  # of a private key: a group may read it, as that of a machine's keys
+
+_log = Logger()
 
 
 def gate_of(config: Config, *, private: bool) -> GateLimits:
@@ -46,8 +50,25 @@ def make_room(connections: int) -> None:
 
 
 def given(certificate: Path, key: Path) -> Pem:
-    """Return an operator's certificate and its key."""
-    return _read(certificate), _read(key)
+    """Return an operator's certificate and its key.
+
+    A certificate that is over is used, and the log tells of it: who knows the hub by its key
+    does not look at it.
+
+    Raises:
+        BadConfig: one of the files is missing.
+        BadCertificate: other users may read the key, or change it.
+    """
+    pem = _read(certificate), _read(key)
+    if key.stat().st_mode & _NOT_THEIRS:
+        raise BadCertificate("others may use its private key: chmod 600", file=str(key))
+    if trouble := trouble_of(pem[0], datetime.now(UTC)):
+        _log.warn(
+            "the certificate {file} {trouble}: only who knows the hub's key joins",
+            file=str(certificate),
+            trouble=trouble,
+        )
+    return pem
 
 
 def own(folder: Path) -> Pem:

@@ -52,7 +52,7 @@ class Listening(Service):
         for text, where in self._endpoints.items():
             try:
                 self._ports.append(at_once(where.listen(self._factory)))
-            except (CannotListenError, OSError, LookupError) as e:
+            except (CannotListenError, OSError, LookupError, OverflowError) as e:
                 raise ListenFailed(f"{text}: {reason_of(e)}") from None
         self._opened(self._ports)
 

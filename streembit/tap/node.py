@@ -23,6 +23,10 @@ class Options(LinkOptions):
         ["client-only", None, "Use the network without storing for others: for small devices."]
     ]
 
+    def opt_listen(self, endpoint: str) -> None:
+        """Where to listen, as tcp:8905; may be repeated; none: nodes with a --hub need no port."""
+        super().opt_listen(endpoint)
+
     def opt_hub(self, url: str) -> None:
         """A hub to be found at, wss://HOST:PORT or wss://HOST:PORT#KEY; may be repeated."""
         self.add("hub", url)

@@ -62,11 +62,11 @@ class RoleOptions(usage.Options):
         )
 
     def opt_account(self, name: str) -> None:
-        """The account to run as; for several at once repeat it, each with its --listen behind."""
+        """The account to run as, where the home has several."""
         self._accounts.append(name)
 
     def opt_listen(self, endpoint: str) -> None:
-        """Where to listen, as tcp:8905; may be repeated; none: nodes with a --hub need no port."""
+        """Where to listen, as tcp:8905; may be repeated."""
         self._listen.append((self._accounts[-1] if self._accounts else "", endpoint))
 
     def opt_seed(self, address: str) -> None:
@@ -163,3 +163,7 @@ class LinkOptions(RoleOptions):
     optFlags: ClassVar[list[list[Any]]] = [
         ["map-port", None, "Have the router lead to us, by UPnP."],
     ]
+
+    def opt_account(self, name: str) -> None:
+        """The account to run as; for several at once repeat it, each with its --listen behind."""
+        super().opt_account(name)

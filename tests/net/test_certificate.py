@@ -6,10 +6,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+)
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.errors import BadCertificate
-from streembit.net.certificate import LAST, LIFE, Pem, ServerTls, is_worn, self_signed
+from streembit.net.certificate import LAST, LIFE, Pem, ServerTls, is_worn, self_signed, trouble_of
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -33,6 +39,16 @@ class SelfSignedTests(SynchronousTestCase):
         self.assertFalse(is_worn(pem, NOW + LIFE - LAST - timedelta(minutes=1)))
         self.assertTrue(is_worn(pem, NOW + LIFE - LAST + timedelta(minutes=1)))
         self.assertTrue(is_worn(b"", NOW))
+
+    def test_what_is_wrong_with_its_time_is_told(self) -> None:
+        """Before it holds, and when it is over; between them nothing."""
+        pem, _ = self_signed(NOW)
+        self.assertEqual(trouble_of(pem, NOW), "")
+        self.assertEqual(trouble_of(pem, NOW - timedelta(days=2)), "holds from 2026-05-31 on")
+        self.assertEqual(trouble_of(pem, NOW + LIFE), "")
+        over = trouble_of(pem, NOW + LIFE + timedelta(seconds=1))
+        self.assertEqual(over, f"is over since {NOW + LIFE:%Y-%m-%d}")
+        self.assertEqual(trouble_of(b"none", NOW), "")
 
     def test_two_are_never_the_same(self) -> None:
         """Neither key nor number."""
@@ -61,11 +77,32 @@ class ServerTlsTests(SynchronousTestCase):
         before = served(self.tls)
         other = self_signed(NOW)
         good = self.pem
-        for bad in ((b"", good[1]), (good[0], b""), (good[0], other[1]), (good[0][:200], good[1])):
+        no_certificate, no_key = "no certificate in PEM", "no private key in PEM"
+        for bad, why in (
+            ((b"", good[1]), no_certificate),
+            ((good[0][:200], good[1]), no_certificate),
+            ((good[1], good[1]), no_certificate),
+            ((good[0], b""), no_key),
+            ((good[0], good[0]), no_key),
+            ((good[0], other[1]), "another certificate's"),
+        ):
             self.pem = bad
-            with self.assertRaises(BadCertificate):
+            with self.assertRaises(BadCertificate) as caught:
                 self.tls.load()
+            self.assertIn(why, str(caught.exception))
+            self.assertNotIn("[(", str(caught.exception))
             self.assertEqual(served(self.tls), before)
+
+    def test_a_private_key_with_a_passphrase_is_told_apart(self) -> None:
+        """A hub cannot ask for it."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        sealed = key.private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
+        )
+        self.pem = (self.pem[0], sealed)
+        with self.assertRaises(BadCertificate) as caught:
+            self.tls.load()
+        self.assertIn("passphrase", str(caught.exception))
 
     def test_those_that_signed_it_are_shown_behind_it(self) -> None:
         """A chain is one file."""

@@ -350,6 +350,16 @@ class StreamTests(RelayCase):
         ours.transport.write(b"are you there?")
         self.until(lambda: ours.lost, 5)
 
+    def test_a_hub_whose_name_moves_a_screen_is_called_by_its_place(self) -> None:
+        """Its name is written beside contacts: what it holds has to be seen."""
+        for number, name in enumerate(("two\nlines", "\x1b[2J", "\u202ebuh"), start=210):
+            hub = TownHub(self.town, host=f"127.0.0.{number}", number=number, name=name)
+            self.addCleanup(hub.end)
+            guest = Guest(self.town, number, hub.address)
+            self.addCleanup(guest.hubs.stopService)
+            self.until(lambda guest=guest: guest.own.seat is not None)
+            self.assertEqual(guest.own.title, f"127.0.0.{number}:{PORT}")
+
     def test_a_host_of_no_hub(self) -> None:
         """It cannot be connected to."""
         key = self.bob.identity.public

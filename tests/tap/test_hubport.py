@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.disk import config
-from streembit.errors import BadConfig
+from streembit.errors import BadCertificate, BadConfig
 from streembit.net.certificate import LIFE, self_signed
 from streembit.tap.hubport import (
     CERTIFICATE_FILE,
@@ -59,14 +60,18 @@ class ListenTests(SynchronousTestCase):
 
     def test_what_contradicts_itself_is_refused(self) -> None:
         """In one line, before anything is opened."""
-        for part in (
+        parts: tuple[dict[str, Any], ...] = (
             {"certificate": "a.pem"},
             {"private_key": "a.pem"},
             {"plain": True, "behind_proxy": True},
             {"plain": True, "certificate": "a", "private_key": "b"},
             {"origins": ["evil"]},
             {"backplane": "mongodb://here"},
-        ):
+            {"name": "two\nlines"},
+            {"name": "\u202eturned"},
+            {"listen": []},
+        )
+        for part in parts:
             with self.assertRaises(BadConfig):
                 configured(**part)
 
@@ -134,6 +139,36 @@ class CertificateTests(SynchronousTestCase):
         with self.assertRaises(BadConfig) as caught:
             given(self.folder / "absent.pem", self.folder / "key.pem")
         self.assertIn("absent.pem", str(caught.exception))
+
+    def test_an_operators_private_key_is_for_no_other_user(self) -> None:
+        """A group may read it, as of a machine's certificates; nobody else, and none may write."""
+        certificate, key = self.operators(datetime.now(UTC))
+        for mode in (0o400, 0o600, 0o640):
+            key.chmod(mode)
+            self.assertEqual(given(certificate, key)[1], key.read_bytes())
+        for mode in (0o644, 0o604, 0o660, 0o602):
+            key.chmod(mode)
+            with self.assertRaises(BadCertificate) as caught:
+                given(certificate, key)
+            self.assertIn("chmod", str(caught.exception))
+
+    def test_an_operators_certificate_that_is_over_is_used_and_told(self) -> None:
+        """Members who know the hub's key come all the same; the log says why the others do not."""
+        with capturedLogs() as logged:
+            self.assertTrue(given(*self.operators(datetime.now(UTC))))
+            self.assertEqual(logged, [])
+            self.assertTrue(given(*self.operators(datetime.now(UTC) - LIFE - timedelta(days=9))))
+        (event,) = logged
+        self.assertIn("is over since", str(event["trouble"]))
+        self.assertEqual(event["log_level"], LogLevel.warn)
+
+    def operators(self, made: datetime) -> tuple[Path, Path]:
+        """Return where a certificate and its key are that were made at this time."""
+        found = self.folder / "site.pem", self.folder / "site.key"
+        for path, data in zip(found, self_signed(made), strict=True):
+            path.write_bytes(data)
+            path.chmod(0o600)
+        return found
 
 
 class PinTests(SynchronousTestCase):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from errno import EADDRINUSE
 from typing import Any
 
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
@@ -54,6 +55,13 @@ class ListeningTests(SynchronousTestCase):
         self.assertIn("tcp:2", refused.exception.detail)
         self.assertEqual(refused.exception.detail.count("Address already in use"), 1)
         self.assertEqual(told, [])
+
+    def test_a_port_beyond_the_last_is_refused(self) -> None:
+        """By the system, in one line."""
+        listening = Listening(reactor, ["tcp:65536:interface=127.0.0.1"], Factory())
+        with self.assertRaises(ListenFailed) as refused:
+            listening.privilegedStartService()
+        self.assertIn("0-65535", refused.exception.detail)
 
     def test_what_is_no_endpoint_is_refused(self) -> None:
         """Before anything is opened."""

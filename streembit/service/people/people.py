@@ -114,7 +114,7 @@ class People(MultiService):
         self.following = Following(self)
         self.succession = Succession(self)
         self.news = News(self)
-        self.signals = Signals(self)
+        self.signals = Signals(self.network, self.feed, self.links.seek, self.is_contact)
         folder = Path(self.circle.register.settings.downloads or downloads)
         self.transfers = Transfers(
             chest,

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IReactorTime
 from twisted.logger import Logger
 
-from streembit.errors import BadCargo, PeerGone, StreembitError
+from streembit.errors import BadCargo, BadName, PeerGone, StreembitError
 from streembit.hub import cargo as cargoes
 from streembit.hub.witness import Finding
 from streembit.jose.keys import ParsedKeys, PrivateKey, PublicKey
@@ -19,6 +19,7 @@ from streembit.service.relay.lines import Lines
 from streembit.service.relay.rows import HubRow
 from streembit.service.relay.seat import Mailed, Seat
 from streembit.service.relay.session import DialHub, HubSession
+from streembit.wire import texts
 from streembit.wire.hub import Command, Reply
 from streembit.wire.hubtext import write
 from streembit.wire.offer import Address
@@ -102,7 +103,7 @@ class Hub(MultiService):
     def title(self) -> str:
         """What it calls itself, or where it is."""
         seat = self.seat
-        shown = seat.welcome.name if seat is not None else ""
+        shown = _shown(seat.welcome.name) if seat is not None else ""
         return shown or f"{self.address.host}:{self.address.port}"
 
     @property
@@ -231,3 +232,11 @@ class Hub(MultiService):
     def _waiting_no_more(self, done: Deferred[None]) -> None:
         if done in self._waiting:
             self._waiting.remove(done)
+
+
+def _shown(name: str) -> str:
+    """Return a hub's name, "" for one that would not show what it holds."""
+    try:
+        return texts.check_note(name)
+    except BadName:
+        return ""
