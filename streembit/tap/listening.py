@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -15,6 +16,9 @@ from twisted.python.failure import Failure
 
 from streembit.errors import BadConfig, ListenFailed
 from streembit.service.network import show_address
+
+BACKLOG: Final = 1024  # connections that wait for us to accept them, as far as the system lets them
+_TCP: Final = re.compile(r"(haproxy:)?tcp6?:")
 
 T = TypeVar("T")
 
@@ -67,11 +71,16 @@ class Listening(Service):
 def endpoint(reactor: object, description: str) -> IStreamServerEndpoint:
     """Return the endpoint that is described.
 
+    Unless the description says how many may wait to be accepted, BACKLOG may. Whoever finds no
+    room there tries again after one second, three, and seven: a crowd would keep out all others.
+
     Raises:
         BadConfig: there is no such endpoint.
     """
+    queue = "" if "backlog=" in description else f":backlog={BACKLOG}"
+    described = description + queue if _TCP.match(description) else description
     try:
-        found: IStreamServerEndpoint = serverFromString(reactor, description)
+        found: IStreamServerEndpoint = serverFromString(reactor, described)
     except (ValueError, TypeError, LookupError) as e:
         raise BadConfig(f"{description!r} is no endpoint: {e}") from None
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from errno import EADDRINUSE
 from typing import Any
@@ -12,10 +13,10 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from streembit.errors import BadConfig, ListenFailed
-from streembit.tap.listening import Listening, at_once
+from streembit.tap.listening import BACKLOG, Listening, address_of, at_once
 
 
 class Taken(MemoryReactorClock):
@@ -45,6 +46,13 @@ class ListeningTests(SynchronousTestCase):
         self.assertEqual([len(ports) for ports in told], [2])
         listening.startService()
         self.successResultOf(listening.stopService())
+
+    def test_C1_many_may_wait_to_be_accepted(self) -> None:
+        """As many as come while we are busy, unless the operator says how many."""
+        reactor = Taken()
+        described = ["tcp:1", "tcp6:3:interface=\\:\\:1", "haproxy:tcp:4", "tcp:5:backlog=7"]
+        Listening(reactor, described, Factory()).privilegedStartService()
+        self.assertEqual([server[2] for server in reactor.tcpServers], [BACKLOG] * 3 + [7])
 
     def test_a_taken_port_is_refused(self) -> None:
         """The endpoint and the reason are named, once, and nobody is told of half a start."""
@@ -76,3 +84,17 @@ class ListeningTests(SynchronousTestCase):
     def test_an_endpoint_that_takes_its_time_is_refused(self) -> None:
         """A start does not wait for anybody."""
         self.assertRaises(ListenFailed, at_once, Deferred())
+
+
+class CrowdTests(TestCase):
+    """A real port, and more who come than anybody expected."""
+
+    def test_C1_who_waits_to_be_accepted_is_connected(self) -> None:
+        """Three hundred connect at once, to a process that does something else meanwhile."""
+        opened: list[Sequence[IListeningPort]] = []
+        listening = Listening(reactor, ["tcp:0:interface=127.0.0.1"], Factory(), opened.append)
+        listening.privilegedStartService()
+        self.addCleanup(listening.stopService)
+        place = ("127.0.0.1", address_of(opened[0][0]).port)
+        for _ in range(300):
+            self.addCleanup(socket.create_connection(place, timeout=0.5).close)
