@@ -16,6 +16,7 @@ PROGRAMS = (  # the quick ones first
     "bench.chat_kills",
     "bench.file_stream",
     "bench.hub_relay",
+    "bench.hub_reload",
     "bench.hub_restart",
     "bench.hub_idle",
     "bench.wormhole",

@@ -1,7 +1,9 @@
 """The allowlist of a private hub: who gets in, and what each may do there.
 
 A list is taken whole or not at all: `read` judges a document of strict
-JSON and says where in it a fault lies.
+JSON and says where in it a fault lies. Whoever reads long lists again and
+again judges each row by itself (`judged`), once, and brings the members
+together in an `Enrolment`.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Final, cast, get_args
+from typing import Final, NamedTuple, cast, get_args
 
 from streembit.errors import BadAllowlist, BadKey, BadName
 from streembit.hub.grant import PERMISSIONS, Grant
@@ -22,7 +24,7 @@ from streembit.wire.hub import Permission
 from streembit.wire.offer import UserType
 from streembit.wire.terms import MAX_INT
 
-MAX_MEMBERS: Final = 10_000  # twice what a process holds; read in half a second
+MAX_MEMBERS: Final = 10_000  # twice what a process holds; judged in half a second
 NETWORK_PREFIX: Final = "private."  # so that no list can name the public network
 USER_TYPES: Final[tuple[UserType, ...]] = get_args(UserType)
 
@@ -67,6 +69,53 @@ class Allowlist:
         return None if member is None else member.grant
 
 
+class Entry(NamedTuple):
+    """A member whose row was found sound by itself.
+
+    `look` is what accounts that look alike have in common.
+    """
+
+    member: Member
+    look: str
+
+
+class Enrolment:
+    """The members of a list, brought together one by one, of whom no two are taken for one.
+
+    Args:
+        top: the document; its members are looked at only for being a list.
+        count: how many there are.
+
+    Raises (when made): BadAllowlist: as `read`, for what stands beside the members.
+    """
+
+    def __init__(self, top: Json, count: int) -> None:
+        fields = _object(top, _LIST_MEMBERS, ())
+        if not isinstance(fields.get("members"), list):
+            raise _fault("a list of members is due", ("members",) if "members" in fields else ())
+        if count > MAX_MEMBERS:
+            raise _fault(f"at most {MAX_MEMBERS} members", ("members",))
+        self._network, self._note = _network(fields), _note(fields, ())
+        self._members: dict[str, Member] = {}
+        self._looks: dict[str, int] = {}
+
+    def add(self, entry: Entry) -> None:
+        """Take the next member in; raise BadAllowlist where it has another's key or look."""
+        at = len(self._members)
+        path: Path = ("members", at)
+        member, look = entry
+        if member.key.text in self._members:
+            raise _fault("this key is in the list already", (*path, "public_key"))
+        other = self._looks.setdefault(look, at)
+        if other != at:
+            raise _fault(f"this account looks like that of member {other + 1}", (*path, "account"))
+        self._members[member.key.text] = member
+
+    def listed(self) -> Allowlist:
+        """Return the list, now that all are in."""
+        return Allowlist(MappingProxyType(self._members), self._network, self._note)
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What became of members from one list to the next, by the texts of their keys.
@@ -93,23 +142,29 @@ def read(document: Json) -> Allowlist:
         BadAllowlist: `path` leads to the value at fault, by members'
             names and positions; () for the whole.
     """
-    top = _object(document, _LIST_MEMBERS, ())
-    rows = top.get("members")
-    if not isinstance(rows, list):
-        raise _fault("a list of members is due", ("members",) if "members" in top else ())
-    if len(rows) > MAX_MEMBERS:
-        raise _fault(f"at most {MAX_MEMBERS} members", ("members",))
-    return Allowlist(
-        MappingProxyType(_by_key(rows)),
-        _network(top),
-        _note(top, ()),
-    )
+    rows = document.get("members") if isinstance(document, dict) else None
+    found = rows if isinstance(rows, list) else []
+    enrolment = Enrolment(document, len(found))
+    for at, row in enumerate(found):
+        enrolment.add(judged(row, at))
+    return enrolment.listed()
+
+
+def judged(row: Json, at: int) -> Entry:
+    """Return the member that a row stands for, the `at`th of its list.
+
+    Raises:
+        BadAllowlist: as `read`.
+    """
+    member = _member(row, ("members", at))
+    return Entry(member, texts.skeleton(member.grant.account))
 
 
 def change(old: Allowlist, new: Allowlist) -> Change:
     """Return what became of members, of which each is in one of the sets or unchanged."""
     before, after = old.members, new.members
-    kept = [key for key in before if key in after and before[key] != after[key]]
+    both = [key for key in before if key in after and before[key] is not after[key]]
+    kept = [key for key in both if before[key] != after[key]]
     reduced = frozenset(key for key in kept if _is_less(after[key].grant, before[key].grant))
     return Change(
         frozenset(after.keys() - before.keys()),
@@ -128,7 +183,6 @@ def written(allowlist: Allowlist) -> dict[str, Json]:
 
 
 def written_member(member: Member) -> dict[str, Json]:
-    """Return the row of a member in the document."""
     """Return the row of a document that `read` reads as this member."""
     grant = member.grant
     row: dict[str, Json] = {
@@ -142,21 +196,6 @@ def written_member(member: Member) -> dict[str, Json]:
     if member.note:
         row["note"] = member.note
     return row
-
-
-def _by_key(rows: list[Json]) -> dict[str, Member]:
-    members: dict[str, Member] = {}
-    accounts: dict[str, int] = {}
-    for at, row in enumerate(rows):
-        path: Path = ("members", at)
-        member = _member(row, path)
-        if member.key.text in members:
-            raise _fault("this key is in the list already", (*path, "public_key"))
-        other = accounts.setdefault(texts.skeleton(member.grant.account), at)
-        if other != at:
-            raise _fault(f"this account looks like that of member {other + 1}", (*path, "account"))
-        members[member.key.text] = member
-    return members
 
 
 def _member(row: Json, path: Path) -> Member:

@@ -21,11 +21,13 @@ from twisted.python.threadpool import ThreadPool
 from streembit.api.desks import HubDesk
 from streembit.api.late import LateFactory
 from streembit.api.server import ApiService
+from streembit.disk.allowlist import AllowlistFile
 from streembit.disk.config import Config, Role
 from streembit.disk.home import Home, Place
 from streembit.disk.hubconfig import HubConfig
 from streembit.disk.mailbox import Mailbox, MailLimits
 from streembit.disk.passcode import password
+from streembit.disk.steps import finish
 from streembit.errors import BadConfig
 from streembit.hub.allowlist import network_of
 from streembit.jose.keys import Identity
@@ -55,7 +57,7 @@ from streembit.tap.hubport import (
     place_of,
     security_of,
 )
-from streembit.tap.hubreload import AllowlistFile, Reloading
+from streembit.tap.hubreload import Reloading
 from streembit.tap.listening import Listening
 from streembit.tap.party import Party
 from streembit.tap.watchdog import watchdog
@@ -95,7 +97,8 @@ class HubGrower:
         if config.hub.node and (roll is not None or config.seeds):
             made = HubNode(identity, config, hub, place, held, self.reactor)
             node, services = made.node, made.services
-        desk = Desk(hub, roll, security_of(config), pin, node)
+        disk = partial(deferToThreadPool, self.reactor, self.reactor.getThreadPool())
+        desk = Desk(hub, roll, security_of(config), pin, node, disk)
         yield hub
         yield from services
         yield Reloading(desk, roll is not None, tls, self.reactor)
@@ -119,7 +122,7 @@ class HubGrower:
         members: Members = Everybody()
         network = config.network
         if roll is not None:
-            members = listed = roll.load()
+            members = listed = finish(roll.load())
             network = listed.network or network_of(identity.public)
         limits = config.limits
         gate = gate_of(config, private=roll is not None)

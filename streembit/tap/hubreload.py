@@ -3,39 +3,17 @@
 from __future__ import annotations
 
 import signal
-from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from streembit.disk import allowlist
 from streembit.errors import StreembitError
-from streembit.hub.allowlist import Allowlist, Member
 from streembit.net.certificate import ServerTls
 from streembit.service.hub.desk import Desk
 
 _log = Logger()
-
-
-class AllowlistFile:
-    """See `service.hub.desk.Roll`."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def load(self) -> Allowlist:
-        """Return the list in the file."""
-        return allowlist.load(self.path)
-
-    def add(self, member: Member) -> Allowlist:
-        """Write a member."""
-        return allowlist.add(self.path, member)
-
-    def remove(self, key: str) -> Allowlist:
-        """Take a member out."""
-        return allowlist.remove(self.path, key)
 
 
 class Reloading(Service):

@@ -7,14 +7,16 @@ import json
 from copy import deepcopy
 from importlib.resources import files as resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jsonschema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streembit.disk import allowlist
+from streembit.disk import allowlist, jsontext
+from streembit.disk.allowlist import JUDGED_AS_KNOWN, KNOWN_A_STEP, AllowlistFile
+from streembit.disk.steps import Steps, finish
 from streembit.errors import BadAllowlist, DiskFailed, DiskFull
 from streembit.hub.allowlist import Member
 from streembit.hub.grant import PERMISSIONS, Grant
@@ -22,6 +24,7 @@ from streembit.jose.keys import Identity, PublicKey
 from tests.disk.faultfiles import FaultFiles, MemoryFiles, PowerCut
 from tests.disk.places import a_folder
 
+T = TypeVar("T")
 KEYS = [Identity.from_seed(bytes([n]) * 32, "x").public.hex for n in range(1, 6)]
 GOOD: dict[str, Any] = {
     "note": "The workshop",
@@ -150,6 +153,95 @@ class ReadTest(SynchronousTestCase):
         path.write_bytes(b" " * (allowlist.MAX_FILE_BYTES + 1))
         self.assertRaises(BadAllowlist, allowlist.load, path)
         self.assertRaises(DiskFailed, allowlist.load, path.parent)
+
+
+def long(count: int) -> dict[str, Any]:
+    """Return a list of so many members."""
+    keys = [Identity.from_seed(n.to_bytes(32), "x").public.hex for n in range(1, count + 1)]
+    rows = [
+        {"account": f"member {n}", "public_key": key, "permissions": ["relay"]}
+        for n, key in enumerate(keys)
+    ]
+    return {"note": "many", "members": rows}
+
+
+class AgainTest(SynchronousTestCase):
+    """Row H2: a long list is read again for the sake of one member, and others do not wait."""
+
+    COUNT = 120
+
+    def setUp(self) -> None:
+        self.path = a_folder(self) / "allowlist.json"
+        self.document = long(self.COUNT)
+        self.write(indent=2)
+        self.file = AllowlistFile(self.path)
+
+    def write(self, **form: Any) -> None:
+        self.path.write_text(json.dumps(self.document, **form))
+        self.path.chmod(0o600)
+
+    def judged_by(self, work: Steps[T]) -> int:
+        """Return how many rows were judged for this work."""
+        before = self.file.judged
+        finish(work)
+        return self.file.judged - before
+
+    def test_H2_a_row_that_stands_there_as_before_is_not_judged_again(self) -> None:
+        """A changed one is, and one of which only the space changed."""
+        self.assertEqual(self.judged_by(self.file.load()), self.COUNT)
+        self.assertEqual(self.judged_by(self.file.load()), 0)
+        self.document["members"][7]["note"] = "another"
+        self.document["members"].pop(3)
+        self.write(indent=2)
+        self.assertEqual(self.judged_by(self.file.load()), 1)
+        self.write(indent=4)
+        self.assertEqual(self.judged_by(self.file.load()), self.COUNT - 1)
+
+    def test_H2_a_change_judges_the_new_member_alone(self) -> None:
+        """Also where it gives the file another form, and so all that is done after it."""
+        self.write()
+        finish(self.file.load())
+        key = PublicKey.from_hex(KEYS[0])
+        outside = Identity.from_seed(bytes([200]) * 32, "x").public
+        self.assertEqual(self.judged_by(self.file.remove(key.text)), 0)
+        bob = Member(outside, Grant("bob", "human", frozenset({"relay"})))
+        self.assertEqual(self.judged_by(self.file.add(bob)), 1)
+        self.assertEqual(self.judged_by(self.file.load()), 0)
+
+    def test_H3_a_row_that_is_known_is_still_alone_in_its_list(self) -> None:
+        """Twice the same, or beside one that looks like it, is refused as at first."""
+        finish(self.file.load())
+        rows = self.document["members"]
+        other = Identity.from_seed(bytes([201]) * 32, "x").public.hex
+        alike = {**rows[5], "public_key": other, "account": "Member 5"}
+        for second, place in ((rows[5], "public_key"), (alike, "account")):
+            self.document["members"] = [*rows, second]
+            self.write(indent=2)
+            error = self.assertRaises(BadAllowlist, finish, self.file.load())
+            self.assertIn(f"members[{self.COUNT}].{place}", error.detail)
+            self.assertEqual(self.path.read_text().split("\n")[error.line - 1].count(place), 1)
+
+    def test_H2_no_step_is_long(self) -> None:
+        """Of a list that is new, of one that is known, and of one that is not sound."""
+        most = KNOWN_A_STEP // JUDGED_AS_KNOWN + 1
+        before, steps = 0, 0
+        for _ in self.file.load():
+            self.assertLessEqual(self.file.judged - before, most)
+            before, steps = self.file.judged, steps + 1
+        self.assertGreater(steps, self.COUNT // most)
+        text = json.dumps(self.document)
+        values = self.COUNT * 5
+        for work in (jsontext.fault_of(text.encode()), jsontext.place_of(text, ("x",))):
+            self.assertGreaterEqual(len(list(work)), values // jsontext.VALUES_A_STEP)
+
+    def test_H3_a_member_named_with_escapes_is_the_same_member(self) -> None:
+        """The names of the file are compared as texts, not as bytes; twice is twice."""
+        text = self.path.read_text().replace('"note": "many"', '"\\u006eote": "many"')
+        self.path.write_text(text)
+        self.assertEqual(finish(self.file.load()).note, "many")
+        self.path.write_text(text.replace("{", '{"note": "x", ', 1))
+        error = self.assertRaises(BadAllowlist, finish, self.file.load())
+        self.assertIn("here twice", error.detail)
 
 
 class ChangeTest(SynchronousTestCase):

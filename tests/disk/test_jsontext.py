@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from streembit.disk.jsontext import Fault, Path, Position, fault_of, place_of
+from streembit.disk import jsontext
+from streembit.disk.jsontext import Fault, Path, Position
+from streembit.disk.steps import finish
 from streembit.errors import BadJson
 from streembit.wire import codec
 from streembit.wire.codec import MAX_DEPTH, Json
@@ -19,6 +21,16 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner),
     max_leaves=12,
 )
+
+
+def fault_of(data: bytes) -> Fault | None:
+    """Return the first fault, all steps done."""
+    return finish(jsontext.fault_of(data))
+
+
+def place_of(text: str, path: Path) -> Position:
+    """Return where a value begins, all steps done."""
+    return finish(jsontext.place_of(text, path))
 
 
 def paths(value: Json, path: Path = ()) -> Iterator[tuple[Path, Json]]:

@@ -8,10 +8,13 @@ from typing import Literal, Protocol
 
 from autobahn.websocket import USES_NVX
 from msgspec.structs import replace
+from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from streembit._version import __version__
 from streembit.dht import keyspace
+from streembit.disk.steps import Steps
 from streembit.errors import (
     BadAllowlist,
     BadKey,
@@ -23,12 +26,13 @@ from streembit.errors import (
 from streembit.hub import allowlist
 from streembit.hub.allowlist import Allowlist, Member
 from streembit.hub.grant import Grant
-from streembit.jose import fingerprint
+from streembit.jose import base64url, fingerprint
 from streembit.jose.keys import PublicKey
 from streembit.service.desk import Desk as NodeDesk
 from streembit.service.facade import Readiness, Status, StoreHealth
 from streembit.service.hub.backplane import Usage
 from streembit.service.hub.hub import Hub
+from streembit.service.hub.local import Disk
 from streembit.service.hub.rows import (
     HubStatus,
     Kicked,
@@ -38,6 +42,7 @@ from streembit.service.hub.rows import (
     SessionRow,
 )
 from streembit.service.hub.session import Session
+from streembit.service.hub.stepping import step_by_step
 from streembit.service.node import Node
 
 Security = Literal["tls", "plain", "proxy"]
@@ -48,13 +53,13 @@ _log = Logger()
 class Roll(Protocol):
     """The allowlist's file; see `disk.allowlist` for what each may raise."""
 
-    def load(self) -> Allowlist:
+    def load(self) -> Steps[Allowlist]:
         """Return the list in the file."""
 
-    def add(self, member: Member) -> Allowlist:
+    def add(self, member: Member) -> Steps[Allowlist]:
         """Write a member; return the list from now on."""
 
-    def remove(self, key: str) -> Allowlist:
+    def remove(self, key: str) -> Steps[Allowlist]:
         """Take the member with this key out; return the list from now on."""
 
 
@@ -65,6 +70,7 @@ class Desk:
         roll: the allowlist's file; None at a public hub.
         pin: returns what to give members.
         node: the hub's own, if it has one.
+        disk: writes the file; by default in this thread.
     """
 
     def __init__(
@@ -74,6 +80,7 @@ class Desk:
         security: Security,
         pin: Callable[[], str],
         node: Node | None = None,
+        disk: Disk = maybeDeferred,
     ) -> None:
         self._hub = hub
         self._roll = roll
@@ -81,6 +88,8 @@ class Desk:
         self._security = security
         self._pin = pin
         self._node = node
+        self._disk = disk
+        self._file_is_mine = DeferredLock()  # of who reads or changes it, for all of its steps
         self._trouble = ""  # why the file on the disk is not the list in use
         self.errors = 0
         hub.metrics.gauge(
@@ -184,13 +193,13 @@ class Desk:
             frozenset(member.permissions),
             member.expires or None,
         )
-        return self._told(self._use(self._file().add(Member(key, grant, member.note))))
+        return self._told(await self._use(self._file().add(Member(key, grant, member.note))))
 
     async def remove_member(self, member: str) -> Reloaded:
-        return self._told(self._use(self._file().remove(self._named(member))))
+        return self._told(await self._use(self._file().remove(self._named(member))))
 
     async def reload(self) -> Reloaded:
-        return self._told(self._reread())
+        return self._told(await self._reread())
 
     def _told(self, reloaded: Reloaded) -> Reloaded:
         """Have the other processes of the hub read the list as well."""
@@ -199,24 +208,28 @@ class Desk:
 
     def _relisted(self) -> None:
         """Read the list for another process has; a public hub has none."""
-        if self._roll is None:
-            return
-        try:
-            self._reread()
-        except (BadAllowlist, DiskFailed):
-            pass  # it was told, and counted
+        if self._roll is not None:
+            Deferred.fromCoroutine(self._reread()).addErrback(_told_already)
 
-    def _reread(self) -> Reloaded:
+    async def _reread(self) -> Reloaded:
         file = self._file()
         try:
-            return self._use(file.load())
+            return await self._use(file.load())
         except (BadAllowlist, DiskFailed) as error:
             self.errors += 1
             self._trouble = str(error)
             _log.error("the allowlist stays as it was: {error}", error=str(error))
             raise
 
-    def _use(self, new: Allowlist) -> Reloaded:
+    async def _use(self, work: Steps[Allowlist]) -> Reloaded:
+        """Do what brings the list, when all that was asked before is done, and use it."""
+        await self._file_is_mine.acquire()
+        try:
+            return self._admit(await step_by_step(work, self._hub.clock, self._disk))
+        finally:
+            self._file_is_mine.release()
+
+    def _admit(self, new: Allowlist) -> Reloaded:
         change = allowlist.change(self._listed(), new)
         ended = self._hub.admit(new)
         self._trouble = ""
@@ -277,8 +290,12 @@ class Desk:
 
     def _named(self, name: str) -> str:
         """Return the key's text of a member, named by account, key in hex or fingerprint."""
-        for key, member in self._listed().members.items():
-            if name in (member.grant.account, member.key.hex, fingerprint.of(member.key)):
+        members = self._listed().members
+        for key, member in members.items():
+            if name in (member.grant.account, member.key.hex):
+                return key
+        for key, member in members.items():
+            if name == fingerprint.of(member.key):
                 return key
         raise NotFound("there is no such member")
 
@@ -309,4 +326,8 @@ def _member_row(member: Member, joined: bool) -> MemberRow:
 
 
 def _hex(keys: frozenset[str]) -> list[str]:
-    return sorted(PublicKey.from_text(key).hex for key in keys)
+    return sorted(base64url.decode(key).hex() for key in keys)
+
+
+def _told_already(failure: Failure) -> None:
+    failure.trap(BadAllowlist, DiskFailed)
