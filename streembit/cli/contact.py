@@ -159,6 +159,8 @@ def requests(settings: Settings) -> None:
     for row in found.requests:
         if row.alarm:
             show.line(f"ALARM: {row.name}: {row.alarm}")
+        if row.why:
+            show.line(f"REFUSED: {row.name}: {_refused(row.why)}")
 
 
 @contact.command(
@@ -285,8 +287,18 @@ STATES = {
 
 
 def state_of(row: ContactRow) -> str:
-    """Return what somebody is to us, and whether they have ended it."""
+    """Return what somebody is to us, and whether they have ended or refused it."""
+    if row.why:
+        return f"asked, and refused ({row.why})"
     return STATES[row.state] + (", but they have ended it" if row.ended else "")
+
+
+def _refused(code: str) -> str:
+    """Return in words why our request was refused."""
+    from streembit.errors import by_code
+
+    kind = by_code(code)
+    return f"{kind.sentence()} ({code})" if kind is not None else code
 
 
 def _told(settings: Settings, row: ContactRow) -> None:
@@ -312,6 +324,7 @@ def _row(row: ContactRow) -> tuple[object, ...]:
     presence = row.presence if row.linked else "gone"
     seen = "never" if row.last_seen is None else show.moment(row.last_seen)
     state = f"{row.state}, ended" if row.ended else row.state
+    state += ", REFUSED" if row.why else ""
     state += ", ALARM" if row.alarm else ""
     verified = "yes" if row.verified else "no"
     return row.name, state, verified, presence, row.via or "-", seen, row.unread, row.queued
@@ -332,6 +345,8 @@ def _facts(row: ContactRow) -> Iterator[tuple[str, object]]:
     yield "addresses", ", ".join(row.addresses) or "none known"
     yield "is told", _told_of_us(row)
     yield "messages", f"{row.unread} unread, {row.queued} not delivered"
+    if row.why:
+        yield "REFUSED", _refused(row.why)
     if row.note:
         yield "note", row.note
     if row.alarm:

@@ -246,6 +246,10 @@ class Requests:
         """Return whom we asked and who has not answered, the oldest first."""
         return sorted(self._asked, key=lambda each: (each.at_s, each.key))
 
+    def is_asked(self, key: PublicKey) -> bool:
+        """Tell whether this key is asked and has not answered."""
+        return key.point in self._asked
+
     def answered(
         self, key: PublicKey, answer: ContactAnswer, now_s: int, network: str
     ) -> tuple[Asked, PublicKey]:

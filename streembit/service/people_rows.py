@@ -101,6 +101,7 @@ class ContactRow(Struct, frozen=True):
     what was decided for this contact, None where the settings hold.
     `ended` says that they have ended it, as far as the node heard since it
     was started; nothing can be said until there is a new request or offer.
+    `why` is "" or the code with which our last request was refused.
     """
 
     name: str
@@ -124,6 +125,7 @@ class ContactRow(Struct, frozen=True):
     shows_presence: bool | None = None
     via: str = ""
     ended: bool = False
+    why: str = ""
 
 
 class RequestRow(Struct, frozen=True):
@@ -131,7 +133,7 @@ class RequestRow(Struct, frozen=True):
 
     `name` is what they call themselves, or what we call them where the
     request is ours; `invited` says that it quotes an offer of ours, or is
-    made upon one of theirs. `alarm` is as in ContactRow.
+    made upon one of theirs. `alarm` and `why` are as in ContactRow.
     """
 
     id: str
@@ -144,6 +146,7 @@ class RequestRow(Struct, frozen=True):
     invited: bool
     note: str = ""
     alarm: str = ""
+    why: str = ""
 
 
 class MessageRow(Struct, frozen=True):

@@ -35,6 +35,29 @@ class OfferTests(PeopleCase):
         with self.assertRaises(OfferExpired):
             self.town.result(self.bob.desk.show_offers(made.text))
         self.assertEqual(self.town.result(self.ann.desk.list_requests()), [])
+        (asked,) = self.town.result(self.bob.desk.list_requests())
+        self.assertEqual((asked.incoming, asked.why), (False, "offer-expired"))
+        (row,) = self.town.result(self.bob.desk.list_contacts())
+        self.assertEqual((row.state, row.why), ("asked", "offer-expired"))
+
+    def test_who_comes_second_with_an_offer_for_one_is_told(self) -> None:
+        """Once, however often it asks again; a new offer ends it."""
+        carl = self.village.person()
+        made = self.town.result(self.ann.desk.create_offer(3600, True, ""))
+        self.town.result(self.bob.desk.add_contact(made.text, "", ""))
+        self.village.until(lambda: self.village.are_contacts(self.ann, self.bob))
+        self.town.result(carl.desk.add_contact(made.text, "", ""))
+        self.town.run(600)
+        told = [event for event in carl.events() if isinstance(event, Notice)]
+        self.assertEqual([event.code for event in told], ["offer-used"])
+        self.assertIn(f"{self.ann.name} does not take the request", told[0].text)
+        (row,) = self.town.result(carl.desk.list_contacts())
+        self.assertEqual(row.why, "offer-used")
+        another = self.town.result(self.ann.desk.create_offer(3600, True, ""))
+        self.town.result(carl.desk.add_contact(another.text, "", ""))
+        self.village.until(lambda: self.village.are_contacts(self.ann, carl))
+        (row,) = self.town.result(carl.desk.list_contacts())
+        self.assertEqual((row.state, row.why), ("contact", ""))
 
     def test_who_never_answers_is_given_up(self) -> None:
         """After thirty days nobody waits for them any more, and the user is told."""

@@ -18,10 +18,12 @@ from streembit.errors import (
     BadMessage,
     KeyRefused,
     KeyRevoked,
+    RateLimited,
     RemoteRefusal,
     StreembitError,
     UnknownAnswer,
     WrongState,
+    by_code,
 )
 from streembit.jose import base64url
 from streembit.jose import fingerprint as fingerprints
@@ -29,6 +31,7 @@ from streembit.jose.keys import PublicKey
 from streembit.rpc.peer import Peer
 from streembit.service.people.register import Register
 from streembit.service.people_events import Asked as AskedEvent
+from streembit.service.people_events import Notice
 from streembit.service.people_rows import RequestRow
 from streembit.wire.message import Knock
 from streembit.wire.offer import (
@@ -56,6 +59,7 @@ class Knocks:
     def __init__(self, people: People) -> None:
         self._people = people
         self._on_their_way: set[PublicKey] = set()
+        self._refusals: dict[PublicKey, str] = {}  # codes, at most of all whom we ask
 
     def start(self) -> None:
         """Look for all whom we asked."""
@@ -105,6 +109,7 @@ class Knocks:
         request_id = base64url.encode(os.urandom(ID_BYTES))
         register.requests.ask(key, request_id, nonce, note, self._now())
         register.keep()
+        self._refusals.pop(key, None)
         self._people.circle.changed(known)
         self._people.links.want(key)
         if (peer := self._people.network.roster.get(key)) is not None:
@@ -153,8 +158,29 @@ class Knocks:
             await peer.request(Knock(letter))
         except RemoteRefusal as refusal:
             _log.info("a letter was refused: {code}", code=refusal.code)
+            if isinstance(letter, ContactRequest):
+                self._refused(peer.key, refusal.code)
             return refusal.code == UnknownAnswer.code
+        if isinstance(letter, ContactRequest):
+            self._refusals.pop(peer.key, None)
         return True
+
+    def refusal(self, key: PublicKey) -> str:
+        """Return the code with which somebody refused our last request, "" where none did."""
+        return self._refusals.get(key, "") if self._register.requests.is_asked(key) else ""
+
+    def _refused(self, key: PublicKey, code: str) -> None:
+        """Tell the user, once, that a request as it is comes to nothing."""
+        entry, is_asked = self._register.book.get(key), self._register.requests.is_asked
+        if entry is None or not is_asked(key) or code in (RateLimited.code, self.refusal(key)):
+            return
+        self._refusals = {each: why for each, why in self._refusals.items() if is_asked(each)}
+        self._refusals[key] = code
+        kind = by_code(code)
+        why = kind.sentence() if kind is not None else code
+        text = f"{entry.name} does not take the request: {why}"
+        self._people.feed.tell(Notice(code, text))
+        self._people.circle.changed(entry)
 
     def _request(self, asked: Asked) -> ContactRequest:
         node = self._people.node
@@ -311,6 +337,7 @@ class Knocks:
             asked.at_s,
             bool(asked.nonce),
             asked.note,
+            why=self.refusal(key),
         )
 
     @property

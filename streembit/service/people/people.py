@@ -232,6 +232,7 @@ class People(MultiService):
             heard_s=peer.heard_s if peer is not None else 0.0,
             told=told(entry, self.circle.register.settings),
             ended=self.circle.is_ended(key),
+            why=self.knocks.refusal(key),
         )
 
     def named(self, name: str) -> Friend | None:

@@ -34,6 +34,7 @@ def contact_row(
     heard_s: float,
     told: list[Told],
     ended: bool,
+    why: str,
 ) -> ContactRow:
     """Return the row of somebody in the book, who is linked `via` something and was heard then."""
     key = entry.public()
@@ -59,6 +60,7 @@ def contact_row(
         number=fingerprints.number_of(key),
         via=via,
         ended=ended,
+        why=why,
     )
 
 
