@@ -18,12 +18,15 @@ from streembit.errors import (
     LocalError,
     NodeNotRunning,
     NodeRefusal,
+    NoSuchPath,
 )
 from streembit.wire import codec
 
 TIMEOUT_S: Final = 60.0  # a put to slow peers ends within 30 s
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024  # 500 of the longest messages are 32 MiB
 PART_BYTES: Final = 64 * 1024  # of a streamed answer
+
+_OF_ANOTHER: Final = "what runs with this home does not know this: a node, a seed and a hub differ"
 
 T = TypeVar("T")
 
@@ -45,10 +48,14 @@ class Client:
 
     Every method raises NodeNotRunning when nobody serves the socket, and
     NodeRefusal for what the node refuses.
+
+    Args:
+        role: what should run there, for who has to start it.
     """
 
-    def __init__(self, home: Path, folder: Path | None = None) -> None:
+    def __init__(self, home: Path, folder: Path | None = None, role: str = "node") -> None:
         self._home = home
+        self._role = role
         self._path = (folder or home) / unixpath.SOCKET_NAME
 
     def ask(self, method: str, path: str, kind: type[T], body: object = None) -> T:
@@ -91,7 +98,8 @@ class Client:
     def _absent(self) -> LocalError:
         if not self._home.is_dir():
             return HomeMissing("make it with `streembit account create NAME`", home=str(self._home))
-        return NodeNotRunning(f"start it with `twistd -n streembit-node --home {self._home}`")
+        command = f"twistd -n streembit-{self._role} --home {self._home}"
+        return NodeNotRunning(f"start it with `{command}`")
 
 
 def _check(response: HTTPResponse, answer: bytes) -> None:
@@ -102,4 +110,5 @@ def _check(response: HTTPResponse, answer: bytes) -> None:
         error = codec.decode(answer, ErrorAnswer).error
     except BadJson as e:
         raise BadAnswer(e.detail, status=response.status) from None
-    raise NodeRefusal(error.code, error.detail)
+    detail = _OF_ANOTHER if error.code == NoSuchPath.code else error.detail
+    raise NodeRefusal(error.code, detail)

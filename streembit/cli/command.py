@@ -24,8 +24,8 @@ class Settings:
     account: str | None
     json: bool
 
-    def client(self) -> Client:
-        """Return the client of the running node, of the account that was named.
+    def client(self, role: str = "node") -> Client:
+        """Return the client of the running node, or hub, of the account that was named.
 
         Raises:
             NoSuchAccount: there is none of this name, or the node runs as another.
@@ -36,12 +36,12 @@ class Settings:
         from streembit.service.facade import Status
 
         if self.account is None:
-            return Client(self.home)
+            return Client(self.home, role=role)
         home = Home(self.home)
         place = home.place(self.account)
         if place != home.first:
             home.accounts.choose(self.account)
-        client = Client(self.home, place.folder)
+        client = Client(self.home, place.folder, role)
         running = client.ask("GET", "/v1/status", Status).account
         if running != self.account:
             raise NoSuchAccount("the running node has another one", runs_as=running)

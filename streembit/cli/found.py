@@ -41,7 +41,7 @@ def _hub_row(row: HubRow) -> tuple[object, ...]:
 
 @click.command(
     cls=Command,
-    examples=("streembit hub search ali", "streembit contact request 02c0ff… Alice"),
+    examples=("streembit hub search ali", "streembit contact request 02c0ff… --name Alice"),
 )
 @click.argument("name")
 @pass_settings
@@ -50,7 +50,7 @@ def search(settings: Settings, name: str) -> None:
 
     Only who wants to be found is. A name proves nothing: compare the
     fingerprint with the one that the person told you. Ask with: streembit
-    contact request PUBLIC-KEY NAME.
+    contact request PUBLIC-KEY --name NAME.
     """
     from streembit.service.relay.rows import Found
 

@@ -40,7 +40,7 @@ def members(settings: Settings) -> None:
     """List the members of the allowlist in use."""
     from streembit.api.hub import Members
 
-    found = settings.client().ask("GET", "/v1/hub/members", Members)
+    found = settings.client("hub").ask("GET", "/v1/hub/members", Members)
     if settings.json:
         show.as_json(found)
     else:
@@ -91,10 +91,17 @@ def add(
     from streembit.service.hub.rows import DEFAULT_PERMISSIONS, NewMember
 
     PublicKey.from_hex(public_key)  # says what is wrong with it
-    expires = 0 if lasts is None else int(time.time()) + asked.seconds(lasts)
+    expires = 0 if lasts is None else int(time.time()) + _some_time(lasts)
     permissions = list(may or DEFAULT_PERMISSIONS)
     member = NewMember(public_key, account, user_type, permissions, expires, note)
     _tell(settings, "POST", "/v1/hub/members", member)
+
+
+def _some_time(text: str) -> int:
+    lasts_s = asked.seconds(text)
+    if not lasts_s:
+        raise click.BadParameter(f"{text!r} is no time at all.")
+    return lasts_s
 
 
 @hub.command(examples=("streembit hub remove alice",))
@@ -145,7 +152,7 @@ def _tell(settings: Settings, method: str, path: str, body: object = None) -> No
     """Ask for a change of the allowlist, and say what became of it."""
     from streembit.service.hub.rows import Reloaded
 
-    done = settings.client().ask(method, path, Reloaded, body)
+    done = settings.client("hub").ask(method, path, Reloaded, body)
     if settings.json:
         show.as_json(done)
         return
@@ -169,7 +176,7 @@ def sessions(settings: Settings) -> None:
     """List who is joined to this process of the hub, the newest first."""
     from streembit.api.hub import Sessions
 
-    found = settings.client().ask("GET", "/v1/hub/sessions", Sessions)
+    found = settings.client("hub").ask("GET", "/v1/hub/sessions", Sessions)
     if settings.json:
         show.as_json(found)
         return
@@ -198,7 +205,7 @@ def kick(settings: Settings, member: str) -> None:
     from streembit.service.hub.rows import Kicked
 
     path = f"/v1/hub/sessions/{quote(member, safe='')}"
-    done = settings.client().ask("DELETE", path, Kicked)
+    done = settings.client("hub").ask("DELETE", path, Kicked)
     if settings.json:
         show.as_json(done)
     else:

@@ -86,6 +86,24 @@ class MembersTests(HubCase):
             self.assert_failed(await self.streembit("hub", "add", *arguments), code)
             self.assertEqual(self.file.read_text(), LIST)
 
+    async def test_a_member_is_admitted_for_some_time(self) -> None:
+        """Not for none."""
+        self.assert_failed(
+            await self.streembit("hub", "add", "eve", EVE.hex, "--for", "0d"), "usage"
+        )
+
+    async def test_what_a_hub_does_not_know(self) -> None:
+        """A node's commands are not a hub's; and a hub that does not run is started as one."""
+        ended = await self.streembit("hub", "search", "ali")
+        self.assert_failed(ended, "no-such-path")
+        self.assertIn("a node, a seed and a hub differ", ended.err)
+        await self.stop_node()
+        ended = await self.streembit("hub", "members")
+        self.assert_failed(ended, "node-not-running")
+        self.assertIn(f"twistd -n streembit-hub --home {self.home.absolute()}", ended.err)
+        ended = await self.streembit("hub", "search", "ali")
+        self.assertIn(f"twistd -n streembit-node --home {self.home.absolute()}", ended.err)
+
     async def test_H2_a_member_is_removed(self) -> None:
         """By account or key; its sessions end, and that is told."""
         ended = await self.streembit("hub", "remove", "alice")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shlex
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import streembit
 from streembit.cli import main, show
+from streembit.cli.command import Settings
 from tests.cli.harness import PASSCODE, invoke, private_file
 
 PROGRAM = [sys.executable, "-c", "from streembit.cli.main import main; main()"]
@@ -31,6 +33,13 @@ class HelpTests(SynchronousTestCase):
             self.assertIn("\nExamples:\n  ", ended.out, path)
             self.assertTrue((command.help or "").splitlines()[0].endswith("."))
             self.assertLessEqual(max(map(len, ended.out.splitlines())), 80, path)
+
+    def test_every_example_is_a_command(self) -> None:
+        """What a help text shows can be typed: its arguments and options are known."""
+        for _, command in commands(main.streembit, ()):
+            for example in command.examples:  # type: ignore[attr-defined]
+                for words in streembit_in(example):
+                    self.assertEqual(misunderstood(main.streembit, words), "", example)
 
     def test_commands_are_not_cut_in_the_overview(self) -> None:
         """The short lines of the overview are whole sentences."""
@@ -263,3 +272,33 @@ def commands(
         for name, below in command.commands.items():
             found += commands(below, (*path, name))
     return found
+
+
+def streembit_in(example: str) -> list[list[str]]:
+    """Return what a line of a shell gives to `streembit`, each time that it calls it."""
+    lexer = shlex.shlex(example, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    parts: list[list[str]] = [[]]
+    for word in lexer:
+        if word[0] in "|&<>;":
+            parts.append([])
+        else:
+            parts[-1].append(word)
+    return [words for _, *words in (part for part in parts if part[:1] == ["streembit"])]
+
+
+def misunderstood(command: click.Command, words: list[str]) -> str:
+    """Return what is wrong with these arguments of a command, "" for nothing; none is run.
+
+    That a file which they name is not here is not wrong with them.
+    """
+    try:
+        with command.make_context(command.name, words, obj=Settings(Path(), None, False)) as made:
+            if not isinstance(command, click.Group):
+                return ""
+            _, below, rest = command.resolve_command(made, [*made._protected_args, *made.args])
+            assert below is not None
+            return misunderstood(below, rest)
+    except click.UsageError as error:
+        message = error.format_message()
+        return "" if message.endswith("does not exist.") else message
