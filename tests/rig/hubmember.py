@@ -100,14 +100,14 @@ class HubMember:
 
     def say(self, to: PublicKey, data: bytes) -> bool:
         """Send something live; return whether there was a session to send it in."""
-        if self._session is None or self._carrier is None:
+        if self._session is None or self._carrier is None or not self._carrier.can_send:
             return False
         self._carrier.send(self._session.live(to, data)[1])
         return True
 
     def mail(self, to: PublicKey, id_: bytes, data: bytes = b"mail") -> bool:
         """Send a mail; `kept` or `refused` tell what became of it."""
-        if self._session is None or self._carrier is None:
+        if self._session is None or self._carrier is None or not self._carrier.can_send:
             return False
         number, token = self._session.mail(to, id_, data)
         self._asked[number] = base64url.encode(id_)
