@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CORE = ("errors", "wire", "jose", "link", "dht", "contacts", "chat", "files", "hub")
+CORE = ("errors", "wire", "jose", "link", "dht", "contacts", "chat", "files", "hub", "router")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ FLOORS = (
     ("_version", "errors"),
     ("wire",),
     ("jose",),
-    ("link", "dht", "contacts", "chat", "files", "hub", "calls", "things", "updates"),
+    ("link", "dht", "contacts", "chat", "files", "hub", "router", "calls", "things", "updates"),
     ("rpc", "net", "disk"),
     ("service",),
     ("api", "web"),

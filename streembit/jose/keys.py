@@ -225,6 +225,10 @@ class Identity:
         """Return the 32 bytes that lock what this account keeps on its own disk."""
         return HKDF(SHA256(), 32, salt=None, info=b"streembit 1 at rest").derive(self.seed)
 
+    def router_secret(self) -> bytes:
+        """Return the 32 bytes that make what a router knows this account again by."""
+        return HKDF(SHA256(), 32, salt=None, info=b"streembit 1 router").derive(self.seed)
+
     def __repr__(self) -> str:
         return f"<Identity {self.public.hex}>"
 

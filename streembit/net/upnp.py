@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any, Final
 
-from streembit.dht.grouping import parse
 from streembit.errors import LibraryMissing, MappingRefused, NoRouter
+from streembit.net.aloof import Aloof
+from streembit.router.terms import LEASE_S, Mapped, is_outside
 
+NAME: Final = "UPnP"
+CALL_WITHIN_S: Final = 20.0  # the router is looked for and asked a few times
 DISCOVER_MS: Final = 2_000  # routers answer within a second or two
-LEASE_S: Final = 3600  # how long the router keeps what nobody renews: a crash leaves nothing behind
 TRIES: Final = 4  # ports that somebody else in this network has already
 FREE_PORTS: Final = (20_000, 60_000)  # where to look for another one
 DESCRIPTION: Final = "streembit"  # what the router shows beside the port
@@ -21,16 +21,7 @@ _PERMANENT_ONLY: Final = "OnlyPermanentLeasesSupported"
 _TAKEN: Final = ("ConflictInMappingEntry", "ConflictWithOtherMechanisms")
 
 
-@dataclass(frozen=True, slots=True)
-class Mapped:
-    """The address of the router that leads to us; `lease_s` is 0 for one without an end."""
-
-    host: str
-    port: int
-    lease_s: int
-
-
-class Upnp:
+class Device:
     """The router of this network, looked for anew at each `map`: it may be another one by then.
 
     Each call blocks, `map` for two seconds and some more where the answers are slow.
@@ -57,7 +48,7 @@ class Upnp:
         for port in self._ports(wanted):
             lease_s = _lease(router, port, inner)
             if lease_s is not None:
-                return Mapped(host, port, lease_s)
+                return Mapped(host, port, lease_s, NAME)
         raise MappingRefused("the ports tried are taken", tried=TRIES)
 
     def unmap(self, port: int) -> None:
@@ -81,9 +72,33 @@ class Upnp:
             yield first + self._draw(beyond - first)
 
 
-def is_installed() -> bool:
-    """Tell whether the library is there."""
-    return find_spec("miniupnpc") is not None
+class Upnp:
+    """Asks by UPnP in a thread of its own, for its calls block.
+
+    Args:
+        aloof: makes the calls.
+    """
+
+    name = NAME
+
+    def __init__(self, device: Device, aloof: Aloof) -> None:
+        self._device = device
+        self._aloof = aloof
+        self._port = 0
+
+    async def map(self, inner: int, wanted: int) -> Mapped:
+        """See `service.routers.Router`."""
+        mapped = await self._aloof.run(lambda: self._device.map(inner, wanted), CALL_WITHIN_S)
+        self._port = mapped.port
+        return mapped
+
+    async def holds(self) -> bool:
+        """Tell that it does: by UPnP a router says nothing of having been started anew."""
+        return True
+
+    async def unmap(self) -> None:
+        """See `service.routers.Router`."""
+        await self._aloof.run(lambda: self._device.unmap(self._port), CALL_WITHIN_S)
 
 
 def _found() -> Any:
@@ -91,7 +106,7 @@ def _found() -> Any:
     try:
         import miniupnpc
     except ImportError:
-        raise LibraryMissing("pip install streembit[upnp]") from None
+        raise LibraryMissing("not asked: pip install streembit[upnp]") from None
     asked = miniupnpc.UPnP()
     asked.discoverdelay = DISCOVER_MS
     try:
@@ -108,8 +123,7 @@ def _outside(router: Any) -> str:
         host = str(router.externalipaddress() or "")
     except Exception as e:  # noqa: BLE001 - likewise
         raise MappingRefused(f"the router does not tell its address: {e}") from None
-    address = parse(host)
-    if address is None or address.is_unspecified:
+    if not is_outside(host):
         raise MappingRefused("the router has no address outside: it is not connected")
     return host
 

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 
 from streembit.errors import PunchFailed
 from streembit.net.dial import Dialer
-from streembit.net.upnp import Mapped
+from streembit.router.terms import Mapped
 from streembit.rpc.peer import Peer
 from streembit.service.lan import Lan
 from streembit.service.mapping import Mapping

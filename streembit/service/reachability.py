@@ -16,7 +16,7 @@ from streembit.dht.reach import Reachability as State
 from streembit.dht.skew import Skew
 from streembit.errors import StreembitError
 from streembit.net.relayed import is_hub_host
-from streembit.net.upnp import Mapped
+from streembit.router.terms import Mapped
 from streembit.rpc.peer import Peer
 from streembit.service import facade
 from streembit.service.network import Network, show_address

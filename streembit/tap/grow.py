@@ -28,14 +28,15 @@ from streembit.disk.limits import Limits
 from streembit.disk.peers import PeersFile
 from streembit.disk.published import PublishedRecords
 from streembit.disk.records import SqliteShelf
-from streembit.errors import LibraryMissing, StoreDegraded
-from streembit.net import upnp
+from streembit.errors import StoreDegraded
 from streembit.net.aloof import Aloof
 from streembit.net.budget import Rate
 from streembit.net.dial import over_tcp
 from streembit.net.events import LinkLimits
 from streembit.net.gate import GateLimits
 from streembit.net.listen import descriptors
+from streembit.net.portcontrol import PortControl
+from streembit.net.upnp import Device, Upnp
 from streembit.service.desk import Desk
 from streembit.service.limits import NodeLimits
 from streembit.service.mapping import Mapping
@@ -43,6 +44,7 @@ from streembit.service.membership import Address
 from streembit.service.node import Node
 from streembit.service.notify import Notifier
 from streembit.service.recall import Memory, Recall
+from streembit.service.routers import InTurn
 from streembit.service.settings import NetworkSettings
 from streembit.service.storeclock import StoreClock
 from streembit.tap.account import Account, Life
@@ -171,12 +173,17 @@ class Grower:
         """Have a router lead to the node, where that is wanted."""
         if not config.map_port:
             return
-        if not upnp.is_installed():
-            raise LibraryMissing("for map_port: pip install streembit[upnp]")
-        chance, aside = Random(), Aloof(self.reactor, "port mapping")
-        router = upnp.Upnp(chance.randrange)
+        chance = Random()
+        device = Device(chance.randrange)
+        # One datagram to who leads out of this network, before a question to all who are in it.
+        router = InTurn(
+            [
+                PortControl(self.reactor, node.identity.router_secret()),
+                Upnp(device, Aloof(self.reactor, "port mapping")),
+            ]
+        )
         node.reach.mapping = Mapping(
-            router, aside, self.reactor, chance.random, lambda: node.reach.port, node.reach.led
+            router, self.reactor, chance.random, lambda: node.reach.port, node.reach.led
         )
         node.reach.mapping.setServiceParent(node)
 

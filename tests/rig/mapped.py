@@ -3,8 +3,8 @@
 import random
 import sys
 
-from streembit.net.upnp import Upnp
+from streembit.net.upnp import Device
 
 if __name__ == "__main__":
     port = int(sys.argv[1])
-    Upnp(random.randrange).map(port, port)
+    Device(random.randrange).map(port, port)
