@@ -32,6 +32,8 @@ from streembit.tap.role import Launch, RoleReactor, RoleService, in_one_line
 
 LOG_BYTES: Final = 16 * 1024 * 1024  # of a log's file, then the next one is begun
 LOG_FILES: Final = 8  # older ones that are kept
+# Says each try to reach a server that is away, which is one a second; whoever tries says it once.
+_TALKATIVE: Final = "twisted.application._client_service"
 
 
 class Grow(Protocol):
@@ -176,6 +178,8 @@ def log_of(parent: dict[str, Any], level: str) -> ILogObserver | None:
     file = parent.get("logfile") or ("" if parent.get("nodaemon") else "twistd.log")
     out = sys.stdout if file in ("", "-") else cast(TextIO, log_file(file))
     least = LogLevelFilterPredicate(LogLevel.levelWithName(level))
+    if level == LogLevel.info.name:
+        least.setLogLevelForNamespace(_TALKATIVE, LogLevel.warn)
     return FilteringLogObserver(JsonLog(out), [least])
 
 

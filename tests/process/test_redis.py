@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -11,6 +11,7 @@ from typing import Any
 from twisted.internet import reactor as installed
 from twisted.internet.defer import DeferredList
 from twisted.internet.task import deferLater
+from twisted.logger import LogEvent, LogLevel, capturedLogs
 from twisted.trial.unittest import TestCase
 
 from streembit.disk.mailbox import DAY_S, DEFAULTS, MAIL_OVERHEAD_BYTES, MailLimits
@@ -70,6 +71,11 @@ class Events:
 
 def a_mail(number: int, *, to: str = BOB, by: str = ANN, token: bytes = b"") -> Mail:
     return Mail(to, by, f"{number:022d}", token or b"token %d" % number, NOW_S)
+
+
+def logged_as(logged: Sequence[LogEvent], level: Any, member: str) -> list[LogEvent]:
+    """Return what was logged at a level and has a member of this name."""
+    return [event for event in logged if event.get("log_level") is level and member in event]
 
 
 class RedisCase(TestCase):
@@ -384,6 +390,22 @@ class AwayTests(RedisCase):
         self.assertEqual(self.here.trouble, "")
         await self.here.keep(a_mail(1))
 
+    async def test_S3_one_that_is_away_is_told_once(self) -> None:
+        """At the start too, however often it is tried; and again when it was back meanwhile."""
+        self.redis.kill()
+        await self.until(lambda: not self.here.link.is_ready and not self.there.link.is_ready)
+        with capturedLogs() as logged:
+            late = self.made("late", Events())
+            await self.until(lambda: len(logged_as(logged, LogLevel.info, "attempt")) >= 9)
+            self.assertEqual(len(logged_as(logged, LogLevel.error, "trouble")), 1)
+            self.assertIn("cannot be reached", late.trouble)
+            links = [each.link for each in (self.here, self.there, late)]
+            self.redis.start()
+            await self.until(lambda: all(link.is_ready for link in links))
+            self.redis.kill()
+            await self.until(lambda: not any(link.is_ready for link in links))
+            self.assertEqual(len(logged_as(logged, LogLevel.error, "trouble")), 1 + len(links))
+
     async def test_S3_a_redis_that_hangs_is_one_that_is_away(self) -> None:
         """Within seconds what waits for it is refused; nothing holds up the end of a process."""
         await self.here.claim(Claim(BOB, "s", 5))
@@ -469,6 +491,9 @@ class PasswordTests(RedisCase):
         self.redis.cli("CONFIG", "SET", "requirepass", self.password)
         known = await self.process("known", Events(), password=self.password)
         self.assertTrue(await known.claim(Claim(BOB, "s", 5)))
-        stranger = self.made("stranger", Events())
-        await self.until(lambda: "refuses us: NOAUTH" in stranger.trouble)
+        with capturedLogs() as logged:
+            stranger = self.made("stranger", Events())
+            await self.until(lambda: "refuses us: NOAUTH" in stranger.trouble)
+            await self.until(lambda: len(logged_as(logged, LogLevel.info, "attempt")) >= 4)
+        self.assertEqual(len(logged_as(logged, LogLevel.error, "trouble")), 1)
         self.assertFalse(stranger.link.is_ready)

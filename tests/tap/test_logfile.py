@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from twisted.application import _client_service
+from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
-from streembit.tap.launch import LOG_BYTES, LOG_FILES, log_file
+from streembit.tap.launch import LOG_BYTES, LOG_FILES, log_file, log_of
+
+TALKATIVE = _client_service.__name__
 
 
 class LogFileTest(SynchronousTestCase):
@@ -34,3 +39,15 @@ class LogFileTest(SynchronousTestCase):
         names = sorted(path.name for path in self.path.parent.iterdir())
         self.assertEqual(names, ["hub.log", *(f"hub.log.{n}" for n in range(1, LOG_FILES + 1))])
         self.assertEqual(self.path.with_name(f"hub.log.{LOG_FILES}").read_text(), "older 7")
+
+    def test_tries_without_end_are_not_told_one_by_one(self) -> None:
+        """Of a server that is away for a day they would be all that is kept; debug has them."""
+        for level, expected in (("info", ["lost"]), ("debug", ["again", "lost"])):
+            path = self.path.with_name(level)
+            observer = log_of({"logfile": str(path), "nodaemon": True}, level)
+            assert observer is not None
+            client = Logger(namespace=f"{TALKATIVE}.ClientService", observer=observer)
+            client.info("again")
+            client.warn("lost")
+            told = [json.loads(line)["msg"] for line in path.read_text().splitlines()]
+            self.assertEqual(told, expected)

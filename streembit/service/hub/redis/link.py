@@ -25,6 +25,7 @@ REPLY_S: Final = 5.0  # a server that answers later is taken for one that is awa
 CONNECT_S: Final = 5.0
 MAX_ASKED: Final = 65_536  # questions that wait for their answers: what all members have under way
 FIRST_RETRY_S, LAST_RETRY_S = 0.25, 2.0  # sessions here wait for it, and there is one server
+NOT_YET: Final = "Redis was not reached yet"
 
 Random = Callable[[], float]
 Told = Callable[[bytes], None]
@@ -88,7 +89,7 @@ class RedisLink(MultiService):
     ) -> None:
         super().__init__()
         self.setName("redis")
-        self.trouble = "Redis was not reached yet"
+        self.trouble = NOT_YET
         self._address = address
         self._password = password
         self._channels = channels
@@ -156,7 +157,7 @@ class RedisLink(MultiService):
                 await protocol.select(self._address.database)
             await use(protocol)
         except txredisapi.RedisError as error:
-            self.trouble = f"Redis at {self._address.shown} refuses us: {error}"
+            self._suffer(f"Redis at {self._address.shown} refuses us: {error}")
             protocol.transport.abortConnection()
             return
         protocol.whenDisconnected().addCallback(lambda _: self._closed(protocol))
@@ -183,11 +184,18 @@ class RedisLink(MultiService):
         if self._listening is protocol:
             self._listening = None
         if self.running and not self.trouble:
-            self.trouble = f"Redis cannot be reached at {self._address.shown}"
-            _log.error("{trouble}", trouble=self.trouble)
+            self._suffer(f"Redis cannot be reached at {self._address.shown}")
+
+    def _suffer(self, trouble: str) -> None:
+        """Take note of why nothing can be asked, and say it where it is news."""
+        if trouble != self.trouble:
+            self.trouble = trouble
+            _log.error("{trouble}", trouble=trouble)
 
     def _retry_s(self, attempt: int) -> float:
         """Return when to try again: at any moment of a time that grows."""
+        if self.trouble == NOT_YET:
+            self._suffer(f"Redis cannot be reached at {self._address.shown}")
         most_s = min(LAST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(attempt, 16))
         return FIRST_RETRY_S + self._random() * (most_s - FIRST_RETRY_S)
 
