@@ -23,10 +23,20 @@ def tell(transport: object, name: str, *args: object) -> bool:
 def tune(transport: object) -> None:
     """Set what only a TCP socket has: small frames leave at once, dead peers are noticed."""
     tell(transport, "setTcpNoDelay", True)
-    handle = getattr(transport, "getHandle", lambda: None)()
-    if not isinstance(handle, socket.socket) or handle.family == socket.AF_UNIX:
+    handle = _socket_below(transport)
+    if handle is None or handle.family == socket.AF_UNIX:
         return
     for name, value in _OPTIONS:
         option = getattr(socket, name, None)  # Linux has them
         if option is not None:
             handle.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def _socket_below(transport: object) -> socket.socket | None:
+    """Return the socket of a transport, or of the one that TLS lies over; None without one."""
+    while transport is not None:
+        handle = getattr(transport, "getHandle", lambda: None)()
+        if isinstance(handle, socket.socket):
+            return handle
+        transport = getattr(transport, "transport", None)
+    return None
