@@ -69,7 +69,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     each `HOST:PORT` or `KEY@HOST:PORT` (`parse_seed`). network: its name;
     nodes of other networks are refused. account: "" is the home's default.
     client_only: take part without storing for others. map_port: have the
-    router lead to us (UPnP). lan: be announced in the local network, and
+    router lead to us (PCP, NAT-PMP, UPnP). lan: be announced in the local network, and
     look who else is (multicast DNS). private: the one hub, `wss://HOST:PORT#KEY`,
     through which the node is in the network of its members, and nowhere else;
     seeds and network are then those of the network that it leaves. metrics: endpoint of

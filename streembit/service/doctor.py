@@ -151,7 +151,7 @@ def _joined(hub: Hub) -> Check:
 
 def _mapped(mapping: Mapping) -> Check:
     ok = mapping.mapped is not None and mapping.trouble is None
-    advice = "let the router open ports by UPnP, or have it pass on the port by hand"
+    advice = "let the router open ports (PCP, NAT-PMP or UPnP), or have it pass on the port by hand"
     return Check("port mapping", ok, mapping.detail, advice)
 
 

@@ -161,7 +161,7 @@ class LinkOptions(RoleOptions):
         ["advertise", None, None, "HOST:PORT that an id of scheme address is made of."],
     ]
     optFlags: ClassVar[list[list[Any]]] = [
-        ["map-port", None, "Have the router lead to us, by UPnP."],
+        ["map-port", None, "Have the router lead to us (PCP, NAT-PMP, UPnP)."],
     ]
 
     def opt_account(self, name: str) -> None:

@@ -22,7 +22,7 @@ LINKED_WITHIN_S: Final = 20.0
 # All sites lie in one part of the address space: none may be the same hand as another.
 OPTIONS: Final = ("--no-passcode", "--exempt", "11.0.0.0/8", "--exempt", "192.168.0.0/16")
 
-Behind = Kind | Literal["mapped"]  # a plain router that opens ports by UPnP
+Behind = Kind | Literal["mapped"]  # a plain router that opens ports for who asks
 KINDS: Final[tuple[Behind, ...]] = (
     "open",
     "forwarded",
