@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import shutil
 import sys
 import threading
-from typing import Protocol
+from typing import Final, Protocol
 
 from streembit.cli.show import plain
 
 PROMPT = "> "
 _ERASE = "\r\x1b[K"
 _UP = "\x1b[A\x1b[K"
+_CALLED_BACK: Final = 0x80000  # readline's state while it waits for a key, as Python has it do
 
 
 class Screen(Protocol):
@@ -71,14 +73,52 @@ class JsonLines(Pipe):
             super().show(json.dumps(msgspec.to_builtins(event)))
 
 
+class Line:
+    """The line that readline edits: taken off the terminal, and put back.
+
+    Readline alone knows on which row the cursor is. Python's module does not pass that on, so
+    the library below is asked. Where there is none that tells (libedit, a readline linked into
+    Python), the cursor is taken to be at the end, where it is nearly always.
+    """
+
+    def __init__(self) -> None:
+        import readline
+
+        self._readline = readline
+        self._library = _library(getattr(readline, "__file__", None))
+
+    @property
+    def text(self) -> str:
+        """What was typed so far."""
+        return self._readline.get_line_buffer()
+
+    def show_above(self, line: str) -> None:
+        """Write a line, with the prompt and what was typed below it and the cursor where it was."""
+        if self._library is None or not self._is_waiting(self._library):
+            text = PROMPT + self.text
+            sys.stdout.write(f"{_UP * _rows_above(text)}{_ERASE}{line}\n{text}")
+            sys.stdout.flush()
+            self._readline.redisplay()
+            return
+        self._library.rl_clear_visible_line()
+        self._library.fflush(None)
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+        self._library.rl_on_new_line()
+        self._library.rl_redisplay()
+        self._library.fflush(None)
+
+    @staticmethod
+    def _is_waiting(library: ctypes.CDLL) -> bool:
+        return bool(ctypes.c_ulong.in_dll(library, "rl_readline_state").value & _CALLED_BACK)
+
+
 class Terminal(Pipe):
     """A terminal with readline: what arrives stands above the line that is being typed."""
 
     def __init__(self) -> None:
         super().__init__()
-        import readline
-
-        self._readline = readline
+        self._line = Line()
         self._reading = False
 
     def show(self, line: str, event: object = None) -> None:
@@ -86,14 +126,11 @@ class Terminal(Pipe):
         with self._lock:
             if self._closed:
                 return
-            if not self._reading:
-                sys.stdout.write(line + "\n")
-            else:
-                text = PROMPT + self._readline.get_line_buffer()
-                sys.stdout.write(f"{_UP * self._rows_above(text)}{_ERASE}{line}\n{text}")
-            sys.stdout.flush()
             if self._reading:
-                self._readline.redisplay()
+                self._line.show_above(line)
+            else:
+                sys.stdout.write(line + "\n")
+                sys.stdout.flush()
 
     def read(self) -> str | None:
         """Return the next line, edited with readline."""
@@ -102,6 +139,7 @@ class Terminal(Pipe):
         try:
             return input(PROMPT)
         except (EOFError, KeyboardInterrupt):
+            sys.stdout.write("\n")  # what comes after the program begins a line
             return None
         finally:
             with self._lock:
@@ -109,15 +147,24 @@ class Terminal(Pipe):
 
     def typed(self) -> str:
         """Return what is being typed."""
-        return self._readline.get_line_buffer() if self._reading else ""
+        return self._line.text if self._reading else ""
 
-    @staticmethod
-    def _rows_above(text: str) -> int:
-        """Return how many rows of the terminal a text takes beyond its first."""
-        from rich.cells import cell_len
 
-        columns = shutil.get_terminal_size().columns
-        return max(0, cell_len(plain(text)) - 1) // columns
+def _rows_above(text: str) -> int:
+    """Return how many rows of the terminal a text takes beyond its first."""
+    from rich.cells import cell_len
+
+    columns = shutil.get_terminal_size().columns
+    return max(0, cell_len(plain(text)) - 1) // columns
+
+
+def _library(module: str | None) -> ctypes.CDLL | None:
+    """Return the library below Python's readline module, None for one that lacks a function."""
+    if module is None:
+        return None
+    library = ctypes.CDLL(module)
+    names = ("rl_clear_visible_line", "rl_on_new_line", "rl_redisplay", "rl_readline_state")
+    return library if all(hasattr(library, name) for name in (*names, "fflush")) else None
 
 
 def screen(as_json: bool) -> Screen:

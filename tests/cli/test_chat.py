@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
+import re
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
 from typing import Any
 
@@ -213,14 +217,38 @@ class TerminalTests(ChatCase):
         _, status = await deferToThread(os.waitpid, pid, 0)
         self.assertEqual(status, 0)
 
-    def started(self) -> tuple[int, int]:
+    async def test_what_arrives_while_the_cursor_is_amid_a_long_line(self) -> None:
+        """Nothing above is lost, nothing stands twice, and typing goes on where the cursor was."""
+        pid, terminal = self.started(columns=40)
+        shown = Shown(terminal, 40)
+        await shown.until("> ")
+        self.people.hear("the line above")
+        await shown.until("the line above\r\n> ")
+        typed = " ".join(f"word {n:02}" for n in range(12))
+        for number, size in enumerate((38, len(typed))):  # a row full to its end, and three rows
+            os.write(terminal, b"\x05\x15" + typed[:size].encode())  # Ctrl-E, Ctrl-U
+            await shown.until_row(typed[:size][-8:])
+            os.write(terminal, b"\x01")  # Ctrl-A
+            self.people.hear(f"number {number}")
+            await shown.until_row(f"number {number}", typed[:size][-8:])
+        os.write(terminal, b"X")
+        await shown.until_end([f"> X{typed[:37]}", typed[37:77], typed[77:]])
+        told = [row.partition("Bob: ")[2] for row in shown.rows if " UTC  Bob" in row]
+        self.assertEqual(told, ["the line a", "number 0", "number 1"])
+        os.write(terminal, b"\n/quit\n")
+        await self.until(lambda: self.texts() == [f"X{typed}"])
+        _, status = await deferToThread(os.waitpid, pid, 0)
+        self.assertEqual(status, 0)
+
+    def started(self, columns: int = 80) -> tuple[int, int]:
         """Start a chat on a terminal of its own; return its process and our side."""
         home = str(self.home.absolute())
         pid, terminal = pty.fork()
         if pid == 0:
             os.chdir(ROOT)
-            os.environ |= {"TERM": "xterm", "COLUMNS": "80"}
+            os.environ |= {"TERM": "xterm", "COLUMNS": str(columns)}
             os.execv(PROGRAM[0], [*PROGRAM, "--home", home, "chat", "Bob"])
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         self.addCleanup(os.close, terminal)
         return pid, terminal
 
@@ -228,12 +256,96 @@ class TerminalTests(ChatCase):
 class Shown:
     """What a terminal showed."""
 
-    def __init__(self, terminal: int) -> None:
+    def __init__(self, terminal: int, columns: int = 80) -> None:
         self._terminal = terminal
+        self._columns = columns
         self.text = ""
+
+    @property
+    def rows(self) -> list[str]:
+        """What stands on it now."""
+        return Glass(self._columns).after(self.text)
 
     async def until(self, words: str) -> None:
         """Wait until the words were shown."""
         while words not in self.text:
-            data = await deferToThread(os.read, self._terminal, 4096)
-            self.text += data.decode()
+            await self._more()
+
+    async def until_row(self, *words: str) -> None:
+        """Wait until the last rows have these words, in their order, each in a row of its own."""
+        while True:
+            rows = iter(self.rows[-6:])
+            if all(any(word in row for row in rows) for word in words):
+                return
+            await self._more()
+
+    async def until_end(self, rows: list[str]) -> None:
+        """Wait until these are the last rows, but for blanks at their ends."""
+        while self.rows[-len(rows) :] != [row.rstrip() for row in rows]:
+            await self._more()
+
+    async def _more(self) -> None:
+        self.text += (await deferToThread(os.read, self._terminal, 4096)).decode()
+
+
+class Glass:
+    """The rows of a terminal, as far as a line editor moves on them; nothing scrolls away."""
+
+    def __init__(self, columns: int) -> None:
+        self._columns = columns
+        self._rows = [""]
+        self._row = self._column = 0
+
+    def after(self, text: str) -> list[str]:
+        """Return the rows when a text has been written, without the blanks at their ends."""
+        for csi, count, final, char in re.findall(r"(\x1b\[\??(\d*)([A-Za-z@]))|([^\x1b])", text):
+            if csi:
+                self._control(final, int(count or 1), count)
+            else:
+                self._put(char)
+        return [row.rstrip() for row in self._rows]
+
+    def _control(self, final: str, count: int, given: str) -> None:
+        row = self._rows[self._row].ljust(self._column)
+        match final:
+            case "A":
+                self._row = max(0, self._row - count)
+            case "C":
+                self._column = min(self._columns - 1, self._column + count)
+            case "D":
+                self._column = max(0, self._column - count)
+            case "K":
+                self._rows[self._row] = row[: self._column]
+            case "J":
+                self._rows[self._row :] = [row[: self._column]]
+            case "P":
+                self._rows[self._row] = row[: self._column] + row[self._column + count :]
+            case "@":
+                self._rows[self._row] = row[: self._column] + " " * count + row[self._column :]
+            case "h" | "l":
+                pass  # what it does is not shown
+            case _:
+                raise ValueError(f"a control that is not known here: {given}{final}")
+
+    def _put(self, char: str) -> None:
+        match char:
+            case "\r":
+                self._column = 0
+            case "\n":
+                self._down()
+            case "\b":
+                self._column = max(0, self._column - 1)
+            case "\x07":
+                pass
+            case _:
+                if self._column == self._columns:  # it stood behind the last column, as they do
+                    self._column = 0
+                    self._down()
+                row = self._rows[self._row].ljust(self._column)
+                self._rows[self._row] = row[: self._column] + char + row[self._column + 1 :]
+                self._column += 1
+
+    def _down(self) -> None:
+        self._row += 1
+        if self._row == len(self._rows):
+            self._rows.append("")
