@@ -100,6 +100,11 @@ def publish(token: str, member: PublicKey, network: str, now_unix_s: float) -> L
     return Listing(member.text, folded(entry.claims.name), entry.claims.exp, token)
 
 
+def publisher(listed: str) -> str:
+    """Return whose a published entry is: the text of the key that signed it."""
+    return envelope.parse_entry(listed).claims.iss
+
+
 def found(token: str, searched: str, network: str, now_unix_s: float) -> Entry:
     """Return an entry that a hub showed to who searched for this beginning of a name.
 

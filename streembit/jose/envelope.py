@@ -247,6 +247,11 @@ def sign_entry(key: PrivateKey, claims: EntryClaims) -> str:
     return jws.sign(Kind.ENTRY, codec.encode(claims), key).decode("ascii")
 
 
+def parse_entry(token: str | bytes) -> ParsedFrame[EntryClaims]:
+    """Read a directory entry, without checking who signed it; raise as `parse_frame`."""
+    return _parsed(_ascii(token), Kind.ENTRY, EntryClaims)
+
+
 def verify_entry(token: str | bytes) -> Verified[EntryClaims]:
     """Return a directory entry that the key named in it signed; raise as `verify_offer`."""
     return _verified(token, Kind.ENTRY, EntryClaims, _issuer)

@@ -5,11 +5,16 @@ from __future__ import annotations
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from streembit.hub import directory
 from streembit.hub.grant import Grant
 from streembit.wire.hub import (
+    MAX_FOUND,
     Ack,
+    Entries,
     MailName,
     Presence,
+    Publish,
+    Search,
     Show,
     Watch,
 )
@@ -160,3 +165,49 @@ class RemovalTests(SynchronousTestCase):
         third.ask(Ack([MailName(self.other.who.public.text, third.envelopes()[0].id)]))
         house.run()
         self.assertEqual(house.joined(3).envelopes(), [])
+
+
+class DirectoryTests(SynchronousTestCase):
+    """Who is not a member any more is not shown to those who are."""
+
+    def setUp(self) -> None:
+        self.count = 3 * MAX_FOUND
+        self.house = House(self, members=listed(*range(1, self.count + 1)))
+        self.addCleanup(self.house.stop)
+        self.searching = self.house.joined(1)
+        self.entries = {number: self.published(number) for number in range(2, self.count + 1)}
+
+    def published(self, number: int) -> str:
+        """Return the entry that a member has published."""
+        member = self.house.joined(number)
+        now_s = int(self.house.clock.seconds())
+        token = directory.make(member.who, network="streembit", now_unix_s=now_s).token
+        member.ask(Publish(token))
+        self.house.run(0.1)
+        return token
+
+    def found(self) -> Entries:
+        """Return what a search tells."""
+        self.searching.ask(Search("member"))
+        self.house.run(1.0)
+        found = self.searching.answers()[-1]
+        assert isinstance(found, Entries)
+        return found
+
+    def test_H2_who_was_removed_is_not_found(self) -> None:
+        """However many they are, they hide nobody who is left."""
+        self.assertTrue(self.found().more)
+        self.house.hub.admit(listed(1, self.count - 1, self.count))
+        left = sorted(self.entries[number] for number in (self.count - 1, self.count))
+        found = self.found()
+        self.assertEqual((sorted(found.entries), found.more), (left, False))
+
+    def test_H2_nor_who_may_not_be_in_it_or_whose_time_is_over(self) -> None:
+        """A permission counts for what was done with it as well."""
+        over_s = int(self.house.clock.seconds()) + 100
+        third = Grant("m3", "human", ALL - {"directory"})
+        fourth = Grant("m4", "human", ALL, over_s)
+        self.house.hub.admit(listed(1, 2, 3, 4, m3=third, m4=fourth))
+        self.assertEqual(sorted(self.found().entries), sorted(self.entries[n] for n in (2, 4)))
+        self.house.run(200.0)
+        self.assertEqual(self.found().entries, [self.entries[2]])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, assert_never
+from typing import Any, Final, Protocol, assert_never
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from streembit.errors import BadMessage, NotReady, RateLimited
 from streembit.hub import directory
+from streembit.hub.grant import Grant
 from streembit.net.budget import Buckets
 from streembit.service.hub.backplane import Backplane
 from streembit.service.hub.session import Session
@@ -39,6 +40,8 @@ from streembit.wire.hub import (
     Withdraw,
 )
 from streembit.wire.message import ItemKind
+
+WIDER: Final = 4  # times as many entries are looked at, where all at the front are of no use
 
 
 class Table(Protocol):
@@ -74,6 +77,7 @@ class Commands:
     Args:
         table: None where this hub is part of none.
         prober: None where it connects to nobody.
+        grant_of: returns what the holder of a key may do.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class Commands:
         prober: Prober | None,
         clock: IReactorTime,
         now_s: Callable[[], float],
+        grant_of: Callable[[str], Grant | None],
     ) -> None:
         self._settings = settings
         self._backplane = backplane
@@ -92,7 +97,7 @@ class Commands:
         self.table = table
         self.prober = prober
         self._clock = clock
-        self._now_s = now_s
+        self._now_s, self._grant_of = now_s, grant_of
         self._puts, self._gets = Buckets(MEMBER_PUTS), Buckets(MEMBER_GETS)
 
     def answer(self, session: Session, body: Command) -> Reply | Deferred[Any]:
@@ -135,10 +140,27 @@ class Commands:
             case Withdraw():
                 return back.withdraw(session.key).addCallback(_done)
             case Search(name=name):
-                found = back.search(directory.prefix(name), int(now_s), MAX_FOUND + 1)
-                return found.addCallback(
-                    lambda tokens: Entries(tokens[:MAX_FOUND], len(tokens) > MAX_FOUND)
-                )
+                return Deferred.fromCoroutine(self._search(directory.prefix(name), int(now_s)))
+
+    async def _search(self, prefix: str, now_s: int) -> Entries:
+        """Return the entries of those who may be in the directory now.
+
+        An entry outlives its owner's removal: nobody sees it, and it is asked for more where such
+        entries stand before others.
+        """
+        limit = MAX_FOUND + 1
+        while True:
+            tokens = await self._backplane.search(prefix, now_s, limit)
+            shown = [token for token in tokens if self._is_shown(token)]
+            if len(shown) > MAX_FOUND or len(tokens) < limit:
+                return Entries(shown[:MAX_FOUND], len(shown) > MAX_FOUND)
+            limit *= WIDER
+
+    def _is_shown(self, entry: str) -> bool:
+        grant = self._grant_of(directory.publisher(entry))
+        if grant is None or grant.is_over(self._now_s()):
+            return False
+        return "directory" in grant.permissions
 
     def _table(self, session: Session, rates: Buckets) -> Table:
         if self.table is None:

@@ -104,7 +104,9 @@ class Hub(MultiService):
         self._mail_s = mail_s or unix_s
         self.postman = Postman(backplane, self.grant_of, clock, self._mail_s)
         self.watchers = Watchers(backplane, clock, self.find)
-        self.commands = Commands(settings, backplane, self.watchers, table, prober, clock, unix_s)
+        self.commands = Commands(
+            settings, backplane, self.watchers, table, prober, clock, unix_s, self.grant_of
+        )
         self.factory = self._door(draw)
         self._stopping = False
         backplane.events = self
