@@ -17,7 +17,7 @@ from streembit.net.hublisten import HubFactory, SecureFactory
 from streembit.net.tuning import TCP_USER_TIMEOUT_MS
 from streembit.service.hub.settings import HubSettings
 from streembit.wire.hub import MAX_FRAME_STRANGER
-from tests.hubs.house import NETWORK, PEM, REQUEST, Guest, House, Raw, head
+from tests.hubs.house import NETWORK, PEM, PRIVATE, REQUEST, Guest, House, Raw, head, listed
 from tests.hubs.test_carriers import HouseCase
 from tests.net.test_tcp_limits import SocketTransport
 from tests.net.test_websocket import Owner
@@ -136,6 +136,47 @@ class RequestTests(HouseCase):
         self.assert_refused("upgrade-refused", len(requests))
 
 
+class HeldTests(SynchronousTestCase):
+    """Members of whom nothing is read for the moment."""
+
+    def test_H2_frames_that_wait_for_their_budget_are_not_served(self) -> None:
+        """Whoever sent them is out meanwhile."""
+        settings = HubSettings(PRIVATE, private=True, member_frames=Rate(1.0, 1.0))
+        house = House(self, members=listed(1, 2), settings=settings)
+        self.addCleanup(house.stop)
+        removed, other = house.joined(1), house.joined(2)
+        for _ in range(3):
+            removed.live(other, b"in time, or too late")
+        house.run(0.1)
+        self.assertEqual(len(other.envelopes()), 1)
+        house.hub.admit(listed(2))
+        house.run(10.0)
+        self.assertEqual(len(other.envelopes()), 1)
+        self.assertEqual(house.hub.checks, 1)
+
+    def test_C8_who_is_held_for_two_reasons_waits_for_both(self) -> None:
+        """A sender that reads again is not read again while its recipient does not read."""
+        house = House(self)
+        self.addCleanup(house.stop)
+        deaf, sender, other = [house.joined(number) for number in (1, 2, 3)]
+        for each in (deaf, sender):
+            wire(each).pauseProducing()
+        for _ in range(20):
+            sender.live(deaf, bytes(30_000))
+            other.live(sender, bytes(30_000))
+        house.run(1.0)
+        self.assertEqual(house.hub.router.slow, 2)
+        session = house.hub.find(sender.who.public.text)
+        assert session is not None
+        before = session.frames_in
+        wire(sender).resumeProducing()
+        house.run(2.0)
+        self.assertEqual((house.hub.router.slow, session.frames_in), (1, before))
+        wire(deaf).resumeProducing()
+        house.run(5.0)
+        self.assertEqual((len(deaf.envelopes()), len(sender.envelopes())), (20, 20))
+
+
 class EndTests(HouseCase):
     """Connections that end in whatever way."""
 
@@ -216,7 +257,9 @@ class SlowTlsTests(SynchronousTestCase):
             handle = socket.socket()
             self.addCleanup(handle.close)
             transport = SocketTransport(handle)
-            factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 4000)).makeConnection(transport)
+            protocol = factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 4000))
+            assert protocol is not None
+            protocol.makeConnection(transport)
             self.assertTrue(transport.no_delay)
             found = handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
             self.assertEqual(found, TCP_USER_TIMEOUT_MS)
