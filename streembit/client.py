@@ -2,8 +2,8 @@
 
 The methods have the names of the commands: `client.contact.add` does what
 `streembit contact add` does. Each returns a Deferred, which can be awaited,
-and fails with a LocalError: NodeNotRunning, NodeRefusal with the node's own
-code, or BadAnswer.
+and fails with a LocalError: NodeNotRunning (NodeGone, one of its kind, where
+the node ends meanwhile), NodeRefusal with the node's own code, or BadAnswer.
 
     async def main(reactor):
         client = Client(reactor, "~/.streembit")

@@ -32,6 +32,7 @@ from streembit.errors import (
     BadJson,
     HomeMissing,
     LocalError,
+    NodeGone,
     NodeNotRunning,
     NodeRefusal,
 )
@@ -54,9 +55,10 @@ class Caller:
     """Sends requests to the socket in a folder; each has a connection of its own.
 
     Whatever goes wrong is raised as a LocalError: NodeNotRunning where
-    nobody serves the socket, NodeRefusal with the node's own code, BadAnswer
-    for an answer that breaks off, comes late or is not understood. A
-    Deferred that is cancelled closes its connection.
+    nobody serves the socket, NodeGone where the node ends before it answers,
+    NodeRefusal with the node's own code, BadAnswer for an answer that breaks
+    off, comes late or is not understood. A Deferred that is cancelled closes
+    its connection.
     """
 
     def __init__(self, reactor: CallerReactor, home: Path, folder: Path) -> None:
@@ -96,7 +98,7 @@ class Caller:
         except ResponseFailed as e:
             if any(reason.check(CancelledError) for reason in e.reasons):
                 raise CancelledError from None
-            raise BadAnswer("the node went away") from None
+            raise NodeGone from None
         return response
 
     def _absent(self) -> LocalError:

@@ -16,6 +16,7 @@ from streembit.errors import (
     HomeMissing,
     HomePermissions,
     LocalError,
+    NodeGone,
     NodeNotRunning,
     NodeRefusal,
     NoSuchPath,
@@ -46,8 +47,8 @@ class Connection(HTTPConnection):
 class Client:
     """Asks the node that runs with a home, whose stores lie in a folder of it.
 
-    Every method raises NodeNotRunning when nobody serves the socket, and
-    NodeRefusal for what the node refuses.
+    Every method raises NodeNotRunning when nobody serves the socket, NodeGone
+    when the node ends meanwhile, and NodeRefusal for what it refuses.
 
     Args:
         role: what should run there, for who has to start it.
@@ -84,6 +85,8 @@ class Client:
         try:
             connection.request(method, path, data, headers)
             yield connection.getresponse()
+        except (ConnectionResetError, BrokenPipeError):
+            raise NodeGone from None
         except HTTPException as e:
             raise BadAnswer(type(e).__name__) from None
         except PermissionError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from streembit.service.people_rows import TransferRow
 
 WAIT_S: Final = 20  # for events, in one request
+AGAIN_S: Final = 2.0  # after the node could not be asked
 FINAL: Final = ("denied", "done", "failed")
 _BY_ID: Final = {"ignore_unknown_options": True}  # an id may begin with a dash
 _detach = click.option("--detach", is_flag=True, help="Leave it to the node; do not wait.")
@@ -182,13 +184,23 @@ def _position(client: Client) -> str:
 
 
 def _watched(client: Client, row: TransferRow, position: str, quiet: bool) -> TransferRow:
-    """Follow a transfer to its end, or until Ctrl-C; return how it stands."""
-    bar: Bar = Silent() if quiet or not sys.stderr.isatty() else Progress(row)
+    """Follow a transfer to its end, or until Ctrl-C; return how it stands.
+
+    A node that is gone is waited for: when it is back, it goes on where it was.
+    """
+    from streembit.errors import NodeNotRunning
+
+    bar: Bar = Silent() if quiet else Progress(row) if sys.stderr.isatty() else Lines(row)
     try:
         with bar:
             while row.state not in FINAL:
-                row, position = _next(client, row, position)
-                bar.update(row)
+                try:
+                    row, position = _next(client, row, position)
+                except NodeNotRunning:
+                    bar.say("the node does not answer; waiting for it")
+                    time.sleep(AGAIN_S)
+                else:
+                    bar.update(row)
     except KeyboardInterrupt:
         click.echo("the node goes on; see: streembit file list", err=True)
     return row
@@ -219,6 +231,9 @@ class Bar(Protocol):
     def update(self, row: TransferRow) -> None:
         """Show how it stands now."""
 
+    def say(self, text: str) -> None:
+        """Show a line for people, unless it was the last one."""
+
 
 class Silent:
     """Shows nothing."""
@@ -231,6 +246,34 @@ class Silent:
 
     def update(self, row: TransferRow) -> None:
         """Nothing is shown."""
+
+    def say(self, text: str) -> None:
+        """Nothing is shown."""
+
+
+class Lines:
+    """Says what changes, line by line: somebody may read the log of a script that waits."""
+
+    def __init__(self, row: TransferRow) -> None:
+        self._said = ""
+        self.update(row)
+
+    def __enter__(self) -> object:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing was begun."""
+
+    def update(self, row: TransferRow) -> None:
+        """Say how it stands, but for its end, which is said in any case."""
+        if row.state not in FINAL:
+            self.say(_described(row))
+
+    def say(self, text: str) -> None:
+        """Write a line to standard error, unless it was the last one."""
+        if text != self._said:
+            self._said = text
+            click.echo(text, err=True)
 
 
 class Progress:
@@ -256,6 +299,7 @@ class Progress:
             console=Console(stderr=True, highlight=False, emoji=False, markup=False),
         )
         self._task = self._rich.add_task(_described(row), total=max(1, row.total_bytes))
+        self._said = ""
         self.update(row)
 
     def __enter__(self) -> object:
@@ -268,6 +312,13 @@ class Progress:
         """Draw the bar anew."""
         done = row.total_bytes or 1 if row.state == "done" else row.done_bytes
         self._rich.update(self._task, completed=done, description=_described(row))
+        self._said = ""
+
+    def say(self, text: str) -> None:
+        """Write a line above the bar, unless it was the last one."""
+        if text != self._said:
+            self._said = text
+            self._rich.console.print(text)
 
 
 def _described(row: TransferRow) -> str:

@@ -40,6 +40,12 @@ class NodeNotRunning(LocalError):
     code = "node-not-running"
 
 
+class NodeGone(NodeNotRunning):
+    """The node ended before it answered; what was asked may be done, or not."""
+
+    code = "node-gone"
+
+
 class NodeRefusal(LocalError):
     """The running node refused.
 

@@ -12,7 +12,9 @@ import click
 from msgspec.structs import replace
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from streembit import Client, errors
@@ -27,6 +29,8 @@ from streembit.service.people_rows import MessageRow
 from tests.api.fake import FINGERPRINT, HUB_ROW, OWN_ID, PEER_ID, FakeNode
 from tests.api.hub import ALICE, EVE, FakeHub
 from tests.api.people import BOB_KEY, CARL_KEY, OFFER_TEXT, FakePeople
+from tests.cli.harness import invoke
+from tests.disk.places import a_folder
 
 LOOK_EVERY_S = 0.01
 clock: Any = reactor
@@ -337,3 +341,23 @@ class ExportTests(ClientCase):
         with self.assertRaises(errors.BadAnswer):
             _ = [line async for line in self.client.export()]
         self.flushLoggedErrors(errors.ChestDamaged)
+
+
+class EndingNode(Protocol):
+    """Ends as soon as it was asked."""
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        """Answer nothing."""
+        assert self.transport is not None
+        self.transport.loseConnection()
+
+
+class GoneTests(TestCase):
+    async def test_a_node_that_ends_before_it_answers_is_gone(self) -> None:
+        """Both clients say so, and take it for nothing else."""
+        home = a_folder(self)
+        port = clock.listenUNIX(str(home / SOCKET_NAME), Factory.forProtocol(EndingNode))
+        self.addCleanup(port.stopListening)
+        await self.assertFailure(Client(clock, home).contact.list(), errors.NodeGone)
+        ended = await deferToThread(invoke, "--home", home, "contact", "list")
+        self.assertEqual((ended.status, ended.code), (1, "node-gone"))
