@@ -36,6 +36,8 @@ _MEMBERS: Final = "members"
 class AllowlistFile:
     """One allowlist's file, which is read again whenever it may have changed.
 
+    The network that it names at first stays: members could not follow a hub into another one.
+
     Attributes:
         judged: how many rows were judged, and not only compared.
     """
@@ -45,6 +47,7 @@ class AllowlistFile:
         self.judged = 0
         self._files = files
         self._known: dict[bytes, Entry] = {}  # rows as they stand in the file, of the last good one
+        self._network: str | None = None  # which the first list named, "" for none
 
     def load(self) -> Steps[Allowlist]:
         """Return the list in the file.
@@ -146,8 +149,11 @@ class AllowlistFile:
             if work >= KNOWN_A_STEP:
                 work = 0
                 yield None
-        self._known = known
-        return enrolment.listed()
+        found = enrolment.listed()
+        if self._network not in (None, found.network):
+            raise BadAllowlist("another network needs a restart of the hub", path=("network",))
+        self._known, self._network = known, found.network
+        return found
 
     def _judged(self, row: bytes, at: int) -> Entry:
         self.judged += 1

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.disk.allowlist import AllowlistFile
 from streembit.disk.steps import Steps, finish
+from streembit.errors import BadAllowlist
 from streembit.service.hub.desk import Desk
 from streembit.service.hub.rows import NewMember
 from streembit.service.hub.stepping import step_by_step
@@ -59,6 +60,27 @@ class RelistedTests(SynchronousTestCase):
         assert status.hub is not None
         self.assertIn("bad-allowlist", status.hub.allowlist)
         self.assertEqual(self.desk.errors, 1)
+
+    def test_H3_a_list_of_another_network_waits_for_a_restart(self) -> None:
+        """Nobody could follow; it stays as it was, the place is told, and no change is written."""
+        document = json.loads(self.path.read_text())
+        self.path.write_text(json.dumps({"network": "private.other", **document}))
+        before = self.path.read_bytes()
+        for change in (
+            self.desk.reload(),
+            self.desk.add_member(NewMember(identity(9).public.hex, "nine")),
+        ):
+            changing = Deferred.fromCoroutine(change)
+            self.house.run(1.0)
+            error: BadAllowlist = self.failureResultOf(changing, BadAllowlist).value
+            self.assertIn("restart", error.detail)
+            self.assertEqual((error.fields["line"], error.fields["column"]), (1, 13))
+        self.assertEqual(self.path.read_bytes(), before)
+        self.assertEqual((self.house.hub.generation, self.desk.errors), (1, 1))
+        self.path.write_text(json.dumps(document))
+        reloading = Deferred.fromCoroutine(self.desk.reload())
+        self.house.run(1.0)
+        self.assertEqual(self.successResultOf(reloading).members, 2)
 
 
 class StepsTests(SynchronousTestCase):
