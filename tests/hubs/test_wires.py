@@ -85,10 +85,11 @@ class GrainTests(HouseCase):
         """Each message has a time of its own, from its first byte."""
         guest = self.house.joined(2)
         stream = framed(guest, 8, self.honest)
-        size = len(stream) // 16
-        for at in range(0, len(stream), size):
-            wire(guest).write(stream[at : at + size])
-            self.house.run(14.0)
+        size, begun = len(stream) // 8, 0
+        for end in (*range(size // 2, len(stream), size), len(stream)):
+            wire(guest).write(stream[begun:end])
+            begun = end
+            self.house.run(20.0)
         self.assertIsNone(guest.end)
         self.assertEqual(len(self.honest.envelopes()), 8)
 
@@ -127,6 +128,7 @@ class RequestTests(HouseCase):
             REQUEST + "Origin: https://a.example\r\nOrigin: https://b.example\r\n",
             REQUEST.replace("Key: dGhlIHNhbXBsZSBub25jZQ==", "Key: short"),
             REQUEST.replace("hub.example", "hüb.example"),
+            REQUEST + "User-Agent: \xff\r\n",
             REQUEST.replace("GET /", "GET http://hub.example:x/#y"),
         )
         for number, request in enumerate(requests):
