@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, Literal, cast
 
 from streembit.errors import BadMessage, BadToken
@@ -20,7 +20,10 @@ from streembit.jose.keys import PublicKey
 
 SALT_BYTES: Final = 16
 TAG_BYTES: Final = 16
-MAX_HOSTS: Final = 4  # of one beacon: a machine in two networks, each with a cable and without
+# Of one beacon: a machine in two networks, in each with one address of IPv4 and three of IPv6.
+MAX_HOSTS: Final = 8
+UNIQUE_LOCAL: Final = ip_network("fc00::/7")  # RFC 4193: what private addresses are in IPv6
+MIN_PREFIX: Final = 48  # bits: a shorter one is not the prefix of one network
 MAX_TEXT_BYTES: Final = 64  # of one member; ours take 22
 
 Kind = Literal["node", "hub"]
@@ -78,18 +81,41 @@ def read(members: Mapping[bytes, bytes | None]) -> Beacon:
     return Beacon(salt, network, key, cast("Kind", kind))
 
 
-def near(hosts: Iterable[str]) -> list[str]:
-    """Return the first few of these that lie in a local network: nobody is sent elsewhere."""
-    return [host for host in hosts if _is_near(host)][:MAX_HOSTS]
+def near(hosts: Iterable[str], networks: Iterable[str] = ()) -> list[str]:
+    """Return the first few of these that lie in a local network: nobody is sent elsewhere.
+
+    Private addresses do, of IPv6 the unique-local ones; and those of IPv6 that anybody in the
+    world may reach, if they lie in a network of ours. Addresses of one link only do not count,
+    for they say nothing without the name of our side of the link.
+
+    Args:
+        networks: those of IPv6 that we are in, such as "2001:db8:1::/64".
+    """
+    ours = [network for network in map(ip_network, networks) if network.prefixlen >= MIN_PREFIX]
+    near = []
+    for host in hosts:
+        try:
+            address = ip_address(host)
+        except ValueError:
+            continue
+        if _is_private(address) or _is_in(address, ours):
+            near.append(str(address))
+    return near[:MAX_HOSTS]
 
 
-def _is_near(host: str) -> bool:
-    try:
-        address = IPv4Address(host)
-    except ValueError:
-        return False
+def _is_private(address: IPv4Address | IPv6Address) -> bool:
+    if isinstance(address, IPv6Address):
+        return address in UNIQUE_LOCAL and address.scope_id is None
     apart = address.is_loopback or address.is_unspecified or address.is_multicast
     return address.is_private and not apart
+
+
+def _is_in(
+    address: IPv4Address | IPv6Address, networks: Iterable[IPv4Network | IPv6Network]
+) -> bool:
+    """Tell whether one that anybody in the world may reach lies in one of these networks."""
+    apart = address.is_loopback or address.is_link_local or address.is_multicast
+    return address.version == 6 and not apart and any(address in each for each in networks)
 
 
 def _tag(salt: bytes, what: bytes, about: bytes) -> bytes:

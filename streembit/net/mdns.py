@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
@@ -16,6 +16,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from streembit.errors import LanSilent
+
+if TYPE_CHECKING:
+    from zeroconf.asyncio import AsyncZeroconf
 
 SERVICE: Final = "_streembit._tcp.local."
 ASK_MS: Final = 3_000  # for the particulars of one announcement
@@ -94,10 +97,9 @@ class Mdns:
             self._tell(self._end)
 
     async def _live(self) -> None:
-        from zeroconf import IPVersion
-        from zeroconf.asyncio import AsyncServiceBrowser, AsyncZeroconf
+        from zeroconf.asyncio import AsyncServiceBrowser
 
-        air = AsyncZeroconf(ip_version=IPVersion.V4Only)
+        air = _air()
         try:
             if self._ours is not None:
                 await air.async_register_service(_info(self._ours))
@@ -128,7 +130,7 @@ class Mdns:
 
         info = AsyncServiceInfo(SERVICE, name)
         if await info.async_request(zeroconf, ASK_MS) and info.port:
-            hosts = info.parsed_addresses(IPVersion.V4Only)
+            hosts = info.parsed_addresses(IPVersion.All)
             found = Announcement(_instance(name), hosts, info.port, dict(info.properties))
             self._tell(self._events.seen, found)
 
@@ -141,12 +143,30 @@ class Mdns:
             self._ended.callback(None)
 
 
-def own_hosts() -> list[str]:
-    """Return the IPv4 addresses of this machine."""
+def own_addresses() -> list[IPv4Interface | IPv6Interface]:
+    """Return the addresses of this machine, each with the length of its network's prefix.
+
+    Raises:
+        OSError: the system does not tell.
+    """
     from ifaddr import get_adapters
 
-    found = [address.ip for adapter in get_adapters() for address in adapter.ips if address.is_IPv4]
-    return [str(host) for host in found]
+    return [
+        ip_interface(f"{address.ip if address.is_IPv4 else address.ip[0]}/{address.network_prefix}")
+        for adapter in get_adapters()
+        for address in adapter.ips
+    ]
+
+
+def _air() -> AsyncZeroconf:
+    """Return what listens and speaks on every interface, on IPv4 alone where there is no IPv6."""
+    from zeroconf import IPVersion
+    from zeroconf.asyncio import AsyncZeroconf
+
+    try:
+        return AsyncZeroconf(ip_version=IPVersion.All)
+    except OSError:
+        return AsyncZeroconf(ip_version=IPVersion.V4Only)
 
 
 def _info(ours: Announcement) -> Any:
@@ -157,7 +177,7 @@ def _info(ours: Announcement) -> Any:
         SERVICE,
         f"{ours.instance}.{SERVICE}",
         port=ours.port,
-        addresses=[socket.inet_aton(host) for host in ours.hosts],
+        parsed_addresses=list(ours.hosts),
         properties=dict(ours.members),
         server=f"{ours.instance}.local.",
     )

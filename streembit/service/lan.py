@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -20,6 +21,7 @@ from streembit.net.mdns import AirEvents, Announcement
 from streembit.service.upkeep import Upkeep, as_deferred
 
 DAY_S: Final = 24 * 3600.0  # then a new salt, and another name
+LOOK_EVERY_S: Final = 60.0  # whether we are where we were: addresses of IPv6 come and go
 AGAIN_S: Final = 60.0  # after the local network could not be asked
 MAX_SEEN: Final = 256  # announcements remembered; the one not heard of for longest goes
 INSTANCE_BYTES: Final = 8  # of chance: the name of an announcement, in hexadecimal
@@ -49,13 +51,22 @@ class Neighbour:
     port: int
 
 
+@dataclass(frozen=True, slots=True)
+class Here:
+    """At which hosts and port of ours we are reached, and the networks of IPv6 that we are in."""
+
+    hosts: Sequence[str]
+    port: int
+    networks: Sequence[str] = ()
+
+
 class Lan(MultiService):
     """Announces the holder of a key, under another name each day, and hears of the others.
 
     Args:
         kind: what is announced.
-        where: tells the hosts and the port where we are reached, or raises OSError; nothing
-            is announced while there is no host.
+        where: tells where we are reached, or raises OSError; nothing is announced while there
+            is no host.
         chance: so many secret bytes, as `os.urandom`.
         met: told of each neighbour that appears or changes.
 
@@ -69,7 +80,7 @@ class Lan(MultiService):
         key: PublicKey,
         network: str,
         kind: Kind,
-        where: Callable[[], tuple[Sequence[str], int]],
+        where: Callable[[], Here],
         clock: IReactorTime,
         random: Callable[[], float],
         chance: Callable[[int], bytes],
@@ -82,11 +93,14 @@ class Lan(MultiService):
         self._where, self._chance, self._met = where, chance, met
         self._air: Air | None = None
         self._ears: Ears | None = None
+        self._here = Here([], 0)
         self._seen: OrderedDict[str, Neighbour] = OrderedDict()
         self._daily = Upkeep(
             "local network", clock, DAY_S, self._renew, random, jitter_s=DAY_S / 24, first_s=0.0
         )
-        self._daily.setServiceParent(self)
+        watch = Upkeep("local addresses", clock, LOOK_EVERY_S, self._look, random)
+        for each in (self._daily, watch):
+            each.setServiceParent(self)
 
     def stopService(self) -> Deferred[None]:
         """Be announced no more; fire when that is so."""
@@ -112,7 +126,7 @@ class Lan(MultiService):
             said = beacon.read(found.members)
         except BadMessage:
             return
-        hosts = beacon.near(found.hosts)
+        hosts = beacon.near(found.hosts, self._here.networks)
         if not hosts or said.is_of(self._key) or not said.is_in(self._network):
             return
         neighbour = Neighbour(said, hosts, found.port)
@@ -138,14 +152,23 @@ class Lan(MultiService):
         """Begin anew: another salt, another name."""
         await self._silence()
         self.trouble = ""
+        self._seen.clear()  # whoever is there is heard anew; who left meanwhile is not
         try:
-            ours = self._announcement()
+            self._here = self._where()
         except OSError as e:  # the system does not tell our addresses: a unit may forbid it to
             self.failed(LanSilent(str(e)))
             return
         self._ears = Ears(self)
-        self._air = self._make(ours, self._ears)
+        self._air = self._make(self._announcement(), self._ears)
         self._air.start()
+
+    async def _look(self) -> None:
+        """Begin anew where we are elsewhere than we say."""
+        if self._air is None:
+            return
+        with suppress(OSError):
+            if self._where() != self._here:
+                self._daily.soon()
 
     def _silence(self) -> Deferred[None]:
         air, self._air = self._air, None
@@ -154,15 +177,15 @@ class Lan(MultiService):
         return succeed(None) if air is None else air.stop()
 
     def _announcement(self) -> Announcement | None:
-        hosts, port = self._where()
-        hosts = beacon.near(hosts)
-        if not hosts or not port:
+        here = self._here
+        hosts = beacon.near(here.hosts, here.networks)
+        if not hosts or not here.port:
             return None
         said = beacon.make(self._key, self._network, self._kind, self._chance(SALT_BYTES))
         members: dict[bytes, bytes | None] = {
             name.encode(): text.encode() for name, text in beacon.write(said).items()
         }
-        return Announcement(self._chance(INSTANCE_BYTES).hex(), hosts, port, members)
+        return Announcement(self._chance(INSTANCE_BYTES).hex(), hosts, here.port, members)
 
 
 class Ears:

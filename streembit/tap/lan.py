@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import partial
+from ipaddress import IPv4Address, IPv6Address
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from streembit.jose.keys import Identity, PublicKey
-from streembit.net.mdns import Mdns, own_hosts
-from streembit.service.lan import Lan
+from streembit.net.mdns import Mdns, own_addresses
+from streembit.service.lan import Here, Lan
 from streembit.service.neighbours import Neighbours
 from streembit.service.node import Node
 
 if TYPE_CHECKING:
     from streembit.service.hub.hub import Hub
 
-ANY_HOST: Final = ("", "0.0.0.0", "::")
+ANY_OF_BOTH: Final = "::"
+ANY_HOST: Final = ("", "0.0.0.0", ANY_OF_BOTH)
 
 
 def announce(node: Node, reactor: Any) -> None:
@@ -33,7 +35,7 @@ def announce(node: Node, reactor: Any) -> None:
         node.identity.public,
         node.settings.network,
         "node",
-        lambda: (hosts(node.reach.listening[:1]), node.reach.port),
+        lambda: here(node.reach.listening, node.reach.port),
         reactor,
         chance,
         os.urandom,
@@ -51,7 +53,7 @@ def announced(hub: Hub, identity: Identity, network: str, reactor: Any) -> Lan:
         identity.public,
         network,
         "hub",
-        lambda: (hosts(hub.listening[:1]), port_of(hub.listening)),
+        lambda: here(hub.listening, port_of(hub.listening)),
         reactor,
         Random().random,
         os.urandom,
@@ -63,10 +65,27 @@ def port_of(listening: Sequence[str]) -> int:
     return int(listening[0].rpartition(":")[2]) if listening else 0
 
 
-def hosts(listening: Sequence[str]) -> list[str]:
-    """Return at which hosts a port is reached: its own, or all of the machine."""
-    found: list[str] = []
+def here(listening: Sequence[str], port: int) -> Here:
+    """Return where we are reached at one of the ports that we listen at."""
+    own = own_addresses()
+    networks = {str(each.network) for each in own if each.version == 6}
+    return Here(hosts(listening, port, [each.ip for each in own]), port, sorted(networks))
+
+
+def hosts(
+    listening: Sequence[str], port: int, own: Sequence[IPv4Address | IPv6Address]
+) -> list[str]:
+    """Return at which hosts a port is reached: those it was opened at, or all of the machine."""
+    found: dict[str, None] = {}
     for text in listening:
-        host = text.rpartition(":")[0].strip("[]")
-        found += own_hosts() if host in ANY_HOST else [host]
-    return found
+        host, _, at = text.rpartition(":")
+        if at == str(port):
+            found |= dict.fromkeys(_meant(host.strip("[]"), own))
+    return list(found)
+
+
+def _meant(host: str, own: Sequence[IPv4Address | IPv6Address]) -> list[str]:
+    """Return what an address to listen at stands for; that of IPv6 stands for IPv4 as well."""
+    if host not in ANY_HOST:
+        return [host]
+    return [str(each) for each in own if host == ANY_OF_BOTH or each.version == 4]

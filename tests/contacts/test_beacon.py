@@ -83,8 +83,22 @@ class BeaconTests(SynchronousTestCase):
             except BadMessage:
                 pass
 
+    def test_what_lies_in_our_networks(self) -> None:
+        """Of IPv6: unique-local addresses, and those of the networks that we are in."""
+        told = ["fd00::9", "FD00:0::1", "2001:db8:1::9", "2001:db8:2::9", "fe80::1", "ff02::fb"]
+        apart = ["::1", "::", "fd00::1%eth0", "::ffff:8.8.8.8", "fec0::1"]
+        networks = ["2001:db8:1::/64", "fe80::/64", "::1/128"]
+        self.assertEqual(beacon.near(told + apart), ["fd00::9", "fd00::1"])
+        self.assertEqual(
+            beacon.near(told + apart, networks), ["fd00::9", "fd00::1", "2001:db8:1::9"]
+        )
+
+    def test_a_network_as_large_as_the_world_is_none(self) -> None:
+        """Who has such a route can reach everybody; nobody is dialled for that."""
+        self.assertEqual(beacon.near(["2001:db8:1::9"], ["2000::/3", "::/0"]), [])
+
     def test_nobody_is_sent_out_of_the_local_network(self) -> None:
-        """Only private IPv4 addresses, a few of them, are dialled."""
+        """Only private addresses, a few of them, are dialled."""
         told = ["192.168.1.2", "8.8.8.8", "127.0.0.1", "0.0.0.0", "224.0.0.251", "fe80::1", "a.b"]
         self.assertEqual(beacon.near(told), ["192.168.1.2"])
-        self.assertEqual(len(beacon.near([f"10.0.0.{n}" for n in range(9)])), MAX_HOSTS)
+        self.assertEqual(len(beacon.near([f"10.0.0.{n}" for n in range(20)])), MAX_HOSTS)

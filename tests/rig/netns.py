@@ -17,6 +17,7 @@ LAN: Final = "lan0"
 # Addresses that routers take for public ones; no packet of theirs leaves the namespaces.
 PUBLIC: Final = "11.0.{number}.1"
 PRIVATE: Final = "192.168.{number}.{host}"
+UNIQUE_LOCAL: Final = "fd00:{number}::{host}"
 
 LISTENING: Final = 8905  # the port that routers pass on which were set up for it
 EPHEMERAL: Final = "32768-60999"  # from which a host dials
@@ -121,18 +122,21 @@ class Field:
             self.middle.run(f"ip route add {inside.format(host=0)}/24 via {router.address}")
         return Site(host, router, public)
 
-    def lan(self, hosts: int) -> list[Box]:
-        """Return hosts on one network that leads nowhere else."""
+    def lan(self, hosts: int, *, ipv6: bool = False) -> list[Box]:
+        """Return hosts on one network that leads nowhere else, of IPv4 or of IPv6 alone."""
         switch, number = self.box(), len(self.boxes)
         switch.run("ip link add br0 type bridge")
         switch.run("ip link set br0 up")
         made = []
         for index in range(hosts):
             host = self.box()
-            host.address = PRIVATE.format(number=number, host=index + 2)
+            pattern = UNIQUE_LOCAL if ipv6 else PRIVATE
+            host.address = pattern.format(number=number, host=index + 2)
+            host.run("sysctl -qw net.ipv6.conf.default.accept_dad=0")  # it would take a second
             self._cable(switch, f"port{index}", "", host, LAN, host.address)
             switch.run(f"ip link set port{index} master br0")
-            host.run(f"ip route add default dev {LAN}")  # multicast needs one
+            if not ipv6:
+                host.run(f"ip route add default dev {LAN}")  # multicast needs one
             made.append(host)
         return made
 
@@ -160,7 +164,7 @@ class Field:
         one.run(f"ip link add {end} type veth peer name {far} netns {other.name}")
         if address:
             one.run(f"ip address add {address} dev {end}")
-        other.run(f"ip address add {theirs}/24 dev {far}")
+        other.run(f"ip address add {theirs}/{64 if ':' in theirs else 24} dev {far}")
         one.run(f"ip link set {end} up")
         other.run(f"ip link set {far} up")
 

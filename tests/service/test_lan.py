@@ -14,13 +14,25 @@ from streembit.contacts.beacon import SALT_BYTES, Kind
 from streembit.errors import LanSilent
 from streembit.jose.keys import Identity, PublicKey
 from streembit.net.mdns import AirEvents, Announcement
-from streembit.service.lan import AGAIN_S, DAY_S, INSTANCE_BYTES, MAX_SEEN, Lan, Neighbour
-from streembit.service.neighbours import LOOK_EVERY_S, Neighbours
+from streembit.service.lan import (
+    AGAIN_S,
+    DAY_S,
+    INSTANCE_BYTES,
+    LOOK_EVERY_S,
+    MAX_SEEN,
+    Here,
+    Lan,
+    Neighbour,
+)
+from streembit.service.neighbours import LOOK_EVERY_S as DIAL_EVERY_S
+from streembit.service.neighbours import Neighbours
 from streembit.service.node import Node
 from tests.service.town import NETWORK, PORT, Town
 
 ANN = Identity.from_seed(b"a" * 32, "ann").public
 BOB = Identity.from_seed(b"b" * 32, "bob").public
+CAROL = Identity.from_seed(b"c" * 32, "carol").public
+NETWORKS = ["2001:db8:1::/64", "fe80::/64"]
 
 
 class Ether:
@@ -91,6 +103,7 @@ class LanTests(SynchronousTestCase):
         self.clock, self.ether, self.chance = Clock(), Ether(), draw()
         self.met: list[Neighbour] = []
         self.lans: list[Lan] = []
+        self.here: dict[PublicKey, Here] = {}
 
     def tearDown(self) -> None:
         for lan in self.lans:
@@ -100,13 +113,13 @@ class LanTests(SynchronousTestCase):
 
     def lan(self, key: PublicKey, host: str = "192.168.1.2", kind: Kind = "node") -> Lan:
         """Return who is in the local network from now on."""
-        where = ([host] if host else [], PORT)
+        self.here[key] = Here([host] if host else [], PORT, NETWORKS)
         lan = Lan(
             self.ether.make,
             key,
             NETWORK,
             kind,
-            lambda: where,
+            lambda: self.here[key],
             self.clock,
             lambda: 0.5,
             self.chance,
@@ -149,6 +162,36 @@ class LanTests(SynchronousTestCase):
         self.ether.announce(Announcement("z", ["192.168.1.9"], 1, {b"v": b"1"}))
         self.assertEqual(list(ann.neighbours()), [])
 
+    def test_addresses_of_ipv6(self) -> None:
+        """Unique-local ones, and what lies in our own network; nothing beyond it, nor of a link."""
+        ann, bob = self.lan(ANN, "fd00::2"), self.lan(BOB, "2001:db8:1::3")
+        self.assertEqual([n.hosts for n in bob.of(ANN)], [["fd00::2"]])
+        self.assertEqual([n.hosts for n in ann.of(BOB)], [["2001:db8:1::3"]])
+        self.ether.announce(announced(CAROL, "2001:db8:2::3"))
+        self.ether.announce(announced(CAROL, "fe80::3", name="y"))
+        self.assertEqual(ann.of(CAROL), [])
+
+    def test_another_address_is_announced_within_a_minute(self) -> None:
+        """Under another name; a machine that is where it was keeps its own."""
+        ann, bob = self.lan(ANN), self.lan(BOB)
+        before = set(self.ether.announced)
+        self.clock.pump([1] * int(2 * LOOK_EVERY_S))
+        self.assertEqual(set(self.ether.announced), before)
+        self.here[ANN] = Here(["192.168.1.2", "fd00::2"], PORT, NETWORKS)
+        self.clock.pump([1] * int(LOOK_EVERY_S))
+        self.assertEqual([n.hosts for n in bob.of(ANN)], [["192.168.1.2", "fd00::2"]])
+        self.assertEqual(len(set(self.ether.announced) & before), 1)
+        self.assertEqual(len(ann.of(BOB)), 1)
+
+    def test_who_left_while_we_began_anew_is_forgotten(self) -> None:
+        """Nobody tells of it any more."""
+        ann = self.lan(ANN)
+        self.ether.announce(announced(BOB, "192.168.1.9"))
+        self.assertEqual(len(ann.of(BOB)), 1)
+        self.ether.announced.pop("x")
+        self.clock.advance(DAY_S * 1.1)
+        self.assertEqual(ann.of(BOB), [])
+
     def test_nothing_is_announced_without_a_host(self) -> None:
         """Who listens nowhere hears the others all the same."""
         self.lan(BOB)
@@ -178,10 +221,10 @@ class LanTests(SynchronousTestCase):
         """It is said, and tried again."""
         refusals = [OSError(97, "not supported")]
 
-        def where() -> tuple[list[str], int]:
+        def where() -> Here:
             if refusals:
                 raise refusals.pop()
-            return ["192.168.1.2"], PORT
+            return Here(["192.168.1.2"], PORT)
 
         lan = Lan(
             self.ether.make, ANN, NETWORK, "node", where, self.clock, lambda: 0.5, self.chance
@@ -221,7 +264,7 @@ class NeighboursTests(SynchronousTestCase):
             node.identity.public,
             NETWORK,
             "node",
-            lambda: ([host], PORT),
+            lambda: Here([host], PORT),
             node.clock,
             lambda: 0.5,
             self.chance,
@@ -262,10 +305,10 @@ class NeighboursTests(SynchronousTestCase):
         self.ether.announce(announced(self.bob.identity.public, "192.168.1.3"))
         self.town.run(5)
         self.town.host(self.bob).ports[PORT] = port
-        self.town.run(LOOK_EVERY_S + 5)
+        self.town.run(DIAL_EVERY_S + 5)
         self.assertFalse(self.linked(self.ann, self.bob))
         self.contacts.add(self.bob.identity.public)
-        self.town.run(LOOK_EVERY_S + 5)
+        self.town.run(DIAL_EVERY_S + 5)
         self.assertTrue(self.linked(self.ann, self.bob))
 
     def test_who_repeats_an_announcement_learns_nothing(self) -> None:

@@ -24,7 +24,7 @@ from streembit.jose.keys import Identity
 from streembit.net.mdns import Announcement
 from streembit.net.relayed import PORT as RELAYED_PORT
 from streembit.net.relayed import read_hub_host
-from streembit.service.lan import Lan
+from streembit.service.lan import Here, Lan
 from streembit.service.node import Node
 from streembit.service.settings import NetworkSettings
 from streembit.tap.private import LEAVE_WITHIN_S, HubOnly, Leaving, plan_of, seed_of
@@ -136,7 +136,7 @@ class DoorTests(SynchronousTestCase):
             Identity.from_seed(b"n" * 32, "n").public,
             "private.a",
             "node",
-            lambda: ([], 0),
+            lambda: Here([], 0),
             Clock(),
             lambda: 0.5,
             draw(),
