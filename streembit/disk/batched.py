@@ -7,11 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from streembit.disk.database import Connect, Damaged, Row, open_database, run
+from streembit.disk.steps import Steps, finish
 from streembit.errors import DiskFailed, DiskFull, StoreDegraded
 
 
 def _nothing() -> None:
     pass
+
+
+def _no_look(_db: sqlite3.Connection) -> Steps[None]:
+    yield from ()
 
 
 class BatchedFile:
@@ -27,7 +32,7 @@ class BatchedFile:
         put_aside: moves a damaged file away, so that an empty one can take
             its place; without it the file is left as it is, and is not
             opened again: everything raises StoreDegraded from then on.
-        check: looks an open file through once; raises Damaged.
+        check: looks an open file through once, in steps; raises Damaged.
         ended: called when a batch was committed (True) or lost (False).
         closed: called when the file is closed.
     """
@@ -40,7 +45,7 @@ class BatchedFile:
         dial: Connect,
         *,
         put_aside: Callable[[], None] | None = None,
-        check: Callable[[sqlite3.Connection], None] = lambda _db: None,
+        check: Callable[[sqlite3.Connection], Steps[None]] = _no_look,
         ended: Callable[[bool], None] = lambda _kept: None,
         closed: Callable[[], None] = _nothing,
     ) -> None:
@@ -49,6 +54,8 @@ class BatchedFile:
         self._tables, self._version, self._dial = tables, version, dial
         self._put_aside, self._ended, self._closed = put_aside, ended, closed
         self._check, self._is_checked = check, False
+        self._looked_at: sqlite3.Connection | None = None  # while it is being looked through
+        self._given_up = False
         self._damage = ""
         self._db: sqlite3.Connection | None = None
         self._in_batch = False
@@ -71,13 +78,35 @@ class BatchedFile:
         Raises:
             HomeTooNew: a newer program wrote it.
         """
+        if self._looked_at is not None or self._given_up:
+            raise StoreDegraded(self.trouble)
+        return self._db or finish(self.opening())
+
+    def opening(self) -> Steps[sqlite3.Connection]:
+        """Open the file in steps, of which the first opens it and the others look it through.
+
+        Until they are done it cannot be used: everything raises StoreDegraded.
+
+        Raises:
+            StoreDegraded, HomeTooNew: as `open`.
+        """
+        before, self.trouble = self.trouble, f"{self.path.name} is being looked through"
         try:
-            if self._db is None:
-                self._db = self._open_or_renew()
+            self._db = yield from self._open_or_renew()
         except (sqlite3.Error, Damaged, DiskFull, DiskFailed) as e:
             self.trouble = str(e)
             raise StoreDegraded(f"{self.path.name} cannot be opened") from e
+        self.trouble = before
         return self._db
+
+    def give_up(self) -> None:
+        """Have the step that looks through the file end early; it is not opened any more.
+
+        Does nothing to an open file. Another thread may call this than the one that does the step.
+        """
+        if (db := self._looked_at) is not None:
+            self._given_up = True
+            db.interrupt()
 
     def begin(self) -> None:
         """Open a batch; does nothing when one is open."""
@@ -136,27 +165,35 @@ class BatchedFile:
         finally:
             self._close()
 
-    def _open_or_renew(self) -> sqlite3.Connection:
+    def _open_or_renew(self) -> Steps[sqlite3.Connection]:
         if self._damage:
             raise Damaged(self._damage)
         try:
-            return self._open_checked()
+            return (yield from self._open_checked())
         except Damaged as e:
             if self._put_aside is None:
                 self._damage = str(e)  # not the error: it would keep the file open
                 raise
             self._put_aside()
-            return self._open_checked()
+            return (yield from self._open_checked())
 
-    def _open_checked(self) -> sqlite3.Connection:
+    def _open_checked(self) -> Steps[sqlite3.Connection]:
         db = open_database(self.path, self._tables, self._version, self._dial)
+        if self._is_checked:
+            return db
+        self._looked_at = db
         try:
-            if not self._is_checked:
-                self._check(db)
-                self._is_checked = True
+            yield None
+            for step in self._check(db):
+                if self._given_up:
+                    raise StoreDegraded(self.trouble)
+                yield step
+            self._is_checked = True
         except BaseException:
             db.close()
             raise
+        finally:
+            self._looked_at = None
         return db
 
     def _roll_back(self) -> None:

@@ -3,6 +3,10 @@
 A damaged file is no cache: the hub has told the senders that it keeps what
 is in it. So it is never moved aside, nor written to, until somebody has
 decided what to do; mail is refused meanwhile, and the hub relays on.
+
+So the file is looked through as a whole before it is used. Of a gibibyte
+that takes some seconds, which a hub does not wait for: it is done in steps,
+and mail is refused until then.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from __future__ import annotations
 import sqlite3
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
@@ -19,6 +23,7 @@ from streembit.disk.batched import BatchedFile
 from streembit.disk.database import Connect, Damaged, Row, connect_for_threads, run
 from streembit.disk.files import SYSTEM
 from streembit.disk.modes import check_file
+from streembit.disk.steps import Steps
 from streembit.errors import (
     DirectoryFull,
     MailboxDegraded,
@@ -35,6 +40,7 @@ VERSION: Final = 1
 DAY_S: Final = 24 * 3600
 MAIL_OVERHEAD_BYTES: Final = 512  # what a mail takes beside its token: names, indexes, sums
 EXPIRED_AT_ONCE: Final = 256  # deleted by one call: some milliseconds
+LOOKED_AT_ONCE: Final = 128  # mails and entries; of the longest mails 6 MiB, in some 20 ms
 
 _ALL: Final = ""  # in `sums`: what all mails take; a key is never ""
 _TABLES: Final = """
@@ -55,7 +61,7 @@ _MAIL: Final = "number, recipient, sender, id, kept, checksum, token"
 _WAITING: Final = (
     f"SELECT {_MAIL} FROM mails WHERE recipient=? AND number>? ORDER BY number LIMIT ?"
 )
-_EACH: Final = f"SELECT {_MAIL} FROM mails WHERE number>? ORDER BY number LIMIT 64"
+_EACH: Final = f"SELECT {_MAIL} FROM mails WHERE number>? ORDER BY number LIMIT {LOOKED_AT_ONCE}"
 _EXPIRED: Final = (
     "SELECT number, recipient, sender, length(token) FROM mails WHERE kept<=? ORDER BY kept LIMIT ?"
 )
@@ -64,6 +70,7 @@ _COUNT: Final = (
     " SET mails=mails+excluded.mails, bytes=bytes+excluded.bytes"
 )
 _ENTRY: Final = "key, name, expires, checksum, token"
+_EACH_ENTRY: Final = f"SELECT {_ENTRY} FROM entries WHERE key>? ORDER BY key LIMIT {LOOKED_AT_ONCE}"
 _SEARCH: Final = (
     f"SELECT {_ENTRY} FROM entries WHERE name>=? AND name<? AND expires>?"
     " ORDER BY name, key LIMIT ?"
@@ -114,22 +121,46 @@ class Mailbox:
     commit that succeeds ends it. When the file is damaged, every method
     raises MailboxDegraded until the next start, and `trouble` says what to do.
 
+    Args:
+        at_once: look through the file now; else `look` has to be called until
+            it is done, and everything raises MailboxDegraded before.
+
     Raises (when made): HomeTooNew: a newer program wrote the file.
     HomePermissions: others can read it.
     """
 
     def __init__(
-        self, path: Path, limits: MailLimits = DEFAULTS, *, dial: Connect = connect_for_threads
+        self,
+        path: Path,
+        limits: MailLimits = DEFAULTS,
+        *,
+        dial: Connect = connect_for_threads,
+        at_once: bool = True,
     ) -> None:
         self.path = path
         self.limits = limits
         self._file = BatchedFile(path, _TABLES, VERSION, dial, check=_look_through)
         self._last = 0
         check_file(path, SYSTEM)
-        try:
-            self._file.open()
-        except StoreDegraded:  # `trouble` says why; a disk that fails now may work later
+        self._opening = self._file.opening()
+        while self.look() and at_once:
             pass
+
+    # --- looking through it ------------------------------------------------------------------
+    def look(self) -> bool:
+        """Look at the next part of the file; return whether there is more to look at.
+
+        Where that ends with `trouble`, a disk that fails now may work later.
+        """
+        try:
+            next(self._opening)
+        except (StopIteration, StoreDegraded):
+            return False
+        return True
+
+    def stop_looking(self) -> None:
+        """Have `look` end soon, in whichever thread; what was not seen is not used any more."""
+        self._file.give_up()
 
     # --- the file ----------------------------------------------------------------------------
     @property
@@ -152,6 +183,7 @@ class Mailbox:
 
     def close(self) -> None:
         """Commit and close the file; raise MailboxDegraded if that was lost."""
+        self._opening.close()
         try:
             self._file.close()
         except StoreDegraded as e:
@@ -290,18 +322,24 @@ class Mailbox:
             raise MailboxDegraded(self._file.failed(e).detail) from e
 
 
-def _look_through(db: sqlite3.Connection) -> None:
+def _look_through(db: sqlite3.Connection) -> Steps[None]:
     """Raise Damaged unless pages, mails and entries are sound, and the sums are theirs."""
     if run(db, "PRAGMA integrity_check(1)") != [("ok",)]:
         raise Damaged("its pages do not agree")
-    if sorted(_summed(db)) != sorted(run(db, "SELECT side, who, mails, bytes FROM sums")):
+    yield None
+    found = yield from _summed(db)
+    if sorted(found) != sorted(run(db, "SELECT side, who, mails, bytes FROM sums")):
         raise Damaged("its sums are not those of the mails")
-    for row in run(db, f"SELECT {_ENTRY} FROM entries"):
-        _entry(row)
+    key = ""
+    while rows := run(db, _EACH_ENTRY, (key,)):
+        for row in rows:
+            _entry(row)
+        key = rows[-1][0]
+        yield None
 
 
-def _summed(db: sqlite3.Connection) -> Iterator[Row]:
-    """Look at each mail, and yield what `sums` has to hold."""
+def _summed(db: sqlite3.Connection) -> Steps[list[Row]]:
+    """Look at each mail, and return what `sums` has to hold."""
     mails, size_bytes = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     last = 0
     while rows := run(db, _EACH, (last,)):
@@ -311,7 +349,8 @@ def _summed(db: sqlite3.Connection) -> Iterator[Row]:
                 mails[place] += 1
                 size_bytes[place] += takes
         last = rows[-1][0]
-    yield from ((*place, mails[place], size_bytes[place]) for place in mails)
+        yield None
+    return [(*place, mails[place], size_bytes[place]) for place in mails]
 
 
 def _waiting(row: Row) -> Waiting:

@@ -157,7 +157,7 @@ class HubGrower:
         limits = config.hub.mail_limits
         if config.hub.backplane:
             return self._shared(config.hub, identity, limits)
-        mailbox = Mailbox(place.mailbox_path, limits)
+        mailbox = Mailbox(place.mailbox_path, limits, at_once=False)
         held.callback(mailbox.close)
         pool = ThreadPool(0, 1, "mailbox")  # one thread: changes are made in the order of asking
         pool.start()

@@ -17,6 +17,7 @@ from streembit.disk.database import Connect, connect
 from streembit.disk.mailbox import (
     DAY_S,
     EXPIRED_AT_ONCE,
+    LOOKED_AT_ONCE,
     MAIL_OVERHEAD_BYTES,
     Mailbox,
     MailLimits,
@@ -266,6 +267,133 @@ class DirectoryTest(OnDisk):
         db.commit()
         db.close()
         self.assertIn("not as it was written", self.opened().trouble)
+
+
+class LookTest(OnDisk):
+    """A long file is looked through in steps; whoever opens it does not wait for that."""
+
+    COUNT = 3 * LOOKED_AT_ONCE
+
+    def setUp(self) -> None:
+        super().setUp()
+        box = self.opened(MailLimits(box_messages=self.COUNT, sender_messages=self.COUNT))
+        for number in range(self.COUNT):
+            box.keep(a_mail(number))
+        box.publish(a_listing("a", "anna"))
+        box.close()
+        self.statements: list[str] = []
+
+    def begun(self) -> Mailbox:
+        """Return a mailbox that was opened, and is to be looked through."""
+
+        def traced(path: str) -> sqlite3.Connection:
+            made = connect(path)
+            made.set_trace_callback(self.statements.append)
+            return made
+
+        box = Mailbox(self.path, dial=traced, at_once=False)
+        self.addCleanup(box.close)
+        return box
+
+    def altered(self, change: str) -> None:
+        db = sqlite3.connect(self.path)
+        db.execute(change)
+        db.commit()
+        db.close()
+
+    def test_S2_the_start_reads_no_mail(self) -> None:
+        """Neither mails nor pages; each step reads some, and the last one ends it."""
+        box = self.begun()
+        reading = ("FROM mails", "FROM entries", "integrity_check")
+        self.assertEqual([s for s in self.statements if any(r in s for r in reading)], [])
+        steps = 1
+        while box.look():
+            steps += 1
+        self.assertGreaterEqual(steps, self.COUNT // LOOKED_AT_ONCE)
+        self.assertFalse(box.look())
+        self.assertEqual((box.trouble, box.held()[0]), ("", self.COUNT))
+        box.keep(a_mail(1, recipient=2))
+        box.commit()
+
+    def test_S2_nothing_is_given_out_or_taken_before_all_was_seen(self) -> None:
+        """What to wait for is said, and the file is as it was."""
+        before = self.path.read_bytes()
+        box = self.begun()
+        looking = True
+        while looking:
+            for use in (
+                lambda: box.keep(a_mail(1)),
+                lambda: tokens_of(box),
+                lambda: box.publish(a_listing("b", "berta")),
+                box.held,
+            ):
+                self.assertRaises(MailboxDegraded, use)
+            self.assertIn("looked through", box.trouble)
+            looking = box.look()
+        self.assertEqual(self.path.read_bytes(), before)
+
+    def test_S2_damage_is_found_by_the_look(self) -> None:
+        """Wherever it is: then the file is left alone, as when it is looked through at once."""
+        whole = self.path.read_bytes()
+        for change, words in (
+            (f"UPDATE mails SET token='x' WHERE number={self.COUNT}", "not as it was written"),
+            ("UPDATE sums SET mails=3 WHERE side='to'", "sums"),
+            ("UPDATE entries SET token='other'", "not as it was written"),
+        ):
+            self.altered(change)
+            box = self.begun()
+            while box.look():
+                self.assertNotIn("is damaged", box.trouble)
+            self.assertIn("is damaged", box.trouble)
+            self.assertIn(words, box.trouble)
+            self.assertRaises(MailboxDegraded, tokens_of, box)
+            box.close()
+            self.path.write_bytes(whole)
+
+    def test_S5_who_stops_does_not_wait_for_the_look(self) -> None:
+        """Between two steps or within one; nothing is taken for damage, nor used."""
+        between = self.begun()
+        self.assertTrue(between.look())
+        between.stop_looking()
+        within = self.interrupted()
+        for box in (between, within):
+            while box.look():
+                pass
+            self.assertNotIn("damaged", box.trouble)
+            self.assertRaises(MailboxDegraded, tokens_of, box)
+            box.close()
+        self.assertEqual(len(tokens_of(self.opened())), self.COUNT)
+
+    def interrupted(self) -> Mailbox:
+        """Return a mailbox that is told to stop while a step of its look is being done."""
+        boxes: list[Mailbox] = []
+
+        def stop() -> int:
+            for box in boxes:
+                box.stop_looking()
+            return 0
+
+        def slow(path: str) -> sqlite3.Connection:
+            made = connect(path)
+            made.set_progress_handler(stop, 1)
+            return made
+
+        boxes.append(Mailbox(self.path, dial=slow, at_once=False))
+        return boxes[0]
+
+    def test_S3_a_disk_that_fails_meanwhile_is_taken_up_later(self) -> None:
+        """Then it is looked through at once, by whoever uses it first."""
+        trouble = Trouble()
+        box = self.opened(dial=trouble.connect())
+        box.close()
+        box = Mailbox(self.path, dial=trouble.connect(), at_once=False)
+        trouble.code, trouble.reads_too = sqlite3.SQLITE_IOERR, True
+        while box.look():
+            pass
+        self.assertTrue(box.trouble)
+        trouble.code = None
+        self.assertEqual(len(tokens_of(box)), self.COUNT)
+        box.close()
 
 
 class Plain:

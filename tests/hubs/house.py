@@ -65,12 +65,13 @@ class House:
         tls: bool = False,
         disk: Disk = at_once,
         shelf: Path | None = None,
+        at_once: bool = True,
         **more: Any,
     ) -> None:
         self.case = case
         self.network = MemoryNetwork(seed=7, latency_s=(0.001, 0.001))
         self.clock = self.network.clock
-        self.shelf = Mailbox(shelf or Path(case.mktemp()))
+        self.shelf = Mailbox(shelf or Path(case.mktemp()), at_once=at_once)
         case.addCleanup(self.shelf.close)
         self.chance = random.Random(11)
         self.hub = Hub(

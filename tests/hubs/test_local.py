@@ -14,11 +14,12 @@ from streembit.disk.mailbox import Mailbox, MailLimits
 from streembit.errors import MailboxDegraded, MailboxFull, PresenceFull
 from streembit.hub.mail import Listing, Mail
 from streembit.hub.presence import Shown
+from streembit.jose import base64url
 from streembit.service.hub.backplane import Claim
 from streembit.service.hub.local import LocalBackplane, Shelving
-from streembit.wire.hub import MailName
+from streembit.wire.hub import MailName, Refused
 from tests.disk.dying import Trouble
-from tests.hubs.house import identity
+from tests.hubs.house import Held, House, identity
 
 ANN, BOB = identity(1).public.text, identity(2).public.text
 
@@ -136,6 +137,7 @@ class ShelvingTests(LocalCase):
     def test_the_end_waits_for_what_is_on_its_way(self) -> None:
         """A mail that was taken is kept, or refused."""
         self.back.startService()
+        self.thread.work()  # it has looked through what there was: nothing
         kept = self.back.keep(mail(0))
         stopped = self.back.stopService()
         self.assertNoResult(stopped)
@@ -212,3 +214,61 @@ class PostTests(LocalCase):
         self.assertEqual(self.done(self.back.expire(1_800_000_000 + 15 * 86_400)), 1)
         self.assertEqual(self.done(self.back.expire(2_000_000_001)), 1)
         self.assertEqual(self.done(self.back.search("an", 1_800_000_000, 5)), [])
+
+
+class LookTests(SynchronousTestCase):
+    """A hub whose mailbox is long begins at once, and looks through it in the background."""
+
+    def setUp(self) -> None:
+        before = House(self)
+        before.joined(1).mail(identity(2).public, 1, b"before the start")
+        before.run()
+        before.stop()
+        self.disk = Held()
+        self.disk.holds = True
+        self.house = House(self, disk=self.disk, shelf=before.shelf.path, at_once=False)
+        self.addCleanup(self.house.stop)
+
+    def look(self) -> None:
+        """Have the disk's thread do what waits for it."""
+        self.disk.holds = False
+        self.disk.work()
+        self.house.run(1.0)
+
+    def test_S2_members_talk_while_it_is_looked_through(self) -> None:
+        """They join and relay; mail is refused with a code that says to try again."""
+        ann, bob = self.house.joined(1), self.house.joined(2)
+        ann.live(bob, b"now")
+        ann.mail(bob, 2, b"later")
+        self.house.run(1.0)
+        self.assertEqual([base64url.decode(each.val) for each in bob.envelopes()], [b"now"])
+        (answer,) = ann.answers()
+        assert isinstance(answer, Refused)
+        self.assertEqual(answer.code, "mailbox-degraded")
+        self.assertIn("looked through", self.house.hub.backplane.trouble)
+        self.look()
+        self.assertEqual(self.house.hub.backplane.trouble, "")
+
+    def test_S2_who_joined_meanwhile_is_given_what_waited(self) -> None:
+        """As soon as all was seen; and from then on mail is kept."""
+        bob = self.house.joined(2)
+        assert bob.welcome is not None
+        self.assertEqual((bob.welcome.waiting, bob.envelopes()), (0, []))
+        self.look()
+        got = [base64url.decode(each.val) for each in bob.envelopes()]
+        self.assertEqual(got, [b"before the start"])
+        ann = self.house.joined(1)
+        ann.mail(bob, 3, b"after")
+        self.house.run(1.0)
+        self.assertEqual(len(bob.envelopes()), 2)
+
+    def test_S5_a_hub_that_stops_looks_no_further(self) -> None:
+        """It waits for the part that is being looked at, and no other."""
+        stopped = self.house.hub.stopService()
+        self.house.run(5.0)
+        self.assertNoResult(stopped)
+        self.disk.work()
+        self.house.run(1.0)
+        self.successResultOf(stopped)
+        self.assertIn("looked through", self.house.shelf.trouble)
+        self.assertEqual(self.disk.waiting, [])

@@ -165,8 +165,15 @@ class MailShelf(Protocol):
     """Where one process alone keeps mail and entries; synchronous, one caller at a time.
 
     The callers' thread is not the one that opened it. Nothing is kept
-    before `commit`; a change that was refused leaves no trace.
+    before `commit`; a change that was refused leaves no trace. Until `look`
+    says that there is no more to look at, all others raise MailboxDegraded.
     """
+
+    def look(self) -> bool:
+        """Look at the next part of what was kept; return whether there is more."""
+
+    def stop_looking(self) -> None:
+        """Have `look` end soon; the caller's thread may be another."""
 
     @property
     def trouble(self) -> str:

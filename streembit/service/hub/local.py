@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, TypeVar
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.python.failure import Failure
 
 from streembit.errors import MailboxDegraded
@@ -111,16 +111,44 @@ class LocalBackplane(Service):
         self._shelving = Shelving(shelf, disk)
         self._claims: dict[str, Claim] = {}  # bounded by the sessions
         self._shown = Shown() if shown is None else shown
+        self._is_looking = False
 
     @property
     def trouble(self) -> str:
         """See `Backplane`."""
         return self._shelf.trouble
 
+    def startService(self) -> None:  # noqa: N802 - Twisted's name
+        """Look through what was kept, in the background: mail is refused until then."""
+        super().startService()
+        self._is_looking = True
+        self._look()
+
     def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
         """Wait for what is on its way to the disk."""
         super().stopService()
+        self._shelf.stop_looking()
         return self._shelving.settled()
+
+    def _look(self) -> None:
+        self._shelving.submit(lambda shelf: shelf.look()).addCallback(self._looked)
+
+    def _looked(self, more: bool) -> None:
+        """Go on, or have those who joined meanwhile given their mail."""
+        if not self.running:
+            return
+        if more:
+            self._look()
+            return
+        self._is_looking = False
+        for key in list(self._claims):
+            self.events.mailed(key)
+
+    def _ask(self, work: Callable[[MailShelf], T]) -> Deferred[T]:
+        """Have the shelf's thread do this; while it looks, say so at once: nobody waits for it."""
+        if self._is_looking:
+            return fail(MailboxDegraded(self._shelf.trouble))
+        return self._shelving.submit(work)
 
     # --- presence
     def claim(self, claim: Claim) -> Deferred[bool]:
@@ -173,27 +201,27 @@ class LocalBackplane(Service):
     # --- the mailboxes
     def keep(self, mail: Mail) -> Deferred[None]:
         """See `PostOffice`."""
-        return self._shelving.submit(lambda shelf: shelf.keep(mail)).addCallback(self._kept, mail)
+        return self._ask(lambda shelf: shelf.keep(mail)).addCallback(self._kept, mail)
 
     def waiting(self, recipient: str, after: str, limit: int) -> Deferred[list[Waiting]]:
         """See `PostOffice`."""
-        return self._shelving.submit(lambda shelf: shelf.waiting(recipient, after, limit))
+        return self._ask(lambda shelf: shelf.waiting(recipient, after, limit))
 
     def count(self, recipient: str) -> Deferred[int]:
         """See `PostOffice`."""
-        return self._shelving.submit(lambda shelf: shelf.count(recipient))
+        return self._ask(lambda shelf: shelf.count(recipient))
 
     def ack(self, recipient: str, mails: Sequence[MailName]) -> Deferred[int]:
         """See `PostOffice`."""
-        return self._shelving.submit(lambda shelf: shelf.ack(recipient, mails))
+        return self._ask(lambda shelf: shelf.ack(recipient, mails))
 
     def expire(self, now_s: int) -> Deferred[int]:
         """See `PostOffice`."""
-        return self._shelving.submit(lambda shelf: shelf.expire(now_s))
+        return self._ask(lambda shelf: shelf.expire(now_s))
 
     def usage(self) -> Deferred[Usage]:
         """See `PostOffice`."""
-        return self._shelving.submit(lambda shelf: shelf.held()).addCallback(
+        return self._ask(lambda shelf: shelf.held()).addCallback(
             lambda held: Usage(held[0], held[1], len(self._claims), 1)
         )
 
@@ -204,15 +232,15 @@ class LocalBackplane(Service):
     # --- the directory
     def publish(self, listing: Listing) -> Deferred[None]:
         """See `Directory`."""
-        return self._shelving.submit(lambda shelf: shelf.publish(listing))
+        return self._ask(lambda shelf: shelf.publish(listing))
 
     def withdraw(self, key: str) -> Deferred[None]:
         """See `Directory`."""
-        return self._shelving.submit(lambda shelf: shelf.withdraw(key))
+        return self._ask(lambda shelf: shelf.withdraw(key))
 
     def search(self, prefix: str, now_s: int, limit: int) -> Deferred[list[str]]:
         """See `Directory`."""
-        return self._shelving.submit(lambda shelf: shelf.search(prefix, now_s, limit))
+        return self._ask(lambda shelf: shelf.search(prefix, now_s, limit))
 
 
 def _nothing() -> Deferred[None]:
