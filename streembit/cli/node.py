@@ -75,6 +75,8 @@ def _people(people: PeopleStatus) -> Iterator[tuple[str, object]]:
     age_s = people.cards_age_s
     yield "cards", "none published yet" if age_s is None else f"published {show.span(age_s)} ago"
     yield "agreement", f"key in use for {show.span(people.agreement_age_s)}"
+    for notice in people.notices:
+        yield "notice", f"{show.moment(int(notice.at))}: {notice.text}"
 
 
 def _hubs(hubs: list[HubRow]) -> Iterator[tuple[str, object]]:

@@ -17,6 +17,7 @@ from streembit.cli.message import state_of
 from streembit.cli.show import plain
 from streembit.errors import StreembitError
 from streembit.service import people_events as events
+from streembit.service.facade import Status
 from streembit.service.people_rows import MAX_PAGE, ContactRow, MessageRow, TransferRow
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 HISTORY: Final = 20  # messages shown at the beginning: a screen
 MAX_STATES: Final = 1000  # messages whose last state is known: those that may still change
+ANEW: Final = "sessions-renewed"  # of all notices the one that is about every conversation
 TYPING_EVERY_S: Final = 4.0  # a contact takes silence of 10 s for a stop
 _AGAIN: Final = "    | "  # before the second and further lines of a text: nobody can fake a name
 
@@ -62,6 +64,10 @@ class Talk:
     def begin(self) -> None:
         """Say who it is, and show the last messages."""
         self._note(f"{self.contact.name}: {self._who()}; /help tells the commands")
+        people = self._client.ask("GET", "/v1/status", Status).people
+        for notice in people.notices if people is not None else ():
+            if notice.code == ANEW:
+                self._note(f"{show.moment(int(notice.at))}: {notice.text}")
         self._history(HISTORY)
         self._begun = self._shown
 

@@ -18,12 +18,15 @@ from streembit.service.people_events import (
     Event,
     Events,
     Happened,
+    Notice,
     Signal,
 )
+from streembit.service.people_rows import NoticeRow
 
 KEPT: Final = 1024  # events: minutes of a busy account
 KEPT_CHARS: Final = 2 * 1024 * 1024  # of messages and signals in them: 128 of the longest
 MAX_ANSWER: Final = 256  # events of one answer
+MAX_NOTICES: Final = 8  # kept for who comes later: they fit on a screen
 MAX_WAITING: Final = 64  # clients that wait at a time: programs of one user
 
 
@@ -39,6 +42,7 @@ class Feed:
         self._run = f"{run:08x}"
         self._kept: deque[tuple[int, Happened]] = deque()
         self._kept_chars = 0
+        self._notices: deque[NoticeRow] = deque(maxlen=MAX_NOTICES)
         self._last = 0
         self._waiting: dict[Deferred[None], IDelayedCall] = {}
 
@@ -47,12 +51,19 @@ class Feed:
         """How many clients wait for something to happen."""
         return len(self._waiting)
 
+    @property
+    def notices(self) -> list[NoticeRow]:
+        """The latest notices since the start, oldest first."""
+        return list(self._notices)
+
     def tell(self, event: Event) -> None:
         """Add an event, and answer all who wait."""
         self._last += 1
         at = round(self._clock.seconds(), 3)
         self._kept.append((self._last, Happened(self._position(self._last), at, event)))
         self._kept_chars += _chars_of(event)
+        if isinstance(event, Notice):
+            self._notices.append(NoticeRow(at, event.code, event.text))
         while len(self._kept) > KEPT or self._kept_chars > KEPT_CHARS:
             _, oldest = self._kept.popleft()
             self._kept_chars -= _chars_of(oldest.event)

@@ -206,6 +206,14 @@ class TransferRow(Struct, frozen=True):
     left_out: list[str] = []
 
 
+class NoticeRow(Struct, frozen=True):
+    """Something that the user was told besides messages; `code` is for programs."""
+
+    at: float
+    code: str
+    text: str
+
+
 class PeopleStatus(Struct, frozen=True):
     """How it stands with the people of an account.
 
@@ -216,7 +224,8 @@ class PeopleStatus(Struct, frozen=True):
     `transfers_offered` wait for somebody to accept them. `cards_age_s` is
     how long ago the network last took a card of ours, None before the first
     one since the start; `agreement_age_s` how long our agreement key has
-    been in use.
+    been in use. `notices` are the latest ones since the start, oldest first:
+    whoever was not listening to events reads them here.
     """
 
     contacts: Count
@@ -230,6 +239,7 @@ class PeopleStatus(Struct, frozen=True):
     transfers_offered: Count
     cards_age_s: float | None
     agreement_age_s: float
+    notices: list[NoticeRow] = []
 
 
 class KeyChanged(Struct, frozen=True):

@@ -20,7 +20,7 @@ from streembit.service.facade import (
     Status,
     StoreHealth,
 )
-from streembit.service.people_rows import PeopleStatus
+from streembit.service.people_rows import NoticeRow, PeopleStatus
 from streembit.service.relay.rows import HubRow
 
 OWN_KEY = "02" + "ab" * 32
@@ -41,7 +41,8 @@ HUB_ROW = HubRow(
     findings={"repeated": 1},
     permissions=["relay", "mailbox"],
 )
-PEOPLE = PeopleStatus(3, 2, 1, 4, 5, 6, 7200.0, 1, 2, 90.0, 864_000.0)
+RENEWED = NoticeRow(1_800_000_000.5, "sessions-renewed", "all conversations begin anew")
+PEOPLE = PeopleStatus(3, 2, 1, 4, 5, 6, 7200.0, 1, 2, 90.0, 864_000.0, [RENEWED])
 
 
 class FakeNode:

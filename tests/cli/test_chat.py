@@ -79,6 +79,7 @@ class PipeTests(ChatCase):
         self.people.hear("before")
         process = self.chat()
         await self.said(process, "Bob: contact, NOT verified, here")
+        await self.said(process, "-- 2027-01-15 08:00:00 UTC: all conversations begin anew")
         await self.said(process, "Bob: before")
         self.write(process, "hello\n\n//slash\n")
         await self.until(lambda: self.texts() == ["hello", "/slash"])

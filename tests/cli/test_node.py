@@ -31,6 +31,7 @@ class NodeCommandTests(NodeTestCase):
             "transfers    1 running, 2 offered",
             "cards        published 1 min 30 s ago",
             "agreement    key in use for 10 d 0 h",
+            "notice       2027-01-15 08:00:00 UTC: all conversations begin anew",
             "hubs         the hub: 2 links, joined; it did wrong: 1 repeated",
             "refused      2 bad-signature",
             "limits       2,000 connections",

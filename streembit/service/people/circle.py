@@ -300,6 +300,7 @@ class Circle:
         self._people.talks.settle()
         self._people.chest.renew(self._people.cards.start_anew())
         self._people.cards.changed()
+        _log.warn("all conversations begin with new keys: what is kept is older than what was said")
         self._people.feed.tell(Notice(RENEWED, RENEWED_TEXT))
 
     # --- what others of the people need

@@ -31,6 +31,7 @@ def of(people: People) -> PeopleStatus:
         transfers_offered=states.count("offered"),
         cards_age_s=None if published_s is None else max(0.0, now_s - published_s),
         agreement_age_s=max(0.0, now_s - people.renewals.generations.made_s),
+        notices=people.feed.notices,
     )
 
 
