@@ -10,6 +10,7 @@ from typing import Final
 
 from twisted.application.service import MultiService
 
+from streembit.dht.grouping import parse
 from streembit.errors import StreembitError
 from streembit.jose.keys import PublicKey
 from streembit.net.budget import Rate, TokenBucket
@@ -68,8 +69,9 @@ class Neighbours(MultiService):
 
     def _is_linked(self, neighbour: Neighbour) -> bool:
         """Tell whether there is a link to whoever is at one of the hosts and the port."""
+        hosts = [parse(host) for host in neighbour.hosts]
         return any(
-            peer.carrier.host in neighbour.hosts and peer.hello.port == neighbour.port
+            parse(peer.carrier.host) in hosts and peer.hello.port == neighbour.port
             for peer in self._network.roster
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import count
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -24,6 +25,7 @@ from streembit.service.lan import (
     Lan,
     Neighbour,
 )
+from streembit.service.membership import Address
 from streembit.service.neighbours import LOOK_EVERY_S as DIAL_EVERY_S
 from streembit.service.neighbours import Neighbours
 from streembit.service.node import Node
@@ -96,6 +98,17 @@ def announced(
         member.encode(): text.encode() for member, text in beacon.write(said).items()
     }
     return Announcement(name, [host], PORT, members)
+
+
+class Knocked(Factory):
+    """Counts who connects, and lets nobody in."""
+
+    def __init__(self, knocks: list[object]) -> None:
+        self._knocks = knocks
+
+    def buildProtocol(self, addr: object) -> None:  # noqa: N802 - Twisted's name
+        """Count."""
+        self._knocks.append(addr)
 
 
 class LanTests(SynchronousTestCase):
@@ -310,6 +323,21 @@ class NeighboursTests(SynchronousTestCase):
         self.contacts.add(self.bob.identity.public)
         self.town.run(DIAL_EVERY_S + 5)
         self.assertTrue(self.linked(self.ann, self.bob))
+
+    def test_a_link_over_a_socket_of_both_is_known(self) -> None:
+        """One that listens on IPv6 sees an IPv4 neighbour wrapped; it is not dialled again."""
+        town = self.town
+        bob = town.add("::ffff:192.168.1.7", seeds=[Address("192.168.1.2", PORT)])
+        knocks: list[object] = []
+        town.memory.host("192.168.1.7").listen(PORT, Knocked(knocks))
+        self.contacts.add(bob.identity.public)
+        self.begin(self.ann)
+        bob.startService()
+        town.run(5)
+        self.assertTrue(self.linked(self.ann, bob))
+        self.ether.announce(announced(bob.identity.public, "192.168.1.7"))
+        town.run(2 * DIAL_EVERY_S)
+        self.assertEqual(knocks, [])
 
     def test_who_repeats_an_announcement_learns_nothing(self) -> None:
         """The key is expected that is announced: nobody else's link opens."""
