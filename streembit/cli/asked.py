@@ -21,13 +21,15 @@ def seconds(text: str) -> int:
     return int(match[1]) * _UNITS_S[match[2]]
 
 
-def text_of(file: Path | None, limit_chars: int) -> str:
+def text_of(file: Path | None, limit_chars: int, *, exact: bool = False) -> str:
     """Return what a file says, or standard input for a dash or None.
 
-    Bytes that are not UTF-8 become U+FFFD.
+    Bytes that are not UTF-8 become U+FFFD, for a letter around an offer may be in any encoding;
+    where the text is to be `exact`, it is refused.
 
     Raises:
         TooLarge: more than `limit_chars` characters.
+        UsageError: an exact text that is not UTF-8.
     """
     from streembit.errors import TooLarge
 
@@ -37,7 +39,10 @@ def text_of(file: Path | None, limit_chars: int) -> str:
     else:
         with file.open("rb") as opened:
             data = opened.read(limit_bytes + 1)
-    text = data.decode("utf-8", "replace")
+    try:
+        text = data.decode("utf-8", "strict" if exact else "replace")
+    except UnicodeDecodeError:
+        raise click.UsageError("This is no text in UTF-8; files are sent by `file send`.") from None
     if len(text) > limit_chars:
         raise TooLarge("the text", limit_chars=limit_chars)
     return text

@@ -117,9 +117,12 @@ def verify(settings: Settings, name: str, proof: tuple[str, ...], former: bool) 
     from streembit.api.contacts import VerifyContact
     from streembit.service.people_rows import ContactRow
 
-    client = settings.client()
-    body = VerifyContact(asked.no_secret(" ".join(proof) or _typed_proof(name)), former)
-    _told(settings, client.ask("PUT", path_of(name, "verified"), ContactRow, body))
+    given = asked.no_secret(" ".join(proof).strip() or _typed_proof(name))
+    if not given:
+        raise click.UsageError("Give the number or the fingerprint that they told.")
+    body = VerifyContact(given, former)
+    row = settings.client().ask("PUT", path_of(name, "verified"), ContactRow, body)
+    _told(settings, row)
 
 
 @contact.command(

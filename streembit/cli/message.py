@@ -54,10 +54,11 @@ def send(settings: Settings, name: str, text: str) -> None:
     from streembit.api.messages import SendMessage
     from streembit.service.people_rows import MAX_TEXT_CHARS, MessageRow
 
-    given = asked.text_of(Path("-"), MAX_TEXT_CHARS).rstrip("\n") if text == "-" else text
-    if not given:
+    if text == "-":
+        text = asked.text_of(Path("-"), MAX_TEXT_CHARS, exact=True).rstrip("\n")
+    if not text:
         raise click.UsageError("A message says something.")
-    sent = settings.client().ask("POST", path_of(name, "messages"), MessageRow, SendMessage(given))
+    sent = settings.client().ask("POST", path_of(name, "messages"), MessageRow, SendMessage(text))
     if settings.json:
         show.as_json(sent)
     else:

@@ -48,12 +48,12 @@ def create(settings: Settings, expires: str, once: bool, qr: Path | None, note: 
 
     body = CreateOffer(_life_s(expires), once, note)
     made = settings.client().ask("POST", "/v1/offers", OfferMade, body)
-    if qr is not None:
-        _draw(made, qr)
     if settings.json:
         show.as_json(made)
     else:
         click.echo(made.text, nl=False)
+    if qr is not None:  # last: should it fail, the offer that was made is there to be used
+        _draw(made, qr)
 
 
 @offer.command(

@@ -67,7 +67,9 @@ class OfferTests(PeopleCase):
         await self.good("offer", "create", "--qr", file)
         self.assertTrue(file.read_bytes().startswith(b"\x89PNG"))
         self.assertEqual(file.stat().st_mode & 0o777, 0o600)
-        self.assert_failed(await self.streembit("offer", "create", "--qr", file), "os-error")
+        failed = await self.streembit("offer", "create", "--qr", file)
+        self.assertEqual((failed.status, failed.code), (1, "os-error"))
+        self.assertEqual(failed.out, OFFER_TEXT)  # it was made, and can be used
         drawn = await self.streembit("offer", "create", "--qr", "-")
         self.assertEqual((drawn.status, drawn.out), (0, OFFER_TEXT))
         self.assertIn("\u2588", drawn.err)
@@ -141,6 +143,9 @@ class ContactTests(PeopleCase):
 
     async def test_verification(self) -> None:
         """By fingerprint as arguments, or by number typed; a wrong one changes nothing."""
+        for arguments in ([], [""], [" "]):
+            nothing = await self.streembit("contact", "verify", "Bob", *arguments)
+            self.assert_failed(nothing, "usage")
         wrong = await self.streembit("contact", "verify", "Bob", "ABCD", "EFGH")
         self.assert_failed(wrong, "fingerprint-differs")
         self.assertFalse(self.people.book[BOB_KEY].verified)
@@ -228,6 +233,7 @@ class MessageTests(PeopleCase):
             (["Bob", ""], b"", "usage"),
             (["Bob", "-"], b"\n", "usage"),
             (["Bob", "-"], b"x" * 16_385, "too-large"),
+            (["Bob", "-"], b"\x89PNG", "usage"),
             (["Bob", "x" * 16_385], b"", "bad-json"),
             (["Nobody", "x"], b"", "no-such-contact"),
         ):
