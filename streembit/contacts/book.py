@@ -210,11 +210,17 @@ class Book:
         alarm = entry.alarm if entry.alarm == "revoked" else ""
         return self._keep(replace(entry, verified=True, alarm=alarm))
 
-    def seen(self, key: PublicKey, now_s: int, address: Address | None = None) -> Entry:
-        """Note that somebody was heard, at an address that was reached; the latest comes first."""
+    def seen(
+        self, key: PublicKey, now_s: int, address: Address | None = None, *, exact: bool = False
+    ) -> Entry:
+        """Note that somebody was heard, at an address that was reached; the latest comes first.
+
+        The time is kept as exactly as SEEN_EVERY_S, or to the second, where it is the last one
+        for a while.
+        """
         entry = self.of(key)
         where = entry.addresses if address is None else few([address, *entry.addresses])
-        is_new = now_s - (entry.last_seen_s or 0) >= SEEN_EVERY_S
+        is_new = now_s - (entry.last_seen_s or 0) >= (1 if exact else SEEN_EVERY_S)
         if where == entry.addresses and not is_new:
             return entry
         return self._keep(replace(entry, last_seen_s=now_s, addresses=where))

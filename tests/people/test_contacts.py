@@ -139,6 +139,19 @@ class TalkTests(PeopleCase):
         self.assertEqual((row.via, row.linked), ("direct", True))
         self.assertGreater(row.last_seen or 0, self.town.memory.clock.seconds() - 60)
 
+    def test_who_left_was_seen_until_then(self) -> None:
+        """However short the link was: the time does not go back."""
+        for _ in range(2):
+            self.town.run(20)
+            before_s = self.town.memory.clock.seconds()
+            self.town.end(self.bob.node)
+            self.town.run(10)
+            (row,) = self.town.result(self.ann.desk.list_contacts())
+            self.assertFalse(row.linked)
+            self.assertGreaterEqual(row.last_seen or 0, int(before_s) - 1)
+            self.bob = self.village.again(self.bob)
+            self.village.until(lambda: self.village.are_contacts(self.ann, self.bob))
+
     def test_receipts_of_reading_are_for_who_wants_to_give_them(self) -> None:
         """Off by default; once they are on, what is read from then on is told."""
         self.town.result(self.bob.desk.mark_read(self.ann.key, 1))

@@ -115,7 +115,7 @@ class Circle:
 
     def left(self, key: PublicKey) -> None:
         """Note that a contact was there until now."""
-        self.book.seen(key, self._now())
+        self.book.seen(key, self._now(), exact=True)
         self._keep_if_possible()
 
     def moved(self, friend: Friend, addresses: list[Address]) -> None:
