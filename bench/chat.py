@@ -94,7 +94,7 @@ class Sender:
     def peer(self) -> Peer:
         """The contact at the other end of the link."""
         (friend,) = self._people.friends.values()
-        peer = self._people.network.roster.get(friend.key)
+        peer = self._people.node.network.roster.get(friend.key)
         assert peer is not None
         return peer
 

@@ -63,11 +63,11 @@ def start(
     published = 0
     while len(in_flight) < WATCHED_S / STEP_S:
         swarm.memory.clock.advance(STEP_S)
-        in_flight.append(people.pace.running)
+        in_flight.append(people.ways.pace.running)
         requests.append(node.network.requests)
-        published += people.cards.published < 2 * len(people.friends)
+        published += people.ways.cards.published < 2 * len(people.friends)
     busiest = max(b - a for a, b in zip(requests, requests[SECOND:], strict=False))
-    yield "cards published", people.cards.published
+    yield "cards published", people.ways.cards.published
     yield "seconds until all were", published * STEP_S
     yield "signed requests", requests[-1]
     yield "look-ups and puts in flight, most", max(in_flight)

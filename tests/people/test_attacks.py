@@ -261,7 +261,7 @@ class ConfusionTests(AttackCase):
             ),
         ):
             self.assertEqual(self.handed(link, base64url.encode(data)), "bad-parcel")
-        self.assertFalse(self.ann.people.is_refused(bob.public))
+        self.assertFalse(self.ann.people.door.is_refused(bob.public))
         self.assertEqual(self.ann.texts(self.bob), [])
 
     def test_A9_who_has_our_key_cannot_pose_as_a_contact_to_us(self) -> None:
@@ -276,9 +276,9 @@ class ConfusionTests(AttackCase):
         # The place's key follows from what both know, so the thief can put it there.
         day = self.now() // 86_400
         key, salt = thief.record_key("theirs", day), thief.place_salt("theirs", day)
-        self.town.result(self.ann.people.sealed.put(key, salt, forged, 2**40))
+        self.town.result(self.ann.people.ways.sealed.put(key, salt, forged, 2**40))
         friend = self.ann.people.friends[bob.public]
-        self.town.result(self.ann.people.cards.look(friend))
+        self.town.result(self.ann.people.ways.cards.look(friend))
         self.assertIs(self.ann.people.friends.get(bob.public), friend)
         self.ann.say(self.bob, "are you bob?")
         self.village.until(lambda: self.delivered(self.ann, self.bob))

@@ -139,7 +139,7 @@ class MovedTests(PeopleCase):
         self.town.end(self.bob.node)
         bob = self.village.moved(self.bob, "10.0.99.1")
         self.village.until(lambda: self.village.are_contacts(self.ann, bob), 1200)
-        entry = self.ann.people.circle.book.of(bob.node.identity.public)
+        entry = self.ann.people.register.book.of(bob.node.identity.public)
         self.assertEqual(entry.addresses[0].host, "10.0.99.1")
 
     def test_an_online_contact_hears_at_once(self) -> None:
@@ -150,7 +150,8 @@ class MovedTests(PeopleCase):
         key = self.bob.node.identity.public
         self.village.until(
             lambda: any(
-                each.host == "192.0.2.33" for each in self.ann.people.circle.book.of(key).addresses
+                each.host == "192.0.2.33"
+                for each in self.ann.people.register.book.of(key).addresses
             ),
             15,
         )

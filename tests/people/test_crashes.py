@@ -118,7 +118,7 @@ class OlderStateTests(PeopleCase):
         self.ann.chest.restored = True
         self.ann = self.village.again(self.ann)
         self.assertIn("sessions-renewed", self.notices(self.ann))
-        kept = [notice.code for notice in self.ann.people.standing().notices]
+        kept = [notice.code for notice in self.ann.people.door.standing().notices]
         self.assertEqual(kept, ["sessions-renewed"])
         self.assertFalse(self.ann.chest.restored)
         self.village.until(lambda: self.village.are_contacts(self.ann, self.bob), 1200)

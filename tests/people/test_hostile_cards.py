@@ -66,12 +66,12 @@ class DialTests(AttackCase):
         card = cards.Card(2**40, self.now(), NETWORK, self.places[:1], 0)
         self.town.result(link.ask(Show(card)))
         key = self.bob.node.identity.public
-        self.ann.people.circle.book.set_addresses(key, self.places[:1])
-        self.ann.people.links.unwant(key)
+        self.ann.people.register.book.set_addresses(key, self.places[:1])
+        self.ann.people.ways.links.unwant(key)
         link.leave()
         self.town.run(5)
         self.door.knocks = 0
-        links = self.ann.people.links
+        links = self.ann.people.ways.links
         links.want(key)
         self.village.until(lambda: self.door.knocks and links._lines[key].search is None, 10)
         self.assertEqual(self.door.knocks, 1)

@@ -92,7 +92,7 @@ class MeetingTests(HubCase):
         made = self.town.result(ann.desk.create_offer(3600, True, ""))
         (shown,) = self.town.result(bob.desk.show_offers(made.text))
         self.assertEqual((shown.transport, shown.host), ("tcp", self.town.host(ann.node).address))
-        addresses = ann.people.addresses()
+        addresses = ann.people.held.abode.addresses()
         self.assertEqual([each.transport for each in addresses], ["tcp", "ws"])
         self.assertEqual(addresses[-1], self.hub.address)
 
@@ -364,8 +364,8 @@ class PresenceTests(HubCase):
         self.town.run(4 * 3600)  # the next look is some minutes away
         node = self.town.again(bob.node, listen=False, hubs=[self.hub.address])
         forgetful = Person(self.village, node, bob.chest, bob.number)
-        forgetful.people.circle.book.set_addresses(ann.node.identity.public, [])
-        forgetful.people.circle.register.keep()
+        forgetful.people.register.book.set_addresses(ann.node.identity.public, [])
+        forgetful.people.register.keep()
         node.startService()
         self.village.until(lambda: self.are("hub", ann, forgetful), 10)
 

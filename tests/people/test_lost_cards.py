@@ -34,7 +34,7 @@ class Forgetful:
 class LostCardsTests(PeopleCase):
     def test_a_card_that_was_lost_is_shown_again(self) -> None:
         """A message that waits for it is delivered within seconds."""
-        forgetful = Forgetful(self.ann.people, 3)
+        forgetful = Forgetful(self.ann.node.company, 3)
         self.ann.node.company = forgetful
         self.village.acquaint(self.ann, self.bob)
         self.ann.say(self.bob, "hello")
@@ -43,7 +43,7 @@ class LostCardsTests(PeopleCase):
 
     def test_a_contact_who_never_takes_it_is_not_shown_it_for_ever(self) -> None:
         """A few times a link are enough; the next link begins anew."""
-        forgetful = Forgetful(self.ann.people, 1000)
+        forgetful = Forgetful(self.ann.node.company, 1000)
         self.ann.node.company = forgetful
         self.village.acquaint(self.ann, self.bob)
         self.town.run(600)

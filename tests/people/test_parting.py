@@ -32,7 +32,7 @@ class RemovalTests(PeopleCase):
         self.town.run(1)
         key = self.bob.node.identity.public
         self.assertNotIn(key.text, self.ann.node.network.roster)
-        self.assertTrue(self.ann.people.is_refused(key))
+        self.assertTrue(self.ann.people.door.is_refused(key))
         self.town.run(600)
         self.assertNotIn(key.text, self.ann.node.network.roster)
         codes = [event.code for event in self.bob.events() if isinstance(event, Notice)]
@@ -57,13 +57,13 @@ class RemovalTests(PeopleCase):
         """Today's and tomorrow's card, on every node that has them; nothing is left to do then."""
         self.town.result(self.ann.desk.remove_contact(self.bob.key))
         self.town.run(60)
-        place = self.bob.people.acquaintance.stranger(
-            self.bob.people.circle.book.of(self.ann.node.identity.public)
+        place = self.bob.people.contacts.acquaintance.stranger(
+            self.bob.people.register.book.of(self.ann.node.identity.public)
         ).pair
         for day in (0, 1):
             now_day = int(self.town.memory.clock.seconds()) // 86_400 + day
             key, salt = place.record_key("theirs", now_day), place.place_salt("theirs", now_day)
-            found = self.town.result(self.bob.people.sealed.find(key, salt, newest=True))
+            found = self.town.result(self.bob.people.ways.sealed.find(key, salt, newest=True))
             assert found is not None
             self.assertTrue(found.tombstone)
         self.assertEqual(self.ann.chest.all("farewells"), [b"2"])
@@ -133,7 +133,7 @@ class RemovalTests(PeopleCase):
         taken_back = self.town.result(self.ann.desk.create_offer(3600, False, ""))
         self.town.result(self.ann.desk.revoke_offer(taken_back.offer.id))
         self.town.run(30)
-        self.assertTrue(self.ann.people.is_refused(self.bob.node.identity.public))
+        self.assertTrue(self.ann.people.door.is_refused(self.bob.node.identity.public))
         later = self.town.result(self.ann.desk.create_offer(3600, True, ""))
         self.town.run(300)
         self.assertEqual(self.ann.people.friends, {})
@@ -153,7 +153,7 @@ class RemovalTests(PeopleCase):
         self.town.run(5)
         self.town.result(self.bob.desk.add_contact(later.text, "", ""))
         self.town.run(300)
-        self.assertTrue(self.ann.people.is_refused(self.bob.node.identity.public))
+        self.assertTrue(self.ann.people.door.is_refused(self.bob.node.identity.public))
         self.assertEqual(self.ann.people.friends, {})
 
     def test_who_is_blocked_is_not_told(self) -> None:
@@ -278,7 +278,7 @@ class RotationTests(PeopleCase):
         self.village.until(lambda: self.bob.texts(ann) == ["before", "after"])
         self.bob.say(ann, "I see")
         self.village.until(lambda: ann.texts(self.bob) == ["- before", "- after", "I see"])
-        entry = self.bob.people.circle.book.of(ann.node.identity.public)
+        entry = self.bob.people.register.book.of(ann.node.identity.public)
         self.assertEqual([each.key.hex() for each in entry.former], [self.ann.key])
 
     def test_an_online_contact_follows(self) -> None:
@@ -287,7 +287,7 @@ class RotationTests(PeopleCase):
         replaced = [event for event in self.bob.events() if isinstance(event, KeyReplaced)]
         self.assertEqual(replaced, [KeyReplaced("node3", self.ann.key, ann.key)])
         with self.assertRaises(KeyRefused):
-            self.bob.people.circle.book.check_usable(self.ann.node.identity.public)
+            self.bob.people.register.book.check_usable(self.ann.node.identity.public)
         self.check_talk(ann)
 
     def test_a_contact_who_was_away_follows(self) -> None:
@@ -316,7 +316,7 @@ class RotationTests(PeopleCase):
             self.ann.drawer.refusal = refusal
             with self.assertRaises(type(refusal)):
                 self.town.result(self.ann.desk.rotate_key(passcode))
-            self.assertEqual(self.ann.people.succession.statement, "")
+            self.assertEqual(self.ann.people.held.lineage.statement, "")
         self.ann.say(self.bob, "still me")
         self.village.until(lambda: self.delivered(self.ann, self.bob))
 
@@ -328,12 +328,12 @@ class RotationTests(PeopleCase):
         self.ann.chest = before
         self.town.memory.kill(self.town.host(self.ann.node).address)
         ann = self.restarted(self.ann.node.identity)
-        self.assertEqual(ann.people.succession.statement, "")
+        self.assertEqual(ann.people.held.lineage.statement, "")
 
     def test_a_revoked_key_is_refused_for_good(self) -> None:
         """By everybody who hears of it."""
         self.town.result(self.ann.desk.revoke_key(None))
-        self.village.until(lambda: self.bob.people.is_refused(self.ann.node.identity.public))
+        self.village.until(lambda: self.bob.people.door.is_refused(self.ann.node.identity.public))
         self.town.run(60)
         self.assertFalse(self.bob.linked(self.ann))
         replaced = [event for event in self.bob.events() if isinstance(event, KeyReplaced)]

@@ -189,7 +189,7 @@ class PunchTests(PunchCase):
     def test_a_stranger_is_not_told_where_we_are(self) -> None:
         """Though it has a link."""
         ann, bob = self.two()
-        bob.people.unfriend(ann.node.identity.public)
+        bob.people.contacts.bonds.unfriend(ann.node.identity.public)
         self.assertEqual(self.refusal(ann, bob, Punch("11.0.0.9", 9, 0)), "key-refused")
 
     def refusal(self, one: Person, other: Person, body: Punch) -> str:

@@ -7,7 +7,8 @@ from twisted.internet.defer import Deferred
 from streembit.contacts.generations import OVERLAP_S
 from streembit.errors import DiskFull, NotReady
 from streembit.jose.keys import PublicKey
-from streembit.service.people.renewals import ROOM, SEEK_EVERY_S
+from streembit.service.people.ownkeys import ROOM
+from streembit.service.people.seeking import SEEK_EVERY_S
 from tests.people.village import DyingChest, PeopleCase, Person
 
 HOUR_S = 3600
@@ -57,12 +58,12 @@ class RenewalCase(PeopleCase):
 
     def key(self, person: Person) -> PublicKey:
         """Return the agreement key that is in use."""
-        return person.people.renewals.newest.agreement.public
+        return person.people.held.own.newest.agreement.public
 
     def knows(self, one: Person, other: Person) -> bool:
         """Tell whether one has the newest key of the other, and the other knows."""
-        theirs = one.people.circle.book.of(other.node.identity.public)
-        ours = other.people.circle.book.of(one.node.identity.public)
+        theirs = one.people.register.book.of(other.node.identity.public)
+        ours = other.people.register.book.of(one.node.identity.public)
         newest = self.key(other).point
         return theirs.agreement == newest == ours.knows
 
@@ -87,10 +88,10 @@ class PaceTests(RenewalCase):
         self.gone(self.bob)
         people = self.ann.people
         friend = people.friends[self.bob.node.identity.public]
-        people.pace.close()
+        people.ways.pace.close()
         self.town.memory.clock.advance(2 * SEEK_EVERY_S)
         asked = self.ann.node.network.requests
-        self.failureResultOf(Deferred.fromCoroutine(people.renewals.seek(friend)), NotReady)
+        self.failureResultOf(Deferred.fromCoroutine(people.seeking.find_key(friend)), NotReady)
         self.assertEqual(self.ann.node.network.requests, asked)
 
 
@@ -117,7 +118,7 @@ class LinkedTests(RenewalCase):
         """Each hears of the other's under the keys that were good before."""
         before = self.key(self.ann), self.key(self.bob)
         for person in (self.ann, self.bob):
-            person.people.renewals.renew()
+            person.people.keys.renewals.renew()
         self.say("at once")
         self.arrive()
         self.assertTrue(self.knows(self.bob, self.ann) and self.knows(self.ann, self.bob))
@@ -129,10 +130,10 @@ class LinkedTests(RenewalCase):
 
     def test_a_state_that_was_put_back_takes_another_key(self) -> None:
         """The newest one may be lost; what is announced later counts, and contacts follow."""
-        self.ann.people.renewals.renew()
+        self.ann.people.keys.renewals.renew()
         self.speak("renewed")
         before = self.key(self.ann)
-        self.ann.people.circle.start_anew()
+        self.ann.people.keys.anew.start()
         self.assertNotEqual(self.key(self.ann), before)
         self.speak("put back")
         self.assertTrue(self.knows(self.bob, self.ann))
@@ -146,16 +147,16 @@ class AwayTests(RenewalCase):
         self.gone(self.bob)
         self.say("waiting")
         self.town.run(SOON_S / 2)
-        self.ann.people.renewals.renew()
+        self.ann.people.keys.renewals.renew()
         self.say("renewed")
         self.town.run(SOON_S / 2)
         self.gone(self.ann)
         self.bob = self.village.again(self.bob)
-        self.bob.people.renewals.renew()
+        self.bob.people.keys.renewals.renew()
         self.say("I too")
         self.village.until(lambda: self.theirs(self.bob, self.ann) == self.said, SOON_S)
         self.assertFalse(self.bob.linked(self.ann))
-        known = self.bob.people.circle.book.of(self.ann.node.identity.public)
+        known = self.bob.people.register.book.of(self.ann.node.identity.public)
         self.assertEqual(known.agreement, self.key(self.ann).point)
         self.town.run(SOON_S / 2)
         self.gone(self.bob)
@@ -170,20 +171,20 @@ class AwayTests(RenewalCase):
 
     def test_one_who_was_away_for_the_whole_overlap(self) -> None:
         """The key that it knows is erased; it finds the new one in the key record."""
-        old = self.ann.people.renewals.generations
+        old = self.ann.people.held.own.generations
         self.gone(self.bob)
-        self.ann.people.renewals.renew()
+        self.ann.people.keys.renewals.renew()
         self.gone(self.ann)
         self.later(OVERLAP_S + DAY_S)
         self.ann = self.village.again(self.ann)
-        self.village.until(lambda: len(self.ann.people.renewals.generations.owns) == 1, SOON_S)
+        self.village.until(lambda: len(self.ann.people.held.own.generations.owns) == 1, SOON_S)
         self.assertNotIn(old.newest.agreement.public, self.keys_of(self.ann))
         self.say("waiting")
         self.town.run(1.5 * HOUR_S)
         self.gone(self.ann)
         self.bob = self.village.again(self.bob)
         self.village.until(lambda: self.theirs(self.bob, self.ann) == self.said, SOON_S)
-        known = self.bob.people.circle.book.of(self.ann.node.identity.public)
+        known = self.bob.people.register.book.of(self.ann.node.identity.public)
         self.assertEqual(known.agreement, self.key(self.ann).point)
         self.town.run(SOON_S)
         self.ann = self.village.again(self.ann)
@@ -193,7 +194,7 @@ class AwayTests(RenewalCase):
     def test_one_who_was_away_for_the_whole_overlap_meets_the_other(self) -> None:
         """Over a link, which is opened by the identity keys, the card says it."""
         self.gone(self.bob)
-        self.ann.people.renewals.renew()
+        self.ann.people.keys.renewals.renew()
         self.gone(self.ann)
         self.later(OVERLAP_S + DAY_S)
         self.ann = self.village.again(self.ann)
@@ -203,12 +204,12 @@ class AwayTests(RenewalCase):
 
     def keys_of(self, person: Person) -> list[PublicKey]:
         """Return the keys that are good."""
-        return [own.agreement.public for own in person.people.renewals.generations.owns]
+        return [own.agreement.public for own in person.people.held.own.generations.owns]
 
     def test_an_offer_outlives_the_key_in_it(self) -> None:
         """Who takes it is told the new one with the answer."""
         made = self.town.result(self.ann.desk.create_offer(int(2 * OVERLAP_S), True, ""))
-        self.ann.people.renewals.renew()
+        self.ann.people.keys.renewals.renew()
         self.gone(self.ann, self.bob)
         self.later(OVERLAP_S + DAY_S)
         self.ann = self.village.again(self.ann)
@@ -232,7 +233,7 @@ class CrashTests(RenewalCase):
             assert isinstance(chest, DyingChest)
             chest.die_at(1, after=after, dying=lambda: self.town.end(self.ann.node))
             with self.assertRaises(Exception):  # noqa: B017 - whatever a dead process does
-                self.ann.people.renewals.renew()
+                self.ann.people.keys.renewals.renew()
             self.town.run(5)
             chest.live()
             self.ann = self.village.again(self.ann)
@@ -245,12 +246,12 @@ class CrashTests(RenewalCase):
         row = self.ann.chest.get(ROOM, self.ann.node.identity.public.point)
         before = self.key(self.ann)
         self.ann.chest.refusal = DiskFull("no room")
-        self.assertRaises(DiskFull, self.ann.people.renewals.renew)
+        self.assertRaises(DiskFull, self.ann.people.keys.renewals.renew)
         self.ann.chest.refusal = None
         self.assertEqual(self.ann.chest.get(ROOM, self.ann.node.identity.public.point), row)
         self.assertEqual(self.key(self.ann), before)
         self.speak("all is well")
         self.assertEqual([row.text for row in self.ann.mine(self.bob)], self.said)
-        self.ann.people.renewals.renew()
+        self.ann.people.keys.renewals.renew()
         self.speak("renewed")
         self.assertTrue(self.knows(self.bob, self.ann))

@@ -99,7 +99,7 @@ class DirectTests(PeopleCase):
 
     def test_who_is_no_contact_is_not_heard(self) -> None:
         """Neither a stranger with a link, nor who was removed; and they are told nothing else."""
-        self.bob.people.unfriend(self.ann.node.identity.public)
+        self.bob.people.contacts.bonds.unfriend(self.ann.node.identity.public)
         self.assertEqual(self.refused(self.ann, self.bob), "key-refused")
         self.assertEqual(heard(self.bob), [])
         self.town.result(self.ann.desk.block_contact(self.bob.key))

@@ -36,15 +36,15 @@ class StartTests(SynchronousTestCase):
         requests: list[int] = []
 
         def look() -> None:
-            running.append(person.people.pace.running)
+            running.append(person.people.ways.pace.running)
             requests.append(node.network.requests)
 
         seconds = 0.0
-        while person.people.cards.published < 2 * CONTACTS and seconds < 120:
+        while person.people.ways.cards.published < 2 * CONTACTS and seconds < 120:
             village.town.run(LOOK_S)
             seconds += LOOK_S
             look()
-        self.assertEqual(person.people.cards.published, 2 * CONTACTS)
+        self.assertEqual(person.people.ways.cards.published, 2 * CONTACTS)
         self.assertLessEqual(max(running), 10)
         self.assertGreater(max(running), 1)
         window = round(1 / LOOK_S)
@@ -58,7 +58,7 @@ class StartTests(SynchronousTestCase):
         node = village.town.add("10.9.1.1")
         person = Person(village, node, with_contacts(10), 5)
         node.startService()
-        village.until(lambda: person.people.cards.published == 20)
+        village.until(lambda: person.people.ways.cards.published == 20)
         found = {}
         for each in village.town.nodes[:4]:
             for page in each.dht.deposit.pages(100):

@@ -98,11 +98,11 @@ class SuccessionCase(PeopleCase):
             int(self.town.memory.clock.seconds()),
         )
         with self.assertRaises(KeyRefused):
-            self.bob.people.circle.register.requests.receive(
+            self.bob.people.register.requests.receive(
                 identity.public,
                 letter,
-                self.bob.people.circle.book,
-                self.bob.people.circle.register.invitations,
+                self.bob.people.register.book,
+                self.bob.people.register.invitations,
                 letter.iat,
                 NETWORK,
             )
@@ -120,14 +120,14 @@ class TheftTests(SuccessionCase):
         ann = self.village.again(self.ann)
         self.town.result(ann.desk.revoke_key(None))
         refused = thief.node.identity.public
-        self.village.until(lambda: self.bob.people.is_refused(refused), 2 * HOUR_S)
+        self.village.until(lambda: self.bob.people.door.is_refused(refused), 2 * HOUR_S)
         self.assertIn(KeyReplaced("node3", thief.key, ""), self.bob.events())
         with self.assertRaises(KeyRevoked):
             self.town.result(self.bob.desk.send_message(thief.key, "hello?"))
         self.gone(self.bob)
         self.bob = self.village.again(self.bob)
         self.town.run(600)
-        self.assertTrue(self.bob.people.is_refused(refused))
+        self.assertTrue(self.bob.people.door.is_refused(refused))
         self.assertFalse(thief.linked(self.bob))
         with self.assertRaises(KeyRevoked):
             self.village.acquaint(thief, self.bob)
@@ -135,13 +135,13 @@ class TheftTests(SuccessionCase):
     def test_a_thief_who_writes_all_the_time_hides_no_revocation(self) -> None:
         """It is heard over a link by the old key too, by which nothing else is taken."""
         thief = self.robbed()
-        ((former, _),) = thief.people.succession._former
+        ((former, _),) = thief.people.ways.former.all
         ann = self.village.again(self.ann)
         self.town.result(ann.desk.revoke_key(None))
         for _ in range(60):
             former.changed()
             self.town.run(10)
-        self.assertTrue(self.bob.people.is_refused(thief.node.identity.public))
+        self.assertTrue(self.bob.people.door.is_refused(thief.node.identity.public))
         self.assertEqual(self.bob.people.friends, {})
 
     def test_a_thief_who_counts_ahead_hides_no_revocation(self) -> None:
@@ -149,13 +149,13 @@ class TheftTests(SuccessionCase):
         self.gone(self.ann)
         thief = self.thief(self.ann)
         self.village.until(lambda: self.village.are_contacts(thief, self.bob), 2 * HOUR_S)
-        thief.people.cards.start_anew()
-        thief.people.cards.changed()
+        thief.people.ways.cards.start_anew()
+        thief.people.ways.cards.changed()
         self.town.run(60)
         self.gone(thief)
         ann = self.village.again(self.ann)
         self.town.result(ann.desk.revoke_key(None))
-        self.village.until(lambda: self.bob.people.is_refused(self.first.public), 2 * HOUR_S)
+        self.village.until(lambda: self.bob.people.door.is_refused(self.first.public), 2 * HOUR_S)
 
     def test_who_followed_a_thief_goes_back(self) -> None:
         """By the fingerprint that the owner tells; the thief is refused, whatever he says."""
@@ -176,13 +176,13 @@ class TheftTests(SuccessionCase):
             self.town.run(DISPUTED_S / 2)
             self.assertEqual(self.bob_knows(), ann.key)
             self.assertEqual(self.alarm(), "")
-            self.assertTrue(self.bob.people.is_refused(thief.node.identity.public))
+            self.assertTrue(self.bob.people.door.is_refused(thief.node.identity.public))
             self.gone(self.bob)
             self.bob = self.village.again(self.bob)
         made = self.town.result(self.bob.desk.create_offer(3600, False, ""))
         self.town.result(thief.desk.add_contact(made.text, "", ""))
         self.town.run(60)
-        self.assertTrue(self.bob.people.is_refused(thief.node.identity.public))
+        self.assertTrue(self.bob.people.door.is_refused(thief.node.identity.public))
         ann = self.rotated(ann)
         self.village.until(lambda: self.village.are_contacts(ann, self.bob), 2 * HOUR_S)
 
@@ -213,7 +213,7 @@ class TheftTests(SuccessionCase):
             self.town.result(self.bob.desk.verify_contact(self.bob_knows(), owner))
         self.town.result(self.bob.desk.remove_contact(self.bob_knows()))
         self.village.acquaint(ann, self.bob)
-        self.assertTrue(self.bob.people.is_refused(thief.node.identity.public))
+        self.assertTrue(self.bob.people.door.is_refused(thief.node.identity.public))
 
     def test_two_successors_the_owner_first(self) -> None:
         """A thief with an old key is an alarm, and one comparison ends it."""
@@ -249,8 +249,8 @@ class TheftTests(SuccessionCase):
         now_s = int(self.town.memory.clock.seconds())
         token = rotations.revoke(self.first, NETWORK, now_s)
         key = carl.node.identity.public
-        self.bob.people.following.read(key, token)
-        self.assertFalse(self.bob.people.is_refused(self.first.public))
+        self.bob.people.keys.following.read(key, token)
+        self.assertFalse(self.bob.people.door.is_refused(self.first.public))
 
 
 class AwayTests(SuccessionCase):
@@ -291,7 +291,7 @@ class AwayTests(SuccessionCase):
         self.gone(bob)
         ann = self.village.again(ann, identity=ann.node.identity)
         self.village.until(
-            lambda: ann.people.circle.book.get(bob.node.identity.public) is not None, 3 * HOUR_S
+            lambda: ann.people.register.book.get(bob.node.identity.public) is not None, 3 * HOUR_S
         )
 
     def test_a_revocation_reaches_all(self) -> None:
@@ -302,10 +302,10 @@ class AwayTests(SuccessionCase):
         self.gone(carl)
         changed = self.town.result(self.ann.desk.revoke_key(None))
         self.assertEqual((changed.told, changed.untold), (1, 1))
-        self.assertTrue(self.bob.people.is_refused(self.first.public))
+        self.assertTrue(self.bob.people.door.is_refused(self.first.public))
         self.town.run(1200)
         carl = self.village.again(carl)
-        self.village.until(lambda: carl.people.is_refused(self.first.public), 2 * HOUR_S)
+        self.village.until(lambda: carl.people.door.is_refused(self.first.public), 2 * HOUR_S)
         self.town.run(300)
         self.assertFalse(carl.linked(self.ann))
 
@@ -319,7 +319,7 @@ class AwayTests(SuccessionCase):
         self.town.result(self.ann.desk.add_contact(offer.text, "", ""))
         changed = self.town.result(self.ann.desk.revoke_key(None))
         self.assertEqual((changed.told, changed.untold), (1, 1))
-        self.assertTrue(self.bob.people.is_refused(self.first.public))
+        self.assertTrue(self.bob.people.door.is_refused(self.first.public))
         self.assertEqual(len(self.town.result(self.ann.desk.list_contacts())), 2)
 
     def test_a_revoked_key_takes_no_successor(self) -> None:
@@ -348,7 +348,7 @@ class ChangeTests(SuccessionCase):
         self.assertEqual((changed.told, changed.untold), (1, 0))
         new = self.ann.drawer.running
         assert new is not None
-        self.assertIsNotNone(self.bob.people.circle.book.get(new.public))
+        self.assertIsNotNone(self.bob.people.register.book.get(new.public))
         self.assertEqual(self.bob_knows(), changed.public_key)
         told = KeyReplaced("node3", self.first.public.hex, changed.public_key)
         self.assertIn(told, self.bob.events())
@@ -417,7 +417,7 @@ class GoingOnTests(SuccessionCase):
         self.bob.say(ann, "still you?")
         self.village.until(lambda: ann.texts(self.bob)[-1:] == ["still you?"])
         self.assertEqual(ann.texts(self.bob)[:-1], [f"- {text}" for text in SAID])
-        ((cards, _),) = ann.people.succession._former
+        ((cards, _),) = ann.people.ways.former.all
         self.village.until(lambda: cards.published > 0)
 
     def test_an_offer_of_before_is_our_own(self) -> None:
@@ -433,7 +433,7 @@ class GoingOnTests(SuccessionCase):
     def test_who_was_removed_is_told_nothing_by_former_keys_either(self) -> None:
         """No card says any more where we are."""
         ann = self.found_again(self.rotated(self.ann))
-        ((cards, _),) = ann.people.succession._former
+        ((cards, _),) = ann.people.ways.former.all
         self.village.until(lambda: cards.published >= 2)
         self.town.result(ann.desk.remove_contact(self.bob.key))
         self.town.run(10)

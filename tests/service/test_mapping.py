@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streembit.errors import LibraryMissing, LocalError, MappingRefused, NoRouter
 from streembit.router.terms import LEASE_S, Mapped
 from streembit.service.mapping import LOOK_EVERY_S, UNMAP_WITHIN_S, Mapping
-from streembit.service.people.showing import address_of
+from streembit.service.people.abode import address_of
 from streembit.service.reachability import AGAIN_S as ASK_AGAIN_S
 from streembit.service.routers import InTurn
 from tests.service.town import PORT, Town

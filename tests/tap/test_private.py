@@ -179,7 +179,7 @@ class LeavingTests(SynchronousTestCase):
         self.village.town.end(ann.node)
         bob = self.village.again(bob)
         key = ann.node.identity.public
-        self.village.until(lambda: bob.people.known(key)[0] == read(URL))
+        self.village.until(lambda: bob.people.held.places.of(key)[0] == read(URL))
 
     def test_it_does_not_wait_for_ever(self) -> None:
         """Where nobody takes a record, the public network is left all the same."""

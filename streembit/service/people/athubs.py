@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from twisted.internet.interfaces import IReactorTime
 
 from streembit.errors import BadKey, StreembitError
 from streembit.jose.keys import PublicKey
 from streembit.service.people.diary import Diary
-from streembit.service.people.friend import Friend
+from streembit.service.people.friend import Friend, Friends
+from streembit.service.people.links import Links
+from streembit.service.people.listed import Listed
+from streembit.service.people.places import Places
+from streembit.service.people.post import Post
+from streembit.service.people.register import Register
 from streembit.service.relay.hub import Hub
+from streembit.service.relay.hubs import Hubs
 from streembit.service.relay.seat import Mailed
 from streembit.wire.hub import MAX_KEYS, Show, Watch
-
-if TYPE_CHECKING:
-    from streembit.service.people.people import People
 
 SOON_S: Final = 1.0  # after a change of who may know; several changes are told at once
 
@@ -26,13 +31,25 @@ class AtHubs:
     Whoever of the contacts comes to a hub, and shows it to us, is linked to at once.
     """
 
-    def __init__(self, people: People) -> None:
-        self._people = people
-        self._times: Diary[str] = Diary(people.node.clock, self._tell)
+    def __init__(
+        self,
+        clock: IReactorTime,
+        hubs: Hubs,
+        register: Register,
+        friends: Friends,
+        places: Places,
+        links: Links,
+        post: Post,
+        listed: Listed,
+    ) -> None:
+        self._hubs, self._register, self._friends = hubs, register, friends
+        self._places, self._links, self._post = places, links, post
+        self.listed = listed
+        self._times: Diary[str] = Diary(clock, self._tell)
 
     def changed(self) -> None:
         """Take note that there are other contacts, or that others of them may know."""
-        for hub in self._people.node.hubs.all():
+        for hub in self._hubs.all():
             if hub.seat is not None:
                 self._times.soon(hub.label, SOON_S)
 
@@ -45,8 +62,8 @@ class AtHubs:
         """Say who may know of us, ask for contacts, and mail what waits for them."""
         self._tell(hub.label)
         for friend in self._there(hub):
-            self._people.post.moved(friend)
-        self._people.listed.hub_joined(hub)
+            self._post.moved(friend)
+        self.listed.hub_joined(hub)
 
     def hub_left(self, hub: Hub) -> None:
         """Stop telling it."""
@@ -54,7 +71,7 @@ class AtHubs:
 
     def mailed(self, hub: Hub, mail: Mailed, parcel: bytes) -> None:
         """Take a parcel; raise RemoteError for one that is of no use."""
-        self._people.post.arrived(hub, mail, parcel)
+        self._post.arrived(hub, mail, parcel)
 
     def present(self, hub: Hub, here: list[str], away: list[str]) -> None:
         """Look for contacts who came; who went is missed soon enough by their links."""
@@ -63,28 +80,26 @@ class AtHubs:
                 key = PublicKey.from_text(text)
             except BadKey:
                 continue
-            if key in self._people.friends:
-                self._people.links.seek(key)
+            if key in self._friends:
+                self._links.seek(key)
 
     # --- how
     def _tell(self, label: str) -> None:
-        hub = next((each for each in self._people.node.hubs.all() if each.label == label), None)
+        hub = next((each for each in self._hubs.all() if each.label == label), None)
         if hub is None or hub.seat is None:
             return
         if hub.own:
-            discretion, friends = self._people.discretion, self._people.friends
-            may_know = [key.text for key in friends if discretion.tells_presence(key)]
+            may_know = [key.text for key in self._friends if self._register.tells(key, "presence")]
             self._ask(hub, Show(may_know[:MAX_KEYS]))
         watched = [friend.key.text for friend in self._there(hub)]
         self._ask(hub, Watch(watched[:MAX_KEYS]))
 
     def _there(self, hub: Hub) -> Iterable[Friend]:
         """Return the contacts who say to be at a hub."""
-        hubs, circle = self._people.node.hubs, self._people.circle
         return [
             friend
-            for friend in self._people.friends.values()
-            if any(each.is_hub and hubs.find(each) is hub for each in circle.addresses(friend.key))
+            for friend in self._friends.values()
+            if any(self._hubs.find(each) is hub for each in self._places.hubs_of(friend.key))
         ]
 
     @staticmethod

@@ -48,8 +48,8 @@ class Numbers(Struct, array_like=True):
     days: dict[int, int] = {}
 
 
-class Readers(Protocol):
-    """Who takes what cards say."""
+class Owner(Protocol):
+    """Whose cards they are."""
 
     def joined(self) -> bool:
         """Tell whether we are in the network, so that a record comes to where it is looked for."""
@@ -62,6 +62,10 @@ class Readers(Protocol):
 
     def agreement(self) -> str:
         """Return the statement of our agreement key, "" for the first one."""
+
+
+class Reader(Protocol):
+    """Who takes what contacts' cards say."""
 
     def stated(self, friend: Friend, card: Card) -> None:
         """Take what a contact's card says of its keys, however old the card is."""
@@ -76,12 +80,31 @@ class Readers(Protocol):
         """The network has newer cards of ours than we have written: our state is an older one."""
 
 
+class NoReader:
+    """Nobody: these cards are only written."""
+
+    def stated(self, friend: Friend, card: Card) -> None:
+        """See `Reader`."""
+
+    def read(self, friend: Friend, card: Card) -> None:
+        """See `Reader`."""
+
+    def ended(self, friend: Friend) -> None:
+        """See `Reader`."""
+
+    def outdated(self) -> None:
+        """See `Reader`."""
+
+
 class Cards:
     """Publishes our cards, each for today and for tomorrow, and reads those of the contacts.
 
     Args:
         room: where the numbers are kept.
         bare: the cards say where we are and which key we have, and no more.
+
+    Attributes:
+        reader: who takes what contacts' cards say; set at most once, before the first `look`.
     """
 
     def __init__(
@@ -89,7 +112,7 @@ class Cards:
         network: Network,
         sealed: Sealed,
         chest: Chest,
-        readers: Readers,
+        owner: Owner,
         random: Callable[[], float],
         *,
         room: str = ROOM,
@@ -98,7 +121,8 @@ class Cards:
         self._network = network
         self._sealed = sealed
         self._chest = chest
-        self._readers = readers
+        self._owner = owner
+        self.reader: Reader = NoReader()
         self._random = random
         self._friends: dict[PublicKey, Friend] = {}
         self._numbers: dict[PublicKey, Numbers] = {}
@@ -209,13 +233,13 @@ class Cards:
         if found is None or numbers is None or found.seq < numbers.days.get(day, 0):
             return
         numbers.days[day] = found.seq
-        self._readers.outdated()
+        self.reader.outdated()
         self.changed(friend.key)
 
     def _due(self, name: tuple[PublicKey, int]) -> None:
         key, which = name
         friend = self._friends.get(key)
-        if not self._readers.joined():
+        if not self._owner.joined():
             self._times.soon(name, self._between(*JOINED_S))
         elif friend is not None and which in _records_of(friend):
             done = Deferred.fromCoroutine(self._publish(friend, which))
@@ -234,13 +258,13 @@ class Cards:
             number,
             int(network.now_s()),
             network.settings.network,
-            list(self._readers.addresses())[:MAX_ADDRESSES],
+            list(self._owner.addresses())[:MAX_ADDRESSES],
             network.port,
             base64url.encode(bundle),
             first,
             last,
-            self._readers.rotation(),
-            agreement=self._readers.agreement(),
+            self._owner.rotation(),
+            agreement=self._owner.agreement(),
             yours=friend.agreement.text,
         )
 
@@ -259,7 +283,7 @@ class Cards:
                 continue
             there = True
             if found.tombstone:
-                self._readers.ended(friend)
+                self.reader.ended(friend)
                 break
             try:
                 self.take(friend, pair.open(found.value, self._network.settings.network))
@@ -274,14 +298,14 @@ class Cards:
             WrongNetwork, BadPrekeys, BadToken
         """
         if card.rotation or card.agreement:  # a thief could have counted further than the owner
-            self._readers.stated(friend, card)
+            self.reader.stated(friend, card)
         numbers = self._numbers.get(friend.key)
         if numbers is None or card.number < numbers.theirs:
             return
         if card.number > numbers.theirs:
             numbers.theirs = card.number
             self._chest.commit([self._row(friend.key)])
-        self._readers.read(friend, card)
+        self.reader.read(friend, card)
 
     # --- rows
     def _load(self, key: PublicKey) -> Numbers:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from streembit.chat.history import Entry as Said
 from streembit.contacts import offer as offers
+from streembit.contacts.book import Book
 from streembit.contacts.entry import Entry
 from streembit.contacts.offer import Offer
 from streembit.errors import BadName, BadOffer, NotFound, OwnOffer, TooLarge, WrongState
@@ -57,14 +58,15 @@ class PeopleDesk:
     def __init__(self, people: People, key_file: KeyFile) -> None:
         self._people = people
         self._key_file = key_file
-        self._circle = people.circle
+        self._contacts, self._circle = people.contacts, people.contacts.circle
+        self._transfers, self._transfer = people.transfers, people.porter.row
 
     # --- offers
     async def create_offer(self, life_s: int, once: bool, note: str) -> OfferMade:
         """See `PeopleFacade`."""
         if not MIN_OFFER_S <= life_s <= MAX_OFFER_S:
             raise BadName("an offer lives from a minute to a year", life_s=life_s)
-        row, offer = self._circle.invite(life_s, once, note)
+        row, offer = self._contacts.inviting.invite(life_s, once, note)
         return OfferMade(row, offers.to_text(offer), offer.token)
 
     async def show_offers(self, text: str) -> list[OfferShown]:
@@ -73,11 +75,11 @@ class PeopleDesk:
 
     async def list_offers(self) -> list[OfferRow]:
         """See `PeopleFacade`."""
-        return self._circle.invitations()
+        return self._contacts.inviting.invitations()
 
     async def revoke_offer(self, offer: str) -> OfferRow:
         """See `PeopleFacade`."""
-        return self._circle.revoke_invitation(offer)
+        return self._contacts.inviting.revoke(offer)
 
     # --- contacts
     async def add_contact(self, text: str, name: str, note: str) -> ContactRow:
@@ -85,24 +87,25 @@ class PeopleDesk:
         found = self._offers(text)
         if len(found) > 1:
             raise BadOffer("more than one offer: take one at a time", count=len(found))
-        return self._contact(self._people.knocks.ask_by_offer(found[0], name, note))
+        return self._contact(self._contacts.asking.by_offer(found[0], name, note))
 
     async def request_contact(self, node: str, name: str, note: str) -> ContactRow:
         """See `PeopleFacade`."""
         key = await self._people.whois.key_of(node)
-        return self._contact(self._people.knocks.ask_by_key(key, name, note))
+        return self._contact(self._contacts.asking.by_key(key, name, note))
 
     async def list_contacts(self) -> list[ContactRow]:
         """See `PeopleFacade`."""
-        return [self._contact(entry) for entry in self._circle.book if entry.is_live]
+        return [self._contact(entry) for entry in self._book if entry.is_live]
 
     async def show_contact(self, contact: str) -> ContactRow:
         """See `PeopleFacade`."""
-        return self._contact(self._circle.book.find(contact))
+        return self._contact(self._book.find(contact))
 
     async def verify_contact(self, contact: str, proof: str, former: bool = False) -> ContactRow:
         """See `PeopleFacade`."""
-        decide = self._circle.restore if former else self._circle.verify
+        decisions = self._contacts.decisions
+        decide = decisions.restore if former else decisions.verify
         return self._contact(decide(self._key(contact), proof))
 
     async def set_receipts(self, contact: str, on: bool | None) -> ContactRow:
@@ -115,31 +118,31 @@ class PeopleDesk:
 
     async def list_requests(self) -> list[RequestRow]:
         """See `PeopleFacade`."""
-        return self._people.knocks.rows()
+        return self._contacts.knocks.rows()
 
     async def accept_request(self, request: str, name: str) -> ContactRow:
         """See `PeopleFacade`."""
-        return self._contact(self._people.knocks.accept(request, name))
+        return self._contact(self._contacts.knocks.accept(request, name))
 
     async def deny_request(self, request: str) -> RequestRow:
         """See `PeopleFacade`."""
-        return self._people.knocks.deny(request)
+        return self._contacts.knocks.deny(request)
 
     async def rename_contact(self, contact: str, name: str) -> ContactRow:
         """See `PeopleFacade`."""
-        return self._contact(self._circle.rename(self._key(contact), name))
+        return self._contact(self._contacts.decisions.rename(self._key(contact), name))
 
     async def remove_contact(self, contact: str) -> ContactRow:
         """See `PeopleFacade`."""
-        return self._contact(self._circle.remove(self._key(contact)))
+        return self._contact(self._contacts.decisions.remove(self._key(contact)))
 
     async def block_contact(self, contact: str) -> ContactRow:
         """See `PeopleFacade`."""
-        return self._contact(self._circle.block(self._key(contact)))
+        return self._contact(self._contacts.decisions.block(self._key(contact)))
 
     async def unblock_contact(self, contact: str) -> ContactRow:
         """See `PeopleFacade`."""
-        return self._contact(self._circle.unblock(self._key(contact)))
+        return self._contact(self._contacts.decisions.unblock(self._key(contact)))
 
     # --- directories of hubs
     async def search_hubs(self, name: str) -> Found:
@@ -173,7 +176,7 @@ class PeopleDesk:
     async def list_messages(self, contact: str, before: int | None, limit: int) -> list[MessageRow]:
         """See `PeopleFacade`."""
         key = self._key(contact)
-        talk = self._people.conversation(key)
+        talk = self._contacts.bonds.conversation(key)
         if talk is None:
             return []
         newest = pages.newest_first(key, talk, before, limit, self._now_s())
@@ -191,12 +194,12 @@ class PeopleDesk:
         """See `PeopleFacade`."""
         talk = self._talk(contact)
         await talk.see(upto)
-        return self._contact(self._circle.book.of(talk.contact))
+        return self._contact(self._book.of(talk.contact))
 
     async def set_typing(self, contact: str, on: bool) -> None:
         """See `PeopleFacade`."""
         talk = self._talk(contact)
-        if self._people.discretion.tells_presence(talk.contact):
+        if self._people.register.tells(talk.contact, "presence"):
             talk.say(Typing(on))
 
     async def set_presence(self, state: PresenceState) -> None:
@@ -212,33 +215,33 @@ class PeopleDesk:
     async def send_files(self, contact: str, paths: Sequence[str]) -> TransferRow:
         """See `PeopleFacade`."""
         friend = self._people.friends[self._open_talk(contact).contact]
-        row = await self._people.transfers.offer(friend.name, _absolute(paths))
-        return self._people.transfer_row(row)
+        row = await self._transfers.offer(friend.name, _absolute(paths))
+        return self._transfer(row)
 
     async def accept_files(self, transfer: str, folder: str) -> TransferRow:
         """See `PeopleFacade`."""
         (target,) = _absolute([folder]) if folder else (None,)
-        return self._people.transfer_row(await self._people.transfers.accept(transfer, target))
+        return self._transfer(await self._transfers.accept(transfer, target))
 
     async def deny_files(self, transfer: str) -> TransferRow:
         """See `PeopleFacade`."""
-        return self._people.transfer_row(self._people.transfers.deny(transfer))
+        return self._transfer(self._transfers.deny(transfer))
 
     async def cancel_files(self, transfer: str) -> TransferRow:
         """See `PeopleFacade`."""
-        return self._people.transfer_row(self._people.transfers.cancel(transfer))
+        return self._transfer(self._transfers.cancel(transfer))
 
     async def pause_files(self, transfer: str) -> TransferRow:
         """See `PeopleFacade`."""
-        return self._people.transfer_row(self._people.transfers.pause(transfer))
+        return self._transfer(self._transfers.pause(transfer))
 
     async def resume_files(self, transfer: str) -> TransferRow:
         """See `PeopleFacade`."""
-        return self._people.transfer_row(self._people.transfers.resume(transfer))
+        return self._transfer(self._transfers.resume(transfer))
 
     async def list_files(self) -> list[TransferRow]:
         """See `PeopleFacade`."""
-        return [self._people.transfer_row(row) for row in self._people.transfers.rows()]
+        return [self._transfer(row) for row in self._transfers.rows()]
 
     # --- events
     async def events(self, after: str, wait_s: float) -> Events:
@@ -254,13 +257,13 @@ class PeopleDesk:
         self, read_receipts: bool | None, downloads: str | None, presence: bool | None
     ) -> PeopleSettings:
         """See `PeopleFacade`."""
-        settings = self._circle.register.settings
+        settings = self._people.register.settings
         if read_receipts is not None:
             settings = replace(settings, read_receipts=read_receipts)
         if downloads is not None:
             (folder,) = _absolute([downloads])
             settings = replace(settings, downloads=str(folder))
-            self._people.transfers.downloads = folder
+            self._transfers.downloads = folder
         if presence is not None:
             settings = replace(settings, presence=presence)
         self._people.discretion.change_settings(settings)
@@ -269,21 +272,21 @@ class PeopleDesk:
     async def rotate_key(self, passcode: str | None) -> KeyChanged:
         """See `PeopleFacade`."""
         self._key_file.check(passcode)
-        return await self._people.succession.rotate(self._key_file, passcode)
+        return await self._people.keys.succession.rotate(self._key_file, passcode)
 
     async def revoke_key(self, passcode: str | None) -> KeyChanged:
         """See `PeopleFacade`."""
         self._key_file.check(passcode)
-        return await self._people.succession.revoke()
+        return await self._people.keys.succession.revoke()
 
     def export(self) -> Iterator[ExportLine]:
         """See `PeopleFacade`."""
         identity = self._people.node.identity
         yield ExportHead(EXPORT_VERSION, identity.name, identity.public.hex, int(self._now_s()))
-        for entry in self._circle.book:
+        for entry in self._book:
             yield ExportContact(self._contact(entry))
-        for entry in self._circle.book:
-            talk = self._people.conversation(entry.public())
+        for entry in self._book:
+            talk = self._contacts.bonds.conversation(entry.public())
             if talk is not None:
                 yield from map(
                     ExportMessage, pages.oldest_first(entry.public(), talk, self._now_s())
@@ -300,24 +303,28 @@ class PeopleDesk:
     def _feed(self) -> Feed:
         return self._people.feed
 
+    @property
+    def _book(self) -> Book:
+        return self._people.register.book
+
     def _settings(self) -> PeopleSettings:
-        decided, downloads = self._circle.register.settings, self._people.transfers.downloads
+        decided, downloads = self._people.register.settings, self._transfers.downloads
         return PeopleSettings(decided.read_receipts, str(downloads), decided.presence)
 
     def _now_s(self) -> float:
-        return self._people.network.now_s()
+        return self._people.node.network.now_s()
 
     def _key(self, contact: str) -> PublicKey:
-        return self._circle.book.find(contact).public()
+        return self._book.find(contact).public()
 
     def _talk(self, contact: str) -> Talk:
         """Return the talk with a contact with whom words may be exchanged now."""
-        key = self._circle.book.check_usable(self._key(contact)).public()
+        key = self._book.check_usable(self._key(contact)).public()
         return self._people.friends[key].talk
 
     def _open_talk(self, contact: str) -> Talk:
         """Return the talk with a contact who still hears us."""
-        self._people.succession.check_valid()
+        self._people.held.lineage.check_valid()
         talk = self._talk(contact)
         if self._circle.is_ended(talk.contact):
             raise WrongState("they have ended the contact; it takes a new request or offer")
@@ -331,12 +338,12 @@ class PeopleDesk:
             raise BadOffer("there is no contact offer in this text")
         network, own = node.settings.network, node.identity.public
         found = [offers.read(token, own, network, self._now_s()) for token in tokens]
-        if any(self._people.succession.is_ours(offer.key) for offer in found):
+        if any(self._people.held.lineage.is_ours(offer.key) for offer in found):
             raise OwnOffer("the offer is your own, under a key of before")
         return found
 
     def _shown(self, offer: Offer) -> OfferShown:
-        claims, book = offer.claims, self._circle.book
+        claims, book = offer.claims, self._book
         known, alike = book.get(offer.key), book.lookalike(claims.account, offer.key)
         return OfferShown(
             account=claims.account,
@@ -357,7 +364,7 @@ class PeopleDesk:
         )
 
     def _contact(self, entry: Entry) -> ContactRow:
-        return self._people.contact_row(entry)
+        return self._circle.row(entry)
 
     def _said(self, talk: Talk, number: int) -> Said:
         said = talk.conversation.entry(number)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -12,12 +12,14 @@ from streembit.contacts.entry import Entry
 from streembit.contacts.pair import parcel_version
 from streembit.errors import StreembitError
 from streembit.jose.keys import PublicKey
-from streembit.service.people.chest import Row
+from streembit.service.network import Network
+from streembit.service.people.acquaintance import Acquaintance
+from streembit.service.people.cards import Cards
+from streembit.service.people.chest import Chest, Row
 from streembit.service.people.diary import Diary
 from streembit.service.people.friend import Friend
-
-if TYPE_CHECKING:
-    from streembit.service.people.people import People
+from streembit.service.people.register import Register
+from streembit.service.people.sealed import Sealed
 
 ROOM: Final = "farewells"
 AGAIN_S: Final = 60.0
@@ -32,10 +34,19 @@ class Farewell:
     is a contact again before gets cards with higher numbers.
     """
 
-    def __init__(self, people: People) -> None:
-        self._people = people
+    def __init__(
+        self,
+        network: Network,
+        chest: Chest,
+        register: Register,
+        acquaintance: Acquaintance,
+        cards: Cards,
+        sealed: Sealed,
+    ) -> None:
+        self._network, self._chest, self._register = network, chest, register
+        self._acquaintance, self._cards, self._sealed = acquaintance, cards, sealed
         self._leaving: dict[PublicKey, Friend] = {}
-        self._times: Diary[PublicKey] = Diary(people.node.clock, self._try)
+        self._times: Diary[PublicKey] = Diary(network.clock, self._try)
 
     def begin(self, entry: Entry) -> list[Row]:
         """Return the rows that remember what is to be done."""
@@ -44,7 +55,7 @@ class Farewell:
     def go_on(self, entry: Entry) -> None:
         """Do what is left to do for a contact that was removed."""
         key = entry.public()
-        kept = self._people.chest.get(ROOM, key.point)
+        kept = self._chest.get(ROOM, key.point)
         if not entry.agreement or kept is None:
             return
         left_s = self._left_s(entry)
@@ -53,14 +64,14 @@ class Farewell:
         elif kept == _STANDS:
             self._times.put(key, left_s)
         else:
-            self._leaving[key] = self._people.acquaintance.stranger(entry)
+            self._leaving[key] = self._acquaintance.stranger(entry)
             self._times.put(key, 0)
 
     def stop(self, key: PublicKey) -> None:
         """Delete nothing more: they are a contact again."""
         if self._leaving.pop(key, None) is not None or key in self._times:
             self._times.strike(key)
-            self._people.chest.commit([(ROOM, key.point, None)])
+            self._chest.commit([(ROOM, key.point, None)])
 
     def close(self) -> None:
         """Do nothing more in this run."""
@@ -75,20 +86,20 @@ class Farewell:
             Deferred.fromCoroutine(self._erase(friend)).addErrback(self._failed, key)
 
     def _forget(self, key: PublicKey) -> None:
-        self._people.chest.commit([(ROOM, key.point, None), self._people.cards.forgotten(key)])
+        self._chest.commit([(ROOM, key.point, None), self._cards.forgotten(key)])
 
     def _left_s(self, entry: Entry) -> float:
         """Return how long something of ours may still be there."""
-        return entry.ended_s + LIFE_S - self._people.network.now_s()
+        return entry.ended_s + LIFE_S - self._network.now_s()
 
     async def _erase(self, friend: Friend) -> None:
-        people, left = self._people, friend.talk.conversation.left
-        done = await people.cards.erase(friend)
-        version = parcel_version(people.network.now_s())
+        left = friend.talk.conversation.left
+        done = await self._cards.erase(friend)
+        version = parcel_version(self._network.now_s())
         for place in left.void():
             key = friend.pair.parcel_key("ours", place)
             salt = friend.pair.parcel_salt("ours", place)
-            outcome = await people.sealed.erase(key, salt, version + 1)
+            outcome = await self._sealed.erase(key, salt, version + 1)
             if outcome.receipts:
                 left.deleted(place)
             done = done and bool(outcome.receipts)
@@ -97,10 +108,10 @@ class Farewell:
         rows = list(friend.talk.conversation.changes())
         if done:
             del self._leaving[friend.key]
-            people.chest.commit([*rows, (ROOM, friend.key.point, _STANDS)])
-            self._times.put(friend.key, self._left_s(people.circle.book.of(friend.key)))
+            self._chest.commit([*rows, (ROOM, friend.key.point, _STANDS)])
+            self._times.put(friend.key, self._left_s(self._register.book.of(friend.key)))
         else:
-            people.chest.commit(rows)
+            self._chest.commit(rows)
             self._times.put(friend.key, AGAIN_S)
 
     def _failed(self, failure: Failure, key: PublicKey) -> None:

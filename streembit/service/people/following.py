@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 from twisted.logger import Logger
 
 from streembit.contacts import rotation as rotations
@@ -13,13 +10,17 @@ from streembit.contacts.rotation import Rotation
 from streembit.errors import BadHeader, BadRotation, KeyAlarm, NoSuchContact, StreembitError
 from streembit.jose import base64url
 from streembit.jose.keys import PublicKey
+from streembit.service.feed import Feed
+from streembit.service.network import Network
+from streembit.service.people.bonds import Bonds
+from streembit.service.people.circle import Circle
 from streembit.service.people.friend import Friend
-from streembit.service.people.watch import Own, Watch
+from streembit.service.people.ownkeys import OwnKeys
+from streembit.service.people.register import Register
+from streembit.service.people.renewals import Renewals
+from streembit.service.people.watch import Watch
 from streembit.service.people_events import KeyReplaced
 from streembit.wire.card import Card
-
-if TYPE_CHECKING:
-    from streembit.service.people.people import People
 
 _log = Logger()
 
@@ -27,25 +28,20 @@ _log = Logger()
 class Following:
     """Follows those who have another key, and stops all words where two claim to be one."""
 
-    def __init__(self, people: People) -> None:
-        self._people = people
-        self._watch = Watch(people, self.read)
-
-    def start(self, former: Sequence[Own]) -> None:
-        """Read also what is said at the places of former keys, theirs and these of ours."""
-        self._watch.start(former)
-
-    def close(self) -> None:
-        """Read nothing more."""
-        self._watch.close()
-
-    def refresh(self) -> None:
-        """Read also where contacts can be heard by now: a key of ours or of one has changed."""
-        self._watch.refresh()
-
-    def agreement_of(self, former: PublicKey) -> bytes:
-        """Return the agreement key that a contact had with a former key; b"" if it is forgotten."""
-        return self._watch.agreement_of(former)
+    def __init__(
+        self,
+        network: Network,
+        register: Register,
+        own: OwnKeys,
+        bonds: Bonds,
+        circle: Circle,
+        watch: Watch,
+        renewals: Renewals,
+        feed: Feed,
+    ) -> None:
+        self._network, self._register, self._own = network, register, own
+        self._bonds, self._circle, self._feed = bonds, circle, feed
+        self._watch, self._renewals = watch, renewals
 
     def hear(self, friend: Friend, body: str) -> None:
         """Take the word of a contact that its key has changed or is void."""
@@ -58,17 +54,20 @@ class Following:
 
     def stated_by_former(self, key: PublicKey, card: Card) -> None:
         """Take what somebody says who has a contact's former key: its owner, or a thief."""
-        entry = self._people.circle.book.successor(key)
+        entry = self._register.book.successor(key)
         if entry is not None and card.rotation:
             self.read(entry.public(), card.rotation)
+
+    def read_agreement(self, token: str) -> None:
+        """Take a statement of a contact's agreement key, as `Renewals.read`."""
+        self._renewals.read(token)
 
     def read(self, contact: PublicKey, token: str) -> None:
         """Take a statement about a key that a contact has or had; where it came does not matter.
 
         One that does not hold, or is about somebody else's key, changes nothing.
         """
-        people = self._people
-        now_s, network = people.network.now_s(), people.node.settings.network
+        now_s, network = self._network.now_s(), self._network.settings.network
         try:
             try:
                 rotation = rotations.read(token, network, now_s)
@@ -80,64 +79,55 @@ class Following:
             _log.info("a change of key does not hold: {code}", code=error.code)
 
     def _revoked_or_renewed(self, contact: PublicKey, token: str) -> None:
-        people = self._people
-        now_s, network = people.network.now_s(), people.node.settings.network
+        now_s, network = self._network.now_s(), self._network.settings.network
         try:
             key = rotations.read_revocation(token, network, now_s)
         except BadHeader:
-            people.renewals.read(token)
+            self._renewals.read(token)
         else:
             self._revoked(contact, key)
 
     def _followed(self, contact: PublicKey, rotation: Rotation) -> None:
-        people, book = self._people, self._people.circle.book
         before = self._owner(contact, rotation.old)
-        self._check_not_ours(rotation)
+        if {rotation.new, rotation.agreement} & self._own.points():  # nobody is its own contact
+            raise BadRotation("the new key is our own", key=rotation.new.hex)
         try:
-            entry = rotations.apply(book, [rotation])
+            entry = rotations.apply(self._register.book, [rotation])
         except KeyAlarm as alarm:
             self._disputed(before, alarm)
             return
         if entry.key == before.key:  # heard before
             return
-        people.circle.register.keep(self._watch.replaced(before))
-        people.circle.dismiss(contact)
+        self._register.keep(self._watch.replaced(before))
+        self._bonds.dismiss(contact)
         if entry.is_usable:
-            people.befriend(entry)
-        self.refresh()
-        people.feed.tell(KeyReplaced(entry.name, contact.hex, rotation.new.hex))
-        people.circle.changed(entry)
-
-    def _check_not_ours(self, rotation: Rotation) -> None:
-        """Raise BadRotation where a contact goes on with a key of ours: nobody is its own."""
-        owns = self._people.renewals.generations.owns
-        ours = {own.agreement.public for own in owns} | {owns[0].public}
-        if {rotation.new, rotation.agreement} & ours:
-            raise BadRotation("the new key is our own", key=rotation.new.hex)
+            self._bonds.befriend(entry)
+        self._watch.refresh()
+        self._feed.tell(KeyReplaced(entry.name, contact.hex, rotation.new.hex))
+        self._circle.tell(entry)
 
     def _disputed(self, before: Entry, alarm: KeyAlarm) -> None:
-        people = self._people
-        entry = people.circle.book.of(before.public())
+        entry = self._register.book.of(before.public())
         if entry.alarm == before.alarm:
             return
-        people.circle.register.keep()
-        people.circle.dismiss(entry.public())
-        people.circle.changed(entry)
+        self._register.keep()
+        self._bonds.dismiss(entry.public())
+        self._circle.tell(entry)
         _log.warn("two keys claim to succeed a contact's: {detail}", detail=alarm.detail)
 
     def _revoked(self, contact: PublicKey, key: PublicKey) -> None:
-        people, before = self._people, self._owner(contact, key)
+        before = self._owner(contact, key)
         if before.alarm == "revoked":
             return
-        entry = rotations.apply_revocation(people.circle.book, key)
-        people.circle.register.keep()
-        people.circle.dismiss(contact)
-        people.feed.tell(KeyReplaced(entry.name, contact.hex, ""))
-        people.circle.changed(entry)
+        entry = rotations.apply_revocation(self._register.book, key)
+        self._register.keep()
+        self._bonds.dismiss(contact)
+        self._feed.tell(KeyReplaced(entry.name, contact.hex, ""))
+        self._circle.tell(entry)
 
     def _owner(self, contact: PublicKey, key: PublicKey) -> Entry:
         """Return the entry of a contact that has or had this key; raise NoSuchContact."""
-        book = self._people.circle.book
+        book = self._register.book
         entry = book.get(key) or book.successor(key)
         if entry is None or entry.key != contact.point:
             raise NoSuchContact("a contact speaks of a key that is not its own", key=key.hex)

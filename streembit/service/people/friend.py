@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from streembit.contacts.entry import Entry
@@ -31,6 +32,15 @@ class Friend:
         return self.pairs.ours[0]
 
 
+# The contacts that may talk to us, by their keys; `bonds.Bonds` alone changes who is among them.
+Friends = Mapping[PublicKey, Friend]
+
+
 def name_of(entry: Entry) -> str:
     """Return what the rows of a contact are known by: the first key's hex."""
     return (entry.former[0].key if entry.former else entry.key).hex()
+
+
+def named(friends: Friends, name: str) -> Friend | None:
+    """Return the contact whose rows are known by this name."""
+    return next((each for each in friends.values() if each.name == name), None)

@@ -63,14 +63,16 @@ class Links:
     Their own places and the hubs that they are at are tried at the same time, and whichever answers
     first will do. While there is only a link through a hub, a direct one is looked for, ever more
     rarely; the roster moves to it when it is there.
+
+    Attributes:
+        where: who knows where people are; set once, before anybody is wanted.
     """
 
-    def __init__(
-        self, network: Network, hubs: Hubs, where: Whereabouts, random: Callable[[], float]
-    ) -> None:
+    where: Whereabouts
+
+    def __init__(self, network: Network, hubs: Hubs, random: Callable[[], float]) -> None:
         self._network = network
         self._hubs = hubs
-        self._where = where
         self._random = random
         self._lines: dict[PublicKey, _Line] = {}  # as many as the book has contacts
         self._dials = DeferredSemaphore(DIALS_AT_ONCE)
@@ -152,11 +154,11 @@ class Links:
             StreembitError: what the last dial ended with.
         """
         if key.text in self._network.roster:
-            await self._dial_each(key, self._where.known(key))
+            await self._dial_each(key, self.where.known(key))
             return
         # The card is read while the places that are known are dialled: it may tell of parcels, too.
         looking = Deferred.fromCoroutine(self._look(key))
-        known = self._where.known(key)
+        known = self.where.known(key)
         why = await self._dial_all(key, known)
         if key.text not in self._network.roster:
             told = [each for each in await looking if each not in known]
@@ -167,7 +169,7 @@ class Links:
     async def _look(self, key: PublicKey) -> Sequence[Address]:
         """Return where somebody says to be; nowhere, if that cannot be found out."""
         try:
-            return await self._where.look(key)
+            return await self.where.look(key)
         except (StreembitError, CancelledError) as error:
             _log.debug("no card was read: {error}", error=str(error))
             return ()
@@ -237,7 +239,7 @@ class Links:
         error = failure.value
         if isinstance(error, StreembitError):
             if key in self._lines and key.text not in self._network.roster:
-                self._where.away(key, error.code)
+                self.where.away(key, error.code)
         elif not isinstance(error, CancelledError):
             _log.failure("a search for a contact failed", failure)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -20,14 +21,16 @@ from streembit.hub import directory
 from streembit.hub.directory import LIFE_S, Entry
 from streembit.jose import fingerprint as fingerprints
 from streembit.jose.keys import PublicKey
+from streembit.service.network import Network
+from streembit.service.people.chest import Chest
+from streembit.service.people.ownkeys import OwnKeys
+from streembit.service.people.register import Register
 from streembit.service.relay.hub import Hub
+from streembit.service.relay.hubs import Hubs
 from streembit.service.relay.rows import Entered, Found, FoundRow
 from streembit.service.upkeep import Upkeep
 from streembit.wire.hub import Entries, Publish, Search, Withdraw
 from streembit.wire.offer import Address
-
-if TYPE_CHECKING:
-    from streembit.service.people.people import People
 
 ROOM: Final = "listed"
 KEY: Final = b"entry"
@@ -49,21 +52,31 @@ class Listed:
 
     Nothing is published unless the user asked for it; that is kept, and the entry published anew
     each day and at each joining.
+
+    Args:
+        refused: told of entries that do not hold; nobody's host is named.
     """
 
-    def __init__(self, people: People) -> None:
-        self._people = people
+    def __init__(
+        self,
+        network: Network,
+        hubs: Hubs,
+        chest: Chest,
+        register: Register,
+        own: OwnKeys,
+        refused: Callable[[str, RemoteError], None],
+        random: Callable[[], float],
+    ) -> None:
+        self._network, self._hubs, self._chest = network, hubs, chest
+        self._register, self._own, self._refused, self._random = register, own, refused, random
         self._told: dict[str, str] = {}  # by the hub's label: "" or why the entry is not there
         self._expires_s = 0
         self._places: dict[PublicKey, Address] = {}  # where others were found, the latest last
 
     def upkeep(self) -> Upkeep:
         """Return the service that publishes anew."""
-        people = self._people
-        random = people.random.random
-        return Upkeep(
-            "directory", people.node.clock, EVERY_S, self._renew, random, jitter_s=EVERY_S / 10
-        )
+        clock, random = self._network.clock, self._random
+        return Upkeep("directory", clock, EVERY_S, self._renew, random, jitter_s=EVERY_S / 10)
 
     # --- ours
     async def publish(self, note: str) -> Entered:
@@ -75,21 +88,21 @@ class Listed:
         """
         self._check_hubs()
         self._entry(note)
-        self._people.chest.commit([(ROOM, KEY, msgspec.msgpack.encode(Wish(note)))])
-        for hub in self._people.node.hubs.own:
+        self._chest.commit([(ROOM, KEY, msgspec.msgpack.encode(Wish(note)))])
+        for hub in self._hubs.own:
             await self._publish(hub)
         return self.standing()
 
     async def withdraw(self) -> Entered:
         """Be found no more; a hub that cannot be told forgets the entry when its time is over."""
-        self._people.chest.commit([(ROOM, KEY, None)])
-        for hub in self._people.node.hubs.own:
+        self._chest.commit([(ROOM, KEY, None)])
+        for hub in self._hubs.own:
             await self._tell(hub, Withdraw())
         return self.standing()
 
     def standing(self) -> Entered:
         """Return where we are to be found."""
-        wish, hubs = self._wish(), self._people.node.hubs.own
+        wish, hubs = self._wish(), self._hubs.own
         shown = [] if wish is None else [hub for hub in hubs if self._told.get(hub.label) == ""]
         failed = {hub.title: why for hub in hubs if (why := self._told.get(hub.label))}
         return Entered(
@@ -106,7 +119,7 @@ class Listed:
             Deferred.fromCoroutine(self._publish(hub)).addErrback(_failed)
 
     async def _renew(self) -> None:
-        for hub in self._people.node.hubs.own if self._wish() is not None else []:
+        for hub in self._hubs.own if self._wish() is not None else []:
             await self._publish(hub)
 
     async def _publish(self, hub: Hub) -> None:
@@ -125,17 +138,16 @@ class Listed:
             self._told[hub.label] = ""
 
     def _entry(self, note: str) -> Entry:
-        node = self._people.node
         return directory.make(
-            self._people.renewals.newest,
-            network=node.settings.network,
-            now_unix_s=int(self._people.network.now_s()),
+            self._own.newest,
+            network=self._network.settings.network,
+            now_unix_s=int(self._network.now_s()),
             life_s=LIFE_S,
             note=note,
         )
 
     def _wish(self) -> Wish | None:
-        row = self._people.chest.get(ROOM, KEY)
+        row = self._chest.get(ROOM, KEY)
         try:
             return None if row is None else msgspec.msgpack.decode(row, type=Wish)
         except msgspec.MsgspecError as e:
@@ -154,7 +166,7 @@ class Listed:
         directory.prefix(name)
         rows: dict[str, FoundRow] = {}
         more, last, answers = False, None, 0
-        for hub in self._people.node.hubs.own:
+        for hub in self._hubs.own:
             try:
                 reply = await hub.ask(Search(name))
             except RemoteError as error:
@@ -172,16 +184,14 @@ class Listed:
 
     def _found(self, hub: Hub, reply: Entries, name: str) -> list[FoundRow]:
         """Return the rows of the entries that somebody signed, and that were searched for."""
-        people, rows = self._people, []
+        rows, network = [], self._network
         for token in reply.entries:
             try:
-                entry = directory.found(
-                    token, name, people.node.settings.network, people.network.now_s()
-                )
+                entry = directory.found(token, name, network.settings.network, network.now_s())
             except RemoteError as error:
-                people.node.refused("", error)  # its publisher has no address here
+                self._refused("", error)  # its publisher has no address here
                 continue
-            if entry.key != people.node.identity.public:
+            if entry.key != network.identity.public:
                 rows.append(self._row(hub, entry))
                 self._remember(entry.key, hub)
         return rows
@@ -197,7 +207,7 @@ class Listed:
             del self._places[next(iter(self._places))]
 
     def _row(self, hub: Hub, entry: Entry) -> FoundRow:
-        claims, book = entry.claims, self._people.circle.book
+        claims, book = entry.claims, self._register.book
         known, alike = book.get(entry.key), book.lookalike(claims.name, entry.key)
         return FoundRow(
             name=claims.name,
@@ -212,7 +222,7 @@ class Listed:
         )
 
     def _check_hubs(self) -> None:
-        if not self._people.node.hubs.own:
+        if not self._hubs.own:
             raise NoHub("tell the node one: --hub, or hubs in node.toml")
 
 

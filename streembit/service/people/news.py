@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import Final, assert_never
 
 from twisted.logger import Logger
 
@@ -13,12 +12,20 @@ from streembit.chat.history import Entry as Said
 from streembit.errors import RemoteError
 from streembit.jose import base64url
 from streembit.jose.keys import PublicKey
-from streembit.service.people.friend import Friend
+from streembit.service.feed import Feed
+from streembit.service.network import Network
+from streembit.service.people.chest import Chest
+from streembit.service.people.circle import Circle
+from streembit.service.people.following import Following
+from streembit.service.people.friend import Friend, Friends
+from streembit.service.people.presence import Presences
+from streembit.service.people.register import Register
 from streembit.service.people.shown import message_row
 from streembit.service.people.talk import Talk
-from streembit.service.people_events import Arrived, Changed, Notice, Transferred
+from streembit.service.people.transfers import Transfers
+from streembit.service.people_events import Arrived, Changed, Notice
 from streembit.service.people_events import Typing as TypingEvent
-from streembit.service.people_rows import MessageRow, TransferRow
+from streembit.service.people_rows import MessageRow
 from streembit.wire.content import (
     FileAnswer,
     FileOffer,
@@ -29,14 +36,9 @@ from streembit.wire.content import (
     Text,
     Typing,
 )
-from streembit.wire.transfer import FileContent, pack_content, read_content
-from streembit.wire.transfer import FileOffer as Offered
-
-if TYPE_CHECKING:
-    from streembit.service.people.people import People
+from streembit.wire.transfer import read_content
 
 ROOM: Final = "heard"
-ID_BYTES: Final = 16
 NOTE_EVERY: Final = 64  # messages of people: so many are looked through again after a crash
 PAGE: Final = 64
 BEGUN_ANEW: Final = "contact-renewed"
@@ -51,8 +53,21 @@ class News:
     again after a crash until it is kept that they were taken.
     """
 
-    def __init__(self, people: People) -> None:
-        self._people = people
+    def __init__(
+        self,
+        network: Network,
+        chest: Chest,
+        register: Register,
+        friends: Friends,
+        transfers: Transfers,
+        presence: Presences,
+        circle: Circle,
+        following: Following,
+        feed: Feed,
+    ) -> None:
+        self._network, self._chest, self._register = network, chest, register
+        self._friends, self._transfers, self._presence = friends, transfers, presence
+        self._circle, self._following, self._feed = circle, following, feed
         self._heard: dict[str, int] = {}  # the last message passed on, as it is kept
 
     # --- in
@@ -63,7 +78,7 @@ class News:
 
     def catch_up(self) -> None:
         """Take the words of programs that came in and were perhaps not taken."""
-        for friend in list(self._people.friends.values()):
+        for friend in list(self._friends.values()):
             for said in self._not_heard(friend):
                 spoken = said.spoken()
                 if spoken is not None:
@@ -78,20 +93,20 @@ class News:
             case Moved(number) | ReadTo(number):
                 said = conversation.entry(number)
                 if said is not None and said.is_shown:
-                    self._people.feed.tell(Changed(self._row(key, conversation, said)))
+                    self._feed.tell(Changed(self._row(key, conversation, said)))
             case BegunAnew(ours):
                 if not ours:
-                    name = self._people.circle.book.of(key).name
+                    name = self._register.book.of(key).name
                     text = f"{name} lost the keys of the conversation, and goes on with new ones"
-                    self._people.feed.tell(Notice(BEGUN_ANEW, text))
+                    self._feed.tell(Notice(BEGUN_ANEW, text))
             case Typing(on):
-                self._people.feed.tell(TypingEvent(key.hex, on))
+                self._feed.tell(TypingEvent(key.hex, on))
             case Presence(state):
-                self._people.presence.says(key, state)
+                self._presence.says(key, state)
             case Goodbye():
-                friend = self._people.friends.get(key)
+                friend = self._friends.get(key)
                 if friend is not None:
-                    self._people.circle.ended(friend)
+                    self._circle.ended(friend)
             case other:
                 assert_never(other)
 
@@ -100,8 +115,8 @@ class News:
     ) -> None:
         said = conversation.entry(number)
         if said is not None and said.is_shown:
-            self._people.feed.tell(Arrived(self._row(key, conversation, said)))
-        friend = self._people.friends.get(key)
+            self._feed.tell(Arrived(self._row(key, conversation, said)))
+        friend = self._friends.get(key)
         if friend is None:
             return
         if spoken is not None:
@@ -113,7 +128,7 @@ class News:
     def _take(self, friend: Friend, spoken: Spoken) -> None:
         """Take a word of a program; one that makes no sense is passed over."""
         if isinstance(spoken, Rotated):
-            self._people.following.hear(friend, spoken.body)
+            self._following.hear(friend, spoken.body)
         if not isinstance(spoken, FileOffer | FileAnswer):
             return
         try:
@@ -121,10 +136,10 @@ class News:
         except RemoteError as error:
             _log.info("a word about files makes no sense: {code}", code=error.code)
             return
-        self._people.transfers.hear(friend.name, content)
+        self._transfers.hear(friend.name, content)
 
     def _row(self, key: PublicKey, conversation: Conversation, said: Said) -> MessageRow:
-        return message_row(key, said, conversation, self._people.network.now_s())
+        return message_row(key, said, conversation, self._network.now_s())
 
     # --- what was passed on
     def _not_heard(self, friend: Friend) -> list[Said]:
@@ -140,33 +155,11 @@ class News:
 
     def _last_heard(self, name: str) -> int:
         if name not in self._heard:
-            row = self._people.chest.get(ROOM, name.encode())
+            row = self._chest.get(ROOM, name.encode())
             self._heard[name] = int.from_bytes(row) if row else 0
         return self._heard[name]
 
     def _note(self, name: str, number: int) -> None:
         if number > self._last_heard(name):
             self._heard[name] = number
-            self._people.chest.commit([(ROOM, name.encode(), number.to_bytes(8))])
-
-    # --- out
-    def say_of_files(self, contact: str, content: FileContent) -> None:
-        """Say a word about files to a contact; it is kept when this returns.
-
-        Raises:
-            OutboxFull, DiskFull, DiskFailed
-        """
-        friend = self._people.named(contact)
-        if friend is None:
-            return
-        name, now_s = base64url.encode(os.urandom(ID_BYTES)), int(self._people.network.now_s())
-        body = base64url.encode(pack_content(content))
-        if isinstance(content, Offered):
-            friend.talk.write(FileOffer(name, now_s, body))
-        else:
-            friend.talk.write(FileAnswer(name, now_s, body))
-        self._people.talks.settle()
-
-    def transferred(self, row: TransferRow) -> None:
-        """Tell of a transfer that came on."""
-        self._people.feed.tell(Transferred(self._people.transfer_row(row)))
+            self._chest.commit([(ROOM, name.encode(), number.to_bytes(8))])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -20,15 +20,15 @@ from streembit.errors import (
 )
 from streembit.hub import cargo as cargoes
 from streembit.jose.keys import PublicKey
+from streembit.service.log import Refusals
+from streembit.service.network import Network
 from streembit.service.people.diary import Diary
-from streembit.service.people.friend import Friend
+from streembit.service.people.friend import Friend, Friends
+from streembit.service.people.places import Places
 from streembit.service.people.talk import Talk
 from streembit.service.relay.hub import Hub
+from streembit.service.relay.hubs import Hubs
 from streembit.service.relay.seat import Mailed
-from streembit.wire.offer import Address
-
-if TYPE_CHECKING:
-    from streembit.service.people.people import People
 
 ID_BYTES: Final = 16
 START_WITHIN_S: Final = 30.0
@@ -51,10 +51,18 @@ class Post:
     sealed once more, as in the network, so that it cannot tell whose conversation goes on.
     """
 
-    def __init__(self, people: People, random: Callable[[], float]) -> None:
-        self._people = people
-        self._random = random
-        self._times: Diary[Place] = Diary(people.node.clock, self._due)
+    def __init__(
+        self,
+        network: Network,
+        hubs: Hubs,
+        friends: Friends,
+        places: Places,
+        refusals: Refusals,
+        random: Callable[[], float],
+    ) -> None:
+        self._network, self._hubs, self._friends, self._places = network, hubs, friends, places
+        self._refusals, self._random = refusals, random
+        self._times: Diary[Place] = Diary(network.clock, self._due)
         self._new: dict[Place, tuple[Talk, Outgoing]] = {}  # that nobody keeps yet
         self._sending: dict[Place, Deferred[None]] = {}  # at most MAX_LEFT of each contact
         self.mailed = self.received = 0
@@ -93,12 +101,12 @@ class Post:
 
     def _due(self, place: Place) -> None:
         """Mail a parcel that still lies somewhere and is in no mailbox."""
-        friend = self._people.friends.get(place[0])
+        friend = self._friends.get(place[0])
         if friend is None or place in self._sending:
             return
         left = friend.talk.conversation.left
         parcel = left.parcel(place[1]) if place[1] in left.unmailed() else None
-        if parcel is None or not self._hubs_of(friend):
+        if parcel is None or not self._places.hubs_of(friend.key):
             self._new.pop(place, None)
             return
         sending = Deferred.fromCoroutine(self._send(friend, place, parcel))
@@ -109,7 +117,7 @@ class Post:
 
     async def _send(self, friend: Friend, place: Place, parcel: bytes) -> None:
         code = await self._mail(friend, parcel)
-        if self._people.friends.get(friend.key) is not friend:
+        if self._friends.get(friend.key) is not friend:
             return
         left = friend.talk.conversation.left
         if code:
@@ -118,7 +126,7 @@ class Post:
             self._times.put(place, least_s + self._random() * (most_s - least_s))
             return
         self.mailed += 1
-        left.mailed(place[1], self._people.network.now_s())
+        left.mailed(place[1], self._network.now_s())
         friend.talk.touch()
         if (new := self._new.pop(place, None)) is not None:
             talk, outgoing = new
@@ -128,17 +136,14 @@ class Post:
         """Mail a parcel to the first hub that keeps it; return "", or the code of why none does."""
         cargo = cargoes.pack(cargoes.PARCEL, friend.pair.seal_parcel(parcel))
         name, code = sha256(parcel).digest()[:ID_BYTES], ""
-        for address in self._hubs_of(friend):
+        for address in self._places.hubs_of(friend.key):
             try:
-                await self._people.node.hubs.at(address).mail(friend.key, name, cargo)
+                await self._hubs.at(address).mail(friend.key, name, cargo)
             except StreembitError as error:
                 code = error.code
             else:
                 return ""
         return code
-
-    def _hubs_of(self, friend: Friend) -> list[Address]:
-        return [each for each in self._people.circle.addresses(friend.key) if each.is_hub]
 
     # --- theirs
     def arrived(self, hub: Hub, mail: Mailed, sealed: bytes) -> None:
@@ -148,7 +153,7 @@ class Post:
             KeyRefused: the sender is no contact.
             BadParcel: it cannot be opened.
         """
-        friend = self._people.friends.get(mail.sender)
+        friend = self._friends.get(mail.sender)
         if friend is None:
             raise KeyRefused("not a contact")
         heard = friend.talk.hear(_opened(friend, sealed))
@@ -157,7 +162,7 @@ class Post:
 
     def _heard(self, code: str, hub: Hub, mail: Mailed) -> None:
         if code:
-            self._people.node.refusals.refuse(code)  # its sender has no address here
+            self._refusals.refuse(code)  # its sender has no address here
         else:
             self.received += 1
         if code != ContactFloods.code:  # else it comes again with the next session

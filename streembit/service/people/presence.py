@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streembit.jose.keys import PublicKey
+from streembit.service.feed import Feed
+from streembit.service.people.register import Register
 from streembit.service.people.talk import Talk
+from streembit.service.people.talks import Talks
 from streembit.service.people_events import Presence as PresenceEvent
 from streembit.service.people_rows import PresenceState
 from streembit.wire.content import Presence
-
-if TYPE_CHECKING:
-    from streembit.service.people.people import People
 
 HERE_S: Final = 60.0  # so long a program's word that the user is here holds
 
@@ -21,8 +21,8 @@ HERE_S: Final = 60.0  # so long a program's word that the user is here holds
 class Presences:
     """The presence of the contacts, and the user's own."""
 
-    def __init__(self, people: People) -> None:
-        self._people = people
+    def __init__(self, clock: IReactorTime, register: Register, talks: Talks, feed: Feed) -> None:
+        self._clock, self._register, self._talks, self._feed = clock, register, talks, feed
         self._theirs: dict[PublicKey, PresenceState] = {}  # at most one for each contact
         self._own: PresenceState = "away"
         self._know: set[PublicKey] = set()  # linked contacts who were told that the user is here
@@ -43,27 +43,27 @@ class Presences:
         """Note that there is no way any more."""
         self._theirs.pop(key, None)
         self._know.discard(key)
-        self._people.feed.tell(PresenceEvent(key.hex, "gone", linked=False))
+        self._feed.tell(PresenceEvent(key.hex, "gone", linked=False))
 
     def says(self, key: PublicKey, state: PresenceState) -> None:
         """Note what a contact says."""
         self._theirs[key] = state
-        self._people.feed.tell(PresenceEvent(key.hex, state, linked=True))
+        self._feed.tell(PresenceEvent(key.hex, state, linked=True))
 
     # --- ours
     def tell(self, state: PresenceState) -> None:
         """Tell linked contacts who may know whether the user is here; a minute, then "away"."""
         self.close()
         self._own = state
-        for talk in self._people.talks:
-            if self._people.discretion.tells_presence(talk.contact):
+        for talk in self._talks:
+            if self._register.tells(talk.contact, "presence"):
                 self._say(talk, state)
         if state == "here":
-            self._timer = self._people.node.clock.callLater(HERE_S, self._over)
+            self._timer = self._clock.callLater(HERE_S, self._over)
 
     def follow(self, talk: Talk) -> None:
         """Tell a contact that the user is here, or "away", where what it may know has changed."""
-        may_know = self._people.discretion.tells_presence(talk.contact)
+        may_know = self._register.tells(talk.contact, "presence")
         here = self._own == "here" and may_know and talk.is_open
         if here != (talk.contact in self._know):
             self._say(talk, "here" if here else "away")

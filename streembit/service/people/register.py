@@ -11,10 +11,13 @@ from msgspec import Struct
 from streembit.contacts import book as books
 from streembit.contacts import invitations as invites
 from streembit.contacts.book import Book
+from streembit.contacts.entry import Entry
 from streembit.contacts.invitations import Invitations
 from streembit.contacts.requests import Requests
 from streembit.errors import ChestDamaged
+from streembit.jose.keys import PublicKey
 from streembit.service.people.chest import Chest, Row
+from streembit.service.people_rows import Told
 
 ROOM: Final = "settings"
 _KEY: Final = b"settings"
@@ -26,6 +29,14 @@ class Settings(Struct, array_like=True, frozen=True):
     read_receipts: bool = False
     downloads: str = ""
     presence: bool = True
+
+
+def told(entry: Entry, settings: Settings) -> list[Told]:
+    """Return what somebody in the book is told: as was decided for them, else for everybody."""
+    receipts = settings.read_receipts if entry.receipts is None else entry.receipts
+    presence = settings.presence if entry.presence is None else entry.presence
+    found: list[Told] = ["receipts"] if receipts else []
+    return [*found, "presence"] if presence else found
 
 
 class Keep(Protocol):
@@ -67,6 +78,11 @@ class Register:
         """Keep other settings from now on."""
         self.keep((ROOM, _KEY, msgspec.msgpack.encode(settings)))
         self.settings = settings
+
+    def tells(self, key: PublicKey, what: Told) -> bool:
+        """Tell whether somebody may know this of the user; who is not in the book, nothing."""
+        entry = self.book.get(key)
+        return entry is not None and what in told(entry, self.settings)
 
     def _load(self) -> None:
         chest: Callable[[str], list[bytes]] = self._chest.all

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -10,17 +11,16 @@ from twisted.python.failure import Failure
 
 from streembit.errors import BadToken, StreembitError
 from streembit.jose.keys import PublicKey
+from streembit.service.network import Network
+from streembit.service.people.abode import Abode
+from streembit.service.people.cards import Cards
 from streembit.service.people.diary import Diary
-from streembit.service.people.friend import Friend
+from streembit.service.people.friend import Friend, Friends
 from streembit.service.upkeep import Upkeep
 from streembit.wire.message import Show
-from streembit.wire.offer import MAX_ADDRESSES, Address
-
-if TYPE_CHECKING:
-    from streembit.service.people.people import People
+from streembit.wire.offer import Address
 
 SHOW_AGAIN_S: Final = (1.0, 4.0, 16.0, 60.0)  # a link can end with our card on its way
-MAX_HUBS_TOLD: Final = 2  # of MAX_ADDRESSES: the others are places of our own
 MOVED_EVERY_S: Final = 5.0  # how soon contacts hear that our address has changed
 
 _log = Logger()
@@ -29,53 +29,41 @@ _log = Logger()
 class Showing:
     """Shows cards; a contact without a link finds the one on the network."""
 
-    def __init__(self, people: People) -> None:
-        self._people = people
+    def __init__(
+        self,
+        network: Network,
+        abode: Abode,
+        cards: Cards,
+        friends: Friends,
+        random: Callable[[], float],
+    ) -> None:
+        self._network, self._abode, self._cards = network, abode, cards
+        self._friends, self._random = friends, random
         self._told_addresses: list[Address] = []
         self._in_vain: dict[PublicKey, int] = {}
-        self._times: Diary[PublicKey] = Diary(people.node.clock, self.show)
+        self._times: Diary[PublicKey] = Diary(network.clock, self.show)
 
     def upkeep(self) -> Upkeep:
         """Return the service that looks whether we have moved."""
-        people = self._people
-        random = people.random.random
-        return Upkeep("addresses", people.node.clock, MOVED_EVERY_S, self._look, random)
+        return Upkeep("addresses", self._network.clock, MOVED_EVERY_S, self._look, self._random)
 
     def start(self) -> None:
         """Take note of where we are."""
-        self._told_addresses = self.addresses()
+        self._told_addresses = self._abode.addresses()
 
     def close(self) -> None:
         """Show nothing more."""
         self._times.close()
 
-    def addresses(self) -> list[Address]:
-        """Return where we are to be reached: as others see us, as we know it ourselves, by hubs."""
-        node = self._people.node
-        if node.reach.forwarding is not None:
-            return [node.reach.forwarding]
-        hubs = node.hubs.addresses()[:MAX_HUBS_TOLD]
-        reachability = node.reach.reachability
-        texts = [reachability.mapped, reachability.observed, *node.reach.listening]
-        found = [each for text in texts if (each := address_of(text)) is not None]
-        return list(dict.fromkeys(found))[: MAX_ADDRESSES - len(hubs)] + hubs
-
-    def best_address(self) -> Address | None:
-        """Return the one place to tell somebody who is given no more: a hub, if we are in doubt."""
-        hubs = self._people.node.hubs.addresses()
-        if hubs and self._people.node.reach.reachability.verdict != "reachable":
-            return hubs[0]
-        return next(iter(self.addresses()), None)
-
     def show(self, key: PublicKey) -> None:
         """Show a contact our newest card, if there is a link."""
-        friend = self._people.friends.get(key)
+        friend = self._friends.get(key)
         if friend is not None and friend.talk.is_open:
             self.show_to(friend)
 
     def show_all(self) -> None:
         """Show all who have a link our newest card."""
-        for friend in self._people.friends.values():
+        for friend in self._friends.values():
             self.show(friend.key)
 
     def show_to(self, friend: Friend) -> None:
@@ -98,8 +86,8 @@ class Showing:
             self._times.put(key, SHOW_AGAIN_S[tries])
 
     async def _shown(self, friend: Friend) -> None:
-        card = await self._people.cards.fresh(friend)
-        roster = self._people.network.roster
+        card = await self._cards.fresh(friend)
+        roster = self._network.roster
         peer = roster.get(friend.key)
         if peer is not None:
             roster.expect_answer()
@@ -107,21 +95,12 @@ class Showing:
 
     def _look(self) -> None:
         """Tell all contacts when we are reached elsewhere than before."""
-        addresses = self.addresses()
+        addresses = self._abode.addresses()
         if addresses == self._told_addresses:
             return
         self._told_addresses = addresses
-        self._people.cards.changed()
+        self._cards.changed()
         self.show_all()
-
-
-def address_of(text: str) -> Address | None:
-    """Return the address of "host:port"; None for one that nobody can dial."""
-    host, _, port = text.rpartition(":")
-    host = host.strip("[]")
-    if not port.isdigit() or host in ("", "0.0.0.0", "::"):
-        return None
-    return Address(host, int(port))
 
 
 def left_to_the_next(failure: Failure) -> None:

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from streembit.contacts.invitations import Invitation
+from streembit.service.feed import Feed
+from streembit.service.network import Network
+from streembit.service.people.cards import Cards
+from streembit.service.people.friend import Friends
+from streembit.service.people.ownkeys import OwnKeys
+from streembit.service.people.register import Register
+from streembit.service.people.transfers import Transfers
 from streembit.service.people_rows import PeopleStatus
 
-if TYPE_CHECKING:
-    from streembit.service.people.people import People
 
-
-def of(people: People) -> PeopleStatus:
+def standing(
+    network: Network,
+    register: Register,
+    friends: Friends,
+    cards: Cards,
+    own: OwnKeys,
+    transfers: Transfers,
+    feed: Feed,
+) -> PeopleStatus:
     """Return the figures of now."""
-    now_s = people.network.now_s()
-    register = people.circle.register
-    talks = [friend.talk for friend in people.friends.values()]
+    now_s = network.now_s()
+    talks = [friend.talk for friend in friends.values()]
     written = [each for talk in talks if (each := talk.conversation.oldest_s) is not None]
-    states = [row.state for row in people.transfers.rows()]
-    published_s = people.cards.published_s
+    states = [row.state for row in transfers.rows()]
+    published_s = cards.published_s
     return PeopleStatus(
         contacts=len(talks),
         online=sum(talk.is_open for talk in talks),
@@ -30,8 +39,8 @@ def of(people: People) -> PeopleStatus:
         transfers=states.count("running"),
         transfers_offered=states.count("offered"),
         cards_age_s=None if published_s is None else max(0.0, now_s - published_s),
-        agreement_age_s=max(0.0, now_s - people.renewals.generations.made_s),
-        notices=people.feed.notices,
+        agreement_age_s=max(0.0, now_s - own.generations.made_s),
+        notices=feed.notices,
     )
 
 

@@ -51,6 +51,10 @@ class Carriers(Protocol):
     def seek(self, talk: Talk) -> None:
         """Look for a way to the contact now."""
 
+
+class Listener(Protocol):
+    """Who is told what happens in talks."""
+
     def tell(self, talk: Talk, events: list[Event]) -> None:
         """Take what happened: it is on the medium, on the contact's if something arrived there."""
 
@@ -228,7 +232,7 @@ class Talk:
         waits = self.conversation.queued > 0
         self.touch(eager=waits, within_s=0.0 if waits else ARRIVED_S)
         if events:
-            self._talks.carriers.tell(self, events)
+            self._talks.listener.tell(self, events)
 
     def remake(self) -> None:
         """Go back to what is on the medium."""

@@ -15,7 +15,7 @@ from streembit.errors import StreembitError
 from streembit.jose.keys import PublicKey
 from streembit.service.people.chest import Chest, Row
 from streembit.service.people.diary import Diary
-from streembit.service.people.talk import Carriers, Talk
+from streembit.service.people.talk import Carriers, Listener, Talk
 
 TICK_EVERY_S: Final = 600.0  # how exactly the end of a wait of days is kept
 RECEIPT_S: Final = 0.1  # a receipt waits so long for others to go with it, or for an answer
@@ -27,10 +27,17 @@ _log = Logger()
 
 
 class Talks:
-    """All conversations of an account; what happens in one turn is committed together."""
+    """All conversations of an account; what happens in one turn is committed together.
 
-    def __init__(self, chest: Chest, clock: IReactorTime, carriers: Carriers) -> None:
-        self.carriers = carriers
+    Attributes:
+        carriers: by whom parcels go; set once, before the first talk.
+        listener: who is told what happened; as `carriers`.
+    """
+
+    carriers: Carriers
+    listener: Listener
+
+    def __init__(self, chest: Chest, clock: IReactorTime) -> None:
         self._chest = chest
         self._clock = clock
         self._talks: dict[PublicKey, Talk] = {}
@@ -134,7 +141,7 @@ class Talks:
         for done, result in waiting:
             done.callback(result)
         if events:
-            self.carriers.tell(talk, events)
+            self.listener.tell(talk, events)
         left = talk.conversation.left
         if left.waiting() != talk.announced or left.void():
             talk.announced = left.waiting()

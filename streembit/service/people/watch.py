@@ -9,7 +9,7 @@ the other. So the places of former pairs are read, for as long as they are writt
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -21,11 +21,13 @@ from streembit.contacts.entry import Entry, Point
 from streembit.contacts.pair import Pair, days_to_read
 from streembit.errors import BadKey, ChestDamaged, RemoteError, StreembitError
 from streembit.jose.keys import Identity, PublicKey
-from streembit.service.people.chest import Row
+from streembit.service.network import Network
+from streembit.service.people.chest import Chest, Row
 from streembit.service.people.diary import Diary
-
-if TYPE_CHECKING:
-    from streembit.service.people.people import People
+from streembit.service.people.friend import Friends
+from streembit.service.people.ownkeys import OwnKeys
+from streembit.service.people.register import Register
+from streembit.service.people.sealed import Sealed
 
 ROOM: Final = "former pairs"
 KEEP_S: Final = 180 * 24 * 3600  # how long a former key's cards are written, and read
@@ -61,26 +63,47 @@ class _Place(NamedTuple):
     at_s: int
 
 
+class Hearer(Protocol):
+    """Who takes what is said of keys."""
+
+    def read(self, contact: PublicKey, token: str) -> None:
+        """Take a statement about the key that a contact has, or had."""
+
+    def read_agreement(self, token: str) -> None:
+        """Take a statement of somebody's agreement key."""
+
+
 class Watch:
     """Reads the cards of former pairs, and passes on what they say of keys.
 
-    Args:
-        said: takes the key that a contact has now, and the statement in the card.
+    Attributes:
+        hearer: who takes it; set once, before the start.
     """
 
-    def __init__(self, people: People, said: Callable[[PublicKey, str], None]) -> None:
-        self._people = people
-        self._said = said
+    hearer: Hearer
+
+    def __init__(
+        self,
+        network: Network,
+        chest: Chest,
+        register: Register,
+        own: OwnKeys,
+        friends: Friends,
+        sealed: Sealed,
+        random: Callable[[], float],
+    ) -> None:
+        self._network, self._chest, self._register = network, chest, register
+        self._own, self._friends, self._sealed, self._random = own, friends, sealed, random
         self._former: Sequence[Own] = ()
         self._places: dict[tuple[bytes, PublicKey], _Place] = {}
-        self._times: Diary[tuple[bytes, PublicKey]] = Diary(people.node.clock, self._due)
+        self._times: Diary[tuple[bytes, PublicKey]] = Diary(network.clock, self._due)
 
     def start(self, former: Sequence[Own]) -> None:
         """Read what contacts' former keys and our own former ones can find; forget the oldest."""
         self._former = former
         old = [each for each in self._load() if not self._is_of_use(each)]
         if old:
-            self._people.chest.commit([(ROOM, each.key, None) for each in old])
+            self._chest.commit([(ROOM, each.key, None) for each in old])
         self.refresh()
 
     def refresh(self) -> None:
@@ -91,7 +114,7 @@ class Watch:
         for followed in self._load():
             self._watch_former(followed)
         for own in self._former:
-            for friend in self._people.friends.values():
+            for friend in self._friends.values():
                 self._watch(own, friend.key, friend.agreement, own.until_s or 0)
 
     def close(self) -> None:
@@ -100,13 +123,13 @@ class Watch:
 
     def replaced(self, before: Entry) -> Row:
         """Watch the keys that a contact has had until now; return the row that remembers it."""
-        followed = Followed(before.key, before.agreement, int(self._people.network.now_s()))
+        followed = Followed(before.key, before.agreement, int(self._network.now_s()))
         self._watch_former(followed)
         return ROOM, followed.key, msgspec.msgpack.encode(followed)
 
     def agreement_of(self, key: PublicKey) -> bytes:
         """Return the agreement key that a contact had with a former key; b"" if it is forgotten."""
-        row = self._people.chest.get(ROOM, key.point)
+        row = self._chest.get(ROOM, key.point)
         return b"" if row is None else msgspec.msgpack.decode(row, type=Followed).agreement
 
     def _watch_former(self, followed: Followed) -> None:
@@ -126,13 +149,13 @@ class Watch:
         if self._entry(place, key) is None:
             return
         self._places[name] = place
-        self._times.put(name, self._people.random.random() * START_WITHIN_S)
+        self._times.put(name, self._random() * START_WITHIN_S)
         if len(self._places) > MAX_PLACES:
             self._drop(min(self._places, key=lambda each: self._places[each].at_s))
 
     def _owns(self) -> Sequence[Own]:
         """Return ourselves with each key that a card can be meant for."""
-        owns = self._people.renewals.generations.owns
+        owns = self._own.all
         return (*(Own(own, None) for own in owns), *self._former)
 
     def _drop(self, name: tuple[bytes, PublicKey]) -> None:
@@ -144,15 +167,15 @@ class Watch:
         if self._entry(self._places[name], name[1]) is None:
             self._drop(name)
             return
-        wait_s = EVERY_S * (1 + SPREAD * (2 * self._people.random.random() - 1))
+        wait_s = EVERY_S * (1 + SPREAD * (2 * self._random() - 1))
         self._times.put(name, wait_s)
         Deferred.fromCoroutine(self._look(name)).addErrback(_left_to_the_next)
 
     def _entry(self, place: _Place, key: PublicKey) -> Entry | None:
         """Return whose card it is, if it can still say something new."""
-        book = self._people.circle.book
+        book = self._register.book
         entry = book.get(key) or book.successor(key)
-        now_s = self._people.network.now_s()
+        now_s = self._network.now_s()
         if entry is None or not _is_followed(entry) or now_s - place.at_s >= KEEP_S:
             return None
         until_s = place.own.until_s
@@ -161,37 +184,35 @@ class Watch:
         return entry
 
     async def _look(self, name: tuple[bytes, PublicKey]) -> None:
-        people, place = self._people, self._places[name]
-        for day in days_to_read(people.network.now_s()):
+        place = self._places[name]
+        for day in days_to_read(self._network.now_s()):
             key, salt = place.pair.record_key("theirs", day), place.pair.place_salt("theirs", day)
-            found = await people.sealed.find(key, salt, newest=True)
+            found = await self._sealed.find(key, salt, newest=True)
             if found is None or found.tombstone or name not in self._places:
                 continue
             try:
-                card = place.pair.open(found.value, people.network.settings.network)
+                card = place.pair.open(found.value, self._network.settings.network)
             except RemoteError as error:
                 _log.info("a former key's card is of no use: {code}", code=error.code)
                 continue
             entry = self._entry(place, name[1])
             if card.rotation and entry is not None:
-                self._said(entry.public(), card.rotation)
+                self.hearer.read(entry.public(), card.rotation)
             if card.agreement:
-                people.renewals.read(card.agreement)
+                self.hearer.read_agreement(card.agreement)
 
     # --- rows
     def _load(self) -> list[Followed]:
         """Return what was followed, the latest last."""
         try:
-            kept = [
-                msgspec.msgpack.decode(row, type=Followed) for row in self._people.chest.all(ROOM)
-            ]
+            kept = [msgspec.msgpack.decode(row, type=Followed) for row in self._chest.all(ROOM)]
         except msgspec.MsgspecError as e:
             raise ChestDamaged(f"the former keys of contacts: {e}") from None
         return sorted(kept, key=lambda each: each.at_s)
 
     def _is_of_use(self, followed: Followed) -> bool:
-        entry = self._people.circle.book.successor(PublicKey.parse(followed.key))
-        is_young = self._people.network.now_s() - followed.at_s < KEEP_S
+        entry = self._register.book.successor(PublicKey.parse(followed.key))
+        is_young = self._network.now_s() - followed.at_s < KEEP_S
         return entry is not None and is_young and _is_followed(entry)
 
 

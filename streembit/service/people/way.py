@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from twisted.internet.defer import Deferred, fail
 
 from streembit.errors import PeerGone
 from streembit.jose import base64url
 from streembit.jose.envelope import Verified
 from streembit.jose.keys import PublicKey
+from streembit.net.tcp import LinkProtocol
+from streembit.rpc.peer import Peer
 from streembit.service.network import Network
 from streembit.wire.message import Hand, Handed, Rpc
 
@@ -27,6 +31,11 @@ class DirectWay:
             return fail(PeerGone("the link closed before"))
         roster.expect_answer()
         return peer.request(Hand(base64url.encode(parcel))).addCallback(_code)
+
+
+def link_of(peer: Peer) -> LinkProtocol:
+    """Return the link of a conversation: in a node each has one."""
+    return cast("LinkProtocol", peer.carrier)
 
 
 def _code(answer: Verified[Rpc]) -> str:
