@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
     IListeningPort,
     IReactorTime,
@@ -51,7 +52,7 @@ class PortControl:
 
     async def map(self, inner: int, wanted: int) -> Mapped:
         """See `service.routers.Router`."""
-        line = self._open(self._gateway())
+        line = await self._open(self._gateway())
         try:
             lease = self._lease_at(line.place)
             told = await line.ask(lease.take(inner, wanted))
@@ -86,17 +87,22 @@ class PortControl:
         return self._lease
 
     async def _ask(self, lease: Lease, talk: Talk) -> Told:
-        line = self._open(lease.place.router)
+        line = await self._open(lease.place.router)
         try:
             return await line.ask(talk)
         finally:
             await line.close()
 
-    def _open(self, router: str) -> RouterLine:
+    async def _open(self, router: str) -> RouterLine:
         line = RouterLine(self._reactor, router, self._port)
         try:
             line.port = self._reactor.listenUDP(0, line, "", MAX_DATAGRAM_BYTES)
+        except CannotListenError as e:
+            raise NoRouter(f"{router} cannot be asked: {e}") from None
+        try:
+            line.transport.connect(router, self._port)  # nobody else is heard from now on
         except OSError as e:
+            await line.close()
             raise NoRouter(f"{router} cannot be asked: {e}") from None
         return line
 
@@ -143,10 +149,6 @@ class RouterLine(DatagramProtocol):
             await stopped
 
     # --- DatagramProtocol
-    def startProtocol(self) -> None:  # noqa: N802 - Twisted's name
-        """Have the system pass over what anybody else sends."""
-        self.transport.connect(*self._router)
-
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:  # noqa: N802
         if addr == self._router and self._talk is not None:
             self._talk.receive(datagram)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 from twisted.internet import reactor as installed
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
@@ -34,6 +35,8 @@ class Wire:
 
     def connect(self, host: str, port: int) -> None:
         """See IUDPTransport."""
+        if self.net.unroutable is not None:
+            raise self.net.unroutable
         self.net.asked = host, port
 
     def getHost(self) -> IPv4Address:  # noqa: N802 - Twisted's name
@@ -59,6 +62,8 @@ class Net(Clock):
     Attributes:
         answers: given a datagram, returns what comes back and from where.
         fault: what the system says to whoever sends.
+        unroutable: what it says to whoever wants to.
+        exhausted: whether there are no sockets left.
     """
 
     def __init__(self) -> None:
@@ -70,10 +75,14 @@ class Net(Clock):
         self.open: list[Wire] = []
         self.asked: object = None
         self.fault: OSError | None = None
+        self.unroutable: OSError | None = None
+        self.exhausted = False
         self.answers: Callable[[bytes], list[tuple[bytes, tuple[str, int]]]] = self.honest
 
     def listenUDP(self, port: int, protocol: Any, interface: str = "", size: int = 0) -> Wire:  # noqa: N802
         """See IReactorUDP."""
+        if self.exhausted:
+            raise CannotListenError(interface, port, OSError(24, "Too many open files"))
         assert (port, interface, size) == (0, "", MAX_DATAGRAM_BYTES)
         wire = Wire(self, protocol)
         self.open.append(wire)
@@ -108,7 +117,7 @@ class PortControlTests(SynchronousTestCase):
     def ended(self, work: Coroutine[Any, Any, T]) -> Deferred[T]:
         """Return how it ends."""
         done = Deferred.fromCoroutine(work)
-        while not done.called:
+        while not done.called and self.net.getDelayedCalls():
             due_s = min(call.getTime() for call in self.net.getDelayedCalls())
             self.net.advance(due_s - self.net.seconds())
         return done
@@ -193,6 +202,13 @@ class PortControlTests(SynchronousTestCase):
         """So does a firewall of this machine, and a network that is down."""
         self.net.fault = OSError(101, "Network is unreachable")
         self.assertIn("unreachable", self.why(NoRouter))
+        self.net.unroutable = OSError(101, "Network is down")
+        self.assertIn("down", self.why(NoRouter))
+
+    def test_C2_no_file_descriptors_left(self) -> None:
+        """Nobody is asked, and that is no defect."""
+        self.net.exhausted = True
+        self.assertIn("Too many open files", self.why(NoRouter))
 
     def test_no_gateway(self) -> None:
         """Nobody is asked."""
