@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass
 from itertools import islice
@@ -43,9 +44,10 @@ _MARK: Final = re.compile(
     rf"\s{{0,4}}{_DASH}{{1,8}}",
     re.IGNORECASE,
 )
-_QUOTING: Final = re.compile(r"^(?:[ \t>|]|&gt;)+", re.MULTILINE)
+_QUOTING: Final = re.compile(r"^[ \t\xa0>|]+", re.MULTILINE)
 _SOFT_BREAK: Final = re.compile(r"=\r?\n")  # of mails in quoted-printable
-_NOT_IN_TOKENS: Final = re.compile(r"[\s>|\u00ad\u200b\u2060\ufeff]+")
+_TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,1000}>")  # of mails in HTML; a link is long
+_NOT_IN_TOKENS: Final = re.compile(r"[\s>|*`\u00ad\u200b\u2060\ufeff]+")
 _TOKEN: Final = re.compile(r"-*(eyJ[\w-]{1,4000}\.[\w-]{1,4000}\.[\w-]{86})-*", re.ASCII)
 
 
@@ -129,11 +131,12 @@ def find(text: str) -> list[str]:
     """Return the tokens of the offers in a text, at most MAX_BLOCKS, unread.
 
     Liberal: dashes of all kinds, line breaks anywhere, quoting by `>`,
-    any text around. A text that is nothing but a token, as a QR code
-    holds it, is one too. What stands in a block is returned even if it
-    is no token, for `read` to say so.
+    tags and character references of HTML, any text around. A text that is
+    nothing but a token, as a QR code holds it, is one too. What stands in a
+    block is returned even if it is no token, for `read` to say so.
     """
-    plain = _QUOTING.sub("", _SOFT_BREAK.sub("", text[:MAX_TEXT_CHARS]))
+    bare_of_tags = html.unescape(_TAG.sub("\n", _SOFT_BREAK.sub("", text[:MAX_TEXT_CHARS])))
+    plain = _QUOTING.sub("", bare_of_tags)
     blocks = list(islice(_blocks(plain), MAX_BLOCKS))
     bare = _TOKEN.fullmatch(_NOT_IN_TOKENS.sub("", plain))
     return [bare[1]] if bare and not blocks else blocks

@@ -199,6 +199,24 @@ class FindTests(SynchronousTestCase):
         """Soft breaks of lines, when a mail is pasted as it travelled."""
         self.assert_found(quopri.encodestring(self.text.replace("\n", "").encode()).decode())
 
+    def test_html(self) -> None:
+        """A mail that was forwarded as HTML and pasted with its tags, as programs write them."""
+        lines = [line.replace("---", "&#8212;-", 1) for line in self.text.splitlines()]
+        for mail in (
+            f"<html><body><p>Hi</p><blockquote>{'<br>'.join(lines)}</blockquote></body></html>",
+            "\n".join(f'<div dir="ltr">&gt;&nbsp;{line}</div>' for line in lines),
+            f'<pre class="q">{self.text}</pre>',
+            "".join(f"<p><span style='color: red'>{line}</span><br/></p>\r\n" for line in lines),
+        ):
+            self.assert_found(mail)
+
+    def test_marks_of_text(self) -> None:
+        """In bold, or as code, as messengers have it."""
+        for mark in ("*", "**", "`", "```\n"):
+            self.assert_found(f"{mark}{self.text.rstrip()}{mark}")
+            bold = "".join(f"{mark}{line}{mark}\n" for line in self.text.splitlines())
+            self.assert_found(bold)
+
     def test_any_text_around(self) -> None:
         """Before and behind, on the same lines too."""
         self.assert_found(f"Hello Bob,\nhere I am: {self.text.strip()} -- \nAnn\n")
@@ -244,7 +262,8 @@ class FindTests(SynchronousTestCase):
     def test_texts_made_to_be_slow_are_not(self) -> None:
         """The work is that of looking at each character some times, however it is arranged."""
         mark = "--- BEGIN STREEMBIT CONTACT OFFER ---"
-        for piece in ("-", mark, "- ", ">", "&gt;", "=\n", "eyJ.", "-\n" * 3, mark[:-6], "\u2014 "):
+        pieces = ("-", mark, "- ", ">", "&gt;", "=\n", "eyJ.", "-\n" * 3, mark[:-6], "\u2014 ")
+        for piece in (*pieces, "<", "<a", "<a ", "</", "&#8212", "&"):
             text = (piece * MAX_TEXT_CHARS)[:MAX_TEXT_CHARS]
             self.assertLessEqual(len(offer.find(text)), MAX_BLOCKS)
 
