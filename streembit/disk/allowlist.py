@@ -10,6 +10,7 @@ found sound is not judged again, and all is done in steps.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -96,7 +97,8 @@ class AllowlistFile:
         self._known |= {row: entry for row, entry in known if entry is not None}
         yield None
         new = yield from self._judge(fresh, text)
-        yield partial(atomic.write, self.path, text, self._files)
+        behind = Path(os.path.realpath(self.path))  # a link stays one
+        yield partial(atomic.write, behind, text, self._files)
         return new
 
     def _opened(self) -> Steps[tuple[_Parts, Allowlist]]:
@@ -250,12 +252,17 @@ def _text(parts: _Parts, rows: Sequence[bytes]) -> bytes:
 
 
 def _read(path: Path, files: Files) -> bytes:
+    with atomic.blamed_on_disk(path):
+        try:
+            status = files.status(path)
+        except FileNotFoundError:
+            raise BadAllowlist("there is no such file", file=str(path)) from None
+    if not status.is_file:  # a pipe would hold up the hub until somebody writes to it
+        raise BadAllowlist("it is no file", file=str(path))
+    if status.mode & _OTHERS_WRITE:
+        raise BadAllowlist("others may change the file: chmod go-w", file=str(path))
     try:
         data = atomic.read(path, files, MAX_FILE_BYTES)
     except TooLarge:
         raise BadAllowlist("the file is too long", file=str(path)) from None
-    if data is None:
-        raise BadAllowlist("there is no such file", file=str(path))
-    if files.status(path).mode & _OTHERS_WRITE:
-        raise BadAllowlist("others may change the file: chmod go-w", file=str(path))
-    return data
+    return data or b""  # gone since: as an editor that has not written yet

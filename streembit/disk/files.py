@@ -5,16 +5,21 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Final, NamedTuple, Protocol
 
 
 class Status(NamedTuple):
-    """What is known of a file or folder; `mode` has the nine permission bits only."""
+    """What is known of a name; `mode` has the nine permission bits only.
+
+    What is neither file nor folder is a pipe, a socket or a device.
+    """
 
     mode: int
     owner: int
     size_bytes: int
     is_folder: bool
+    is_file: bool
 
 
 class Files(Protocol):
@@ -119,8 +124,8 @@ class SystemFiles:
 
     def status(self, path: Path, *, follow: bool = True) -> Status:
         found = os.stat(path, follow_symlinks=follow)
-        kind = found.st_mode & 0o170000
-        return Status(found.st_mode & 0o777, found.st_uid, found.st_size, kind == 0o040000)
+        kind = found.st_mode
+        return Status(kind & 0o777, found.st_uid, found.st_size, S_ISDIR(kind), S_ISREG(kind))
 
 
 SYSTEM: Final[Files] = SystemFiles()

@@ -211,7 +211,8 @@ class MemoryFiles:
 
     def status(self, path: Path, *, follow: bool = True) -> Status:
         node = self._node(path)
-        return Status(node.mode, os.geteuid(), len(node.contents), node.is_folder)
+        size_bytes = len(node.contents)
+        return Status(node.mode, os.geteuid(), size_bytes, node.is_folder, not node.is_folder)
 
     def after_power_cut(self) -> Iterator[MemoryFiles]:
         """Yield the disks that may be found when the power is back, from worst to best."""

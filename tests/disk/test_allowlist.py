@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from copy import deepcopy
 from importlib.resources import files as resources
 from pathlib import Path
@@ -152,7 +153,37 @@ class ReadTest(SynchronousTestCase):
             self.assertIn("chmod", error.detail)
         path.write_bytes(b" " * (allowlist.MAX_FILE_BYTES + 1))
         self.assertRaises(BadAllowlist, allowlist.load, path)
-        self.assertRaises(DiskFailed, allowlist.load, path.parent)
+
+    def test_H3_what_is_no_file_is_refused(self) -> None:
+        """At once, also where others would wait for a writer or read without end."""
+        folder = a_folder(self)
+        os.mkfifo(folder / "pipe", 0o600)
+        (folder / "device").symlink_to("/dev/zero")
+        (folder / "nowhere").symlink_to(folder / "nothing")
+        for name, words in (
+            ("pipe", "no file"),
+            ("device", "no file"),
+            (".", "no file"),
+            ("nowhere", "no such file"),
+        ):
+            error = self.assertRaises(BadAllowlist, allowlist.load, folder / name)
+            self.assertIn(words, error.detail)
+        (folder / "loop").symlink_to(folder / "loop")
+        self.assertRaises(DiskFailed, allowlist.load, folder / "loop")
+
+    def test_H3_a_sparse_file_is_not_read_to_its_end(self) -> None:
+        """It says that it has a terabyte."""
+        path = a_folder(self) / "allowlist.json"
+        path.touch(mode=0o600)
+        os.truncate(path, 1 << 40)
+        error = self.assertRaises(BadAllowlist, allowlist.load, path)
+        self.assertIn("too long", error.detail)
+
+    def test_H3_every_truncation_is_refused(self) -> None:
+        """As when it is read while an editor writes it."""
+        text = good().encode()
+        for length in range(len(text.rstrip())):
+            self.assertRaises(BadAllowlist, allowlist.parse, text[:length])
 
 
 def long(count: int) -> dict[str, Any]:
@@ -276,6 +307,14 @@ class ChangeTest(SynchronousTestCase):
         self.assertEqual(json.dumps(self.document()), json.dumps(expected))
         allowlist.remove(self.path, self.bob.key.text)
         self.assertEqual(json.dumps(self.document()), json.dumps(expected))
+
+    def test_a_change_goes_where_a_link_leads(self) -> None:
+        """The link stays, so that who keeps the file elsewhere sees the change."""
+        link = self.path.with_name("link.json")
+        link.symlink_to(self.path)
+        allowlist.remove(link, PublicKey.from_hex(KEYS[0]).text)
+        self.assertTrue(link.is_symlink())
+        self.assertEqual(len(self.document()["members"]), 1)
 
     def test_H3_a_change_that_makes_it_unsound_is_refused(self) -> None:
         """The same key or account again; the file stays byte for byte."""
