@@ -16,7 +16,7 @@ from streembit.net.gate import Gate, GateLimits
 from streembit.net.hublisten import HubFactory, SecureFactory
 from streembit.net.tuning import TCP_USER_TIMEOUT_MS
 from streembit.service.hub.settings import HubSettings
-from streembit.wire.hub import MAX_FRAME_STRANGER
+from streembit.wire.hub import MAX_FRAME_STRANGER, Observe
 from tests.hubs.house import NETWORK, PEM, PRIVATE, REQUEST, Guest, House, Raw, head, listed
 from tests.hubs.test_carriers import HouseCase
 from tests.net.test_tcp_limits import SocketTransport
@@ -178,6 +178,36 @@ class HeldTests(SynchronousTestCase):
         house.run(5.0)
         self.assertEqual((len(deaf.envelopes()), len(sender.envelopes())), (20, 20))
 
+    def test_C8_who_does_not_read_its_answers_is_not_read(self) -> None:
+        """What it may ask for meanwhile is bounded; when it reads, it gets all of them."""
+        house = House(self)
+        self.addCleanup(house.stop)
+        deaf = house.joined(1)
+        wire(deaf).pauseProducing()
+        for _ in range(1900):
+            deaf.ask(Observe())
+        house.run(1.0)
+        session = house.hub.find(deaf.who.public.text)
+        assert session is not None
+        self.assertLess(session.frames_in, 1800)
+        wire(deaf).resumeProducing()
+        house.run(5.0)
+        self.assertEqual(len(deaf.answers()), 1900)
+
+    def test_C8_senders_of_one_that_left_are_read_again(self) -> None:
+        """And the others that they speak with hear them."""
+        house = House(self)
+        self.addCleanup(house.stop)
+        deaf, sender, other = [house.joined(number) for number in (1, 2, 3)]
+        wire(deaf).pauseProducing()
+        for _ in range(20):
+            sender.live(deaf, bytes(30_000))
+        house.run(1.0)
+        wire(deaf).abortConnection()
+        sender.live(other, b"still here")
+        house.run(1.0)
+        self.assertEqual(len(other.envelopes()), 1)
+
 
 class EndTests(HouseCase):
     """Connections that end in whatever way."""
@@ -229,6 +259,17 @@ class EndTests(HouseCase):
         stopped = house.hub.stopService()
         house.run(0.2)
         self.assertTrue(raw.ended)
+        self.successResultOf(stopped)
+
+    def test_S5_a_member_that_does_not_answer_is_not_waited_for(self) -> None:
+        """It has three seconds to hear that the hub ends."""
+        house = House(self)
+        deaf = house.joined(1)
+        wire(deaf).pauseProducing()
+        stopped = house.hub.stopService()
+        house.run(2.5)
+        self.assertNoResult(stopped)
+        house.run(1.0)
         self.successResultOf(stopped)
 
 
