@@ -129,6 +129,8 @@ class MessageTests(SynchronousTestCase):
             found = question.read(answer)
             assert isinstance(found, Refused)
             self.assertFalse(found.speaks)
+            question_of_theirs = changed(answer, 1, bytes([answer[1] & 0x7F]))
+            self.assertIsNone(question.read(question_of_theirs))
 
     def test_answers_without_sense(self) -> None:
         """No port, no time, no address that anything can be reached at."""
@@ -156,6 +158,8 @@ class MessageTests(SynchronousTestCase):
             for length in range(len(answer)):
                 self.assertIsNone(question.read(answer[:length]), f"{question} {length}")
             self.assertIsNone(question.read(answer + bytes(MAX_DATAGRAM_BYTES)))
+            if answer[0] == natpmp.VERSION:
+                self.assertIsNone(question.read(answer + bytes(4)))
 
     def test_options_behind_an_answer_are_passed_over(self) -> None:
         """PCP may have some; we ask for none."""

@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from streembit.errors import MappingRefused, NoRouter
 from streembit.router import natpmp, pcp
 from streembit.router.lease import MIN_RENEWAL_S, Epoch, Lease, Place, renewal_s
-from streembit.router.talk import MAX_HEARD, WAITS_S, Send, Talk, Told, Wait
-from streembit.router.terms import LEASE_S, Mapped
+from streembit.router.talk import MAX_HEARD, WAITS_S, Send, Talk, Told, Wait, Way
+from streembit.router.terms import LEASE_S, Mapped, Said, Want
 from tests.router.box import HOST, Box
 
 OWN, ROUTER = "192.168.1.2", "192.168.1.1"
@@ -105,6 +105,35 @@ class TalkTests(TalkCase):
             with self.assertRaises(MappingRefused) as refused:
                 self.map()
             self.assertEqual(refused.exception.detail, f"by {protocol}: it is told not to (code 2)")
+
+    def test_after_a_refusal_nothing_is_taken(self) -> None:
+        """Whatever else the router says then."""
+        self.box.speaks, self.box.result = {"PCP"}, 2
+        talk = self.lease.take(PORT, PORT)
+        step = talk.next(START_S)
+        assert isinstance(step, Send)
+        for speaks in ("PCP", "NAT-PMP"):
+            self.box.speaks = {speaks}
+            answer = self.box.answer(step.datagram, OWN)
+            assert answer is not None
+            talk.receive(answer)
+            with self.assertRaises(MappingRefused):
+                talk.next(START_S)
+
+    def test_what_several_answers_say_is_put_together(self) -> None:
+        """In whichever order; and what was said by a protocol that was given up is forgotten."""
+        want = Want(OWN, b"twelve bytes", PORT, PORT)
+        port, address = natpmp.Port(want), natpmp.Address()
+        for questions in ([port, address], [address, port]):
+            said = self.end(Talk([Way("NAT-PMP", questions)])).said
+            self.assertEqual((said.host, said.port, said.lease_s), (HOST, PORT, LEASE_S))
+        ways = [Way("NAT-PMP", [port, address]), Way("PCP", [pcp.Clock(OWN)])]
+        self.box.tells = False
+
+        def answer(datagram: bytes) -> bytes | None:
+            return None if datagram == address.request else self.box.answer(datagram, OWN)
+
+        self.assertEqual(self.end(Talk(ways), answer).said, Said(self.box.epoch_s))
 
     def test_an_answer_that_is_lost(self) -> None:
         """The question is repeated; who answers twice does no harm."""
@@ -249,7 +278,12 @@ class EpochTests(SynchronousTestCase):
     def test_answers_that_overtake_each_other(self) -> None:
         """One second back is nothing; two are a start."""
         self.assertEqual(self.goes_on((0, 10), (0.1, 9)), [True, True])
-        self.assertEqual(self.goes_on((0, 10), (0.1, 8)), [True, False])
+        self.assertEqual(self.goes_on((0, 10), (0, 8)), [True, False])
+
+    def test_two_seconds_more_or_less(self) -> None:
+        """Beside the sixteenth."""
+        for theirs_s, expected in ((7, False), (8, True), (12, True), (13, False)):
+            self.assertEqual(self.goes_on((0, 0), (10, theirs_s))[1], expected, theirs_s)
 
     def test_what_was_told_last_counts(self) -> None:
         """Once it is known that the router was started anew, it goes on from there."""
