@@ -155,7 +155,7 @@ class Calls:
 class Hubs:
     """The hubs that a node uses, and who wants to be found there; or a hub, for its operator.
 
-    A node answers `list` to `withdraw`, a hub the others.
+    A node answers `list` to `dismiss_at`, a hub the others.
     """
 
     def __init__(self, ask: Ask) -> None:
@@ -180,6 +180,14 @@ class Hubs:
     def withdraw(self) -> Deferred[Entered]:
         """Be found no more."""
         return self._ask("DELETE", "/v1/entry", Entered)
+
+    def kick_at(self, hub: str, member: str) -> Deferred[Done]:
+        """End a member's session at a hub of ours, as one of its admins; both are public keys."""
+        return self._ask("DELETE", _path("hubs", hub, "sessions", member), Done)
+
+    def dismiss_at(self, hub: str, member: str) -> Deferred[Done]:
+        """Take a member off the allowlist of a hub of ours; as `kick_at`."""
+        return self._ask("DELETE", _path("hubs", hub, "members", member), Done)
 
     def members(self) -> Deferred[MemberRows]:
         """Return the members of the allowlist in use."""

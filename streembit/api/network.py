@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from streembit.api.operation import Ask, Operation, Parameter
+from streembit.api.operation import Ask, Done, Operation, Parameter
 from streembit.errors import NotFound, TooLarge
 from streembit.service import facade
 from streembit.service.facade import (
@@ -17,6 +17,7 @@ from streembit.service.facade import (
     NAME_PATTERN,
     NodeFacade,
 )
+from streembit.service.hub.rows import KEY_PATTERN
 from streembit.service.relay.rows import HubRow
 
 MAX_VALUE_CHARS: Final = (MAX_VALUE_BYTES + 2) // 3 * 4  # base64 with padding
@@ -86,6 +87,11 @@ NODE_ID: Final = Parameter(
 )
 
 
+_KEY = "a public key in hexadecimal"
+HUB: Final = Parameter("hub", _KEY, KEY_PATTERN, "02" + "0a" * 32)
+MEMBER: Final = Parameter("member", _KEY, KEY_PATTERN, "02" + "0a" * 32)
+
+
 async def _ready(node: NodeFacade, _ask: Ask) -> facade.Readiness:
     return await node.ready()
 
@@ -130,6 +136,16 @@ async def _hubs(node: NodeFacade, _ask: Ask) -> Hubs:
     return Hubs(await node.hubs())
 
 
+async def _kick_member(node: NodeFacade, ask: Ask) -> Done:
+    await node.kick_member(ask.checked(HUB), ask.checked(MEMBER))
+    return Done()
+
+
+async def _dismiss_member(node: NodeFacade, ask: Ask) -> Done:
+    await node.dismiss_member(ask.checked(HUB), ask.checked(MEMBER))
+    return Done()
+
+
 async def _peers(node: NodeFacade, _ask: Ask) -> Peers:
     return Peers(await node.peers())
 
@@ -143,6 +159,10 @@ async def _find(node: NodeFacade, ask: Ask) -> facade.FindResult:
 
 
 _OWN_DISK = ("disk-full", "disk-failed")
+_ASKS_HUB = (
+    *("bad-key", "bad-name", "no-hub", "not-permitted", "not-there", "not-ready"),
+    *("peer-gone", "request-timeout", "too-many-requests"),
+)
 _ASKS_PEERS = ("no-peers", "not-ready", "request-timeout")
 
 OPERATIONS: Final[tuple[Operation[NodeFacade], ...]] = (
@@ -196,6 +216,26 @@ OPERATIONS: Final[tuple[Operation[NodeFacade], ...]] = (
         errors=("bad-name", "bad-key", "not-found", *_ASKS_PEERS),
     ),
     Operation("hubs", "GET", "/v1/hubs", "The hubs that the node uses, and how.", Hubs, _hubs),
+    Operation(
+        "kick_member",
+        "DELETE",
+        "/v1/hubs/{hub}/sessions/{member}",
+        "End a member's session at a hub of ours, as one of its admins.",
+        Done,
+        _kick_member,
+        (HUB, MEMBER),
+        errors=_ASKS_HUB,
+    ),
+    Operation(
+        "dismiss_member",
+        "DELETE",
+        "/v1/hubs/{hub}/members/{member}",
+        "Take a member off the allowlist of a hub of ours, as one of its admins.",
+        Done,
+        _dismiss_member,
+        (HUB, MEMBER),
+        errors=_ASKS_HUB,
+    ),
     Operation("peers", "GET", "/v1/peers", "The peers we know, nearest first.", Peers, _peers),
     Operation(
         "ping",

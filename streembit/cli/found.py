@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ from streembit.cli.command import Command, Settings, pass_settings
 from streembit.cli.node import standing
 
 if TYPE_CHECKING:
+    from streembit.cli.client import Client
     from streembit.service.relay.rows import Entered, FoundRow, HubRow
 
 _HUBS = ("NAME", "WHERE", "STATE", "OURS", "LINKS", "KEY")
@@ -32,6 +34,40 @@ def list_(settings: Settings) -> None:
         show.as_json(found)
     else:
         show.table(_HUBS, map(_hub_row, found.hubs))
+
+
+def shut_out(settings: Settings, at: str, what: str, member: str) -> None:
+    """End the "sessions" of a member of one of the node's hubs, or take it off the "members"."""
+    from streembit.api.operation import Done
+
+    client = settings.client()
+    path = f"/v1/hubs/{_key_of_hub(client, at)}/{what}/{_key_of_member(client, member)}"
+    done = client.ask("DELETE", path, Done)
+    if settings.json:
+        show.as_json(done)
+    else:
+        show.line("It may join again." if what == "sessions" else "It is a member no more.")
+
+
+def _key_of_hub(client: Client, name: str) -> str:
+    """Return the key of the node's own hub that is called so, by name, address or key."""
+    from streembit.api.network import Hubs
+
+    own = [row for row in client.ask("GET", "/v1/hubs", Hubs).hubs if row.own and row.key]
+    found = {row.key for row in own if name in (row.name, row.url, row.key, f"{row.url}#{row.key}")}
+    if len(found) != 1:
+        raise click.UsageError(f"{len(found) or 'None'} of the node's hubs is called {name!r}.")
+    return found.pop()
+
+
+def _key_of_member(client: Client, name: str) -> str:
+    """Return a public key as it is, or that of a contact."""
+    from streembit.service.hub.rows import KEY_PATTERN
+    from streembit.service.people_rows import ContactRow
+
+    if re.match(KEY_PATTERN, name):
+        return name
+    return client.ask("GET", f"/v1/contacts/{quote(name, safe='')}", ContactRow).public_key
 
 
 def _hub_row(row: HubRow) -> tuple[object, ...]:

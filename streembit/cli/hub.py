@@ -11,6 +11,7 @@ import click
 
 from streembit.cli import asked, show
 from streembit.cli.command import Group, Settings, pass_settings
+from streembit.cli.found import shut_out
 
 if TYPE_CHECKING:
     from streembit.hub.allowlist import Member
@@ -104,14 +105,26 @@ def _some_time(text: str) -> int:
     return lasts_s
 
 
-@hub.command(examples=("streembit hub remove alice",))
+_AT: Final = click.option(
+    "--at",
+    metavar="HUB",
+    help="Of a hub that this node uses, where you are an admin: its name, address or key.",
+)
+
+
+@hub.command(examples=("streembit hub remove alice", "streembit hub remove Bob --at 'Our hub'"))
 @click.argument("member")
+@_AT
 @pass_settings
-def remove(settings: Settings, member: str) -> None:
+def remove(settings: Settings, member: str, at: str | None) -> None:
     """Take MEMBER out of the allowlist, and end its sessions.
 
-    MEMBER is an account of the list, a public key or a fingerprint.
+    MEMBER is an account of the list, a public key or a fingerprint; with
+    --at a contact or a public key.
     """
+    if at is not None:
+        shut_out(settings, at, "members", member)
+        return
     _tell(settings, "DELETE", f"/v1/hub/members/{quote(member, safe='')}")
 
 
@@ -197,11 +210,15 @@ def _session_row(row: SessionRow) -> tuple[object, ...]:
     )
 
 
-@hub.command(examples=("streembit hub kick alice",))
+@hub.command(examples=("streembit hub kick alice", "streembit hub kick Bob --at 'Our hub'"))
 @click.argument("member")
+@_AT
 @pass_settings
-def kick(settings: Settings, member: str) -> None:
+def kick(settings: Settings, member: str, at: str | None) -> None:
     """End the sessions of MEMBER, who may join again."""
+    if at is not None:
+        shut_out(settings, at, "sessions", member)
+        return
     from streembit.service.hub.rows import Kicked
 
     path = f"/v1/hub/sessions/{quote(member, safe='')}"

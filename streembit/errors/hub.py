@@ -188,7 +188,7 @@ class PresenceFull(RemoteError):
 
 
 class NotThere(RemoteError):
-    """Nothing lies at this place of the table."""
+    """The hub finds no such record, or no such member."""
 
     code = "not-there"
 

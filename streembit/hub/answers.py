@@ -9,11 +9,13 @@ from streembit.wire.hub import (
     Command,
     DialBack,
     Dialled,
+    Dismiss,
     Done,
     Entries,
     Found,
     Get,
     Join,
+    Kick,
     Observe,
     Placed,
     Publish,
@@ -43,7 +45,7 @@ def due(command: Command) -> type[Reply]:
             return Dialled
         case Join():
             return Welcome
-        case Ack() | Publish() | Withdraw() | Show() | Watch():
+        case Ack() | Publish() | Withdraw() | Show() | Watch() | Kick() | Dismiss():
             return Done
         case other:
             assert_never(other)

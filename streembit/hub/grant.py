@@ -9,9 +9,11 @@ from streembit.wire.hub import (
     Ack,
     Command,
     DialBack,
+    Dismiss,
     Envelope,
     Get,
     Join,
+    Kick,
     Observe,
     Permission,
     Publish,
@@ -64,6 +66,8 @@ def needed(body: Command) -> Permission | None:
             return "directory"
         case Ack():
             return "mailbox"
+        case Kick() | Dismiss():
+            return "admin"
         case Join() | Show() | Watch() | Observe() | DialBack():
             return None
         case other:

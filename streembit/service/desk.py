@@ -13,6 +13,7 @@ from streembit.dht.record import Record
 from streembit.dht.shortlist import State
 from streembit.errors import BadName, NotFound
 from streembit.jose import fingerprint
+from streembit.jose.keys import PublicKey
 from streembit.rpc.peer import Peer
 from streembit.service.doctor import Doctor
 from streembit.service.facade import (
@@ -39,6 +40,7 @@ from streembit.service.node import Node
 from streembit.service.publishing import NAME_KIND
 from streembit.service.relay.rows import HubRow
 from streembit.service.whois import HEX_ID_CHARS, Whois, parse_id
+from streembit.wire.hub import Dismiss, Kick
 from streembit.wire.message import Ping, Pong
 
 
@@ -93,6 +95,15 @@ class Desk:
 
     async def hubs(self) -> list[HubRow]:
         return [hub.row() for hub in self._node.hubs.all()]
+
+    async def kick_member(self, hub: str, member: str) -> None:
+        await self._ask_hub(hub, Kick(PublicKey.from_hex(member).text))
+
+    async def dismiss_member(self, hub: str, member: str) -> None:
+        await self._ask_hub(hub, Dismiss(PublicKey.from_hex(member).text))
+
+    async def _ask_hub(self, hub: str, body: Kick | Dismiss) -> None:
+        await self._node.hubs.ours(PublicKey.from_hex(hub)).ask(body)
 
     async def doctor(self) -> list[Check]:
         return await self._doctor.examine()

@@ -243,6 +243,21 @@ class NodeFacade(Protocol):
     async def hubs(self) -> list[HubRow]:
         """Return the hubs that the node uses now, its own first; cheap, sends nothing."""
 
+    async def kick_member(self, hub: str, member: str) -> None:
+        """End a member's session at a hub of ours where we are an admin; it may join again.
+
+        Both are named by their public keys in hexadecimal.
+
+        Raises:
+            NoHub: none of ours has this key.
+            BadKey: not a public key.
+            RemoteRefusal: we may not, or it is not there.
+            PeerGone, RequestTimeout: the hub cannot be asked.
+        """
+
+    async def dismiss_member(self, hub: str, member: str) -> None:
+        """Take a member off the allowlist of a hub of ours; as `kick_member`."""
+
     async def doctor(self) -> list[Check]:
         """Check clock, port, seeds, reachability and disk, asking peers."""
 

@@ -243,11 +243,40 @@ class Dialled(Struct, frozen=True, tag_field="t", tag="dialled"):
     code: Annotated[str, Meta(max_length=64)] = ""
 
 
+# --- what admins ask ------------------------------------------------------------------------
+
+
+class Kick(Struct, frozen=True, tag_field="t", tag="kick"):
+    """Asks to end a member's session; it may join again."""
+
+    key: KeyText
+
+
+class Dismiss(Struct, frozen=True, tag_field="t", tag="dismiss"):
+    """Asks to take a member off the allowlist, which ends its session too."""
+
+    key: KeyText
+
+
 class Done(Struct, frozen=True, tag_field="t", tag="done"):
     """Answers a request that has no other answer: it is done."""
 
 
-Command = Join | Ack | Put | Get | Publish | Withdraw | Search | Show | Watch | Observe | DialBack
+Command = (
+    Join
+    | Ack
+    | Put
+    | Get
+    | Publish
+    | Withdraw
+    | Search
+    | Show
+    | Watch
+    | Observe
+    | DialBack
+    | Kick
+    | Dismiss
+)
 Reply = (
     Challenge
     | Welcome

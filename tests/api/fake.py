@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha1
 
-from streembit.errors import BadName, NotFound, StreembitError
+from streembit.errors import BadName, NoHub, NotFound, StreembitError
 from streembit.service.facade import (
     Check,
     FindResult,
@@ -57,6 +57,7 @@ class FakeNode:
         self.has_people = True
         self.checks = [Check("clock", True, "agrees with 3 peers"), Check("disk", True, "9 GiB")]
         self.broken: BaseException | None = None
+        self.shut_out: list[tuple[str, str]] = []
 
     async def ready(self) -> Readiness:
         self._break()
@@ -124,6 +125,18 @@ class FakeNode:
     async def hubs(self) -> list[HubRow]:
         self._break()
         return [HUB_ROW]
+
+    async def kick_member(self, hub: str, member: str) -> None:
+        self._shut_out("kick", hub, member)
+
+    async def dismiss_member(self, hub: str, member: str) -> None:
+        self._shut_out("dismiss", hub, member)
+
+    def _shut_out(self, how: str, hub: str, member: str) -> None:
+        self._break()
+        if hub != HUB_ROW.key:
+            raise NoHub("none of ours has this key")
+        self.shut_out.append((how, member))
 
     async def peers(self) -> list[PeerRow]:
         self._break()

@@ -53,7 +53,8 @@ class ClientCase(TestCase):
     def started(self) -> ApiService:
         """Start the node's API."""
         path = self.home / SOCKET_NAME
-        service = ApiService(clock, path, Settled(FakeNode(), lambda _: None, lambda: self.people))
+        self.node = FakeNode()
+        service = ApiService(clock, path, Settled(self.node, lambda _: None, lambda: self.people))
         service.startService()
         self.addCleanup(service.stopService)
         self.addCleanup(self.people.feed.stop)
@@ -173,6 +174,11 @@ class CallTests(ClientCase):
         self.assertEqual((await hub.publish("hi")).note, "hi")
         self.assertEqual((await hub.entry()).hubs, ["the hub"])
         self.assertFalse((await hub.withdraw()).wanted)
+        await hub.kick_at(HUB_ROW.key, BOB_KEY)
+        await hub.dismiss_at(HUB_ROW.key, BOB_KEY)
+        self.assertEqual(self.node.shut_out, [("kick", BOB_KEY), ("dismiss", BOB_KEY)])
+        refused = await self.assertFailure(hub.kick_at(CARL_KEY, BOB_KEY), errors.NodeRefusal)
+        self.assertEqual(refused.code, "no-hub")
 
     async def test_the_network(self) -> None:
         """Records and peers too."""

@@ -21,7 +21,7 @@ from streembit.disk.accounts import Accounts
 from streembit.errors import TooLarge
 from streembit.jose import words
 from streembit.jose.keys import Identity
-from tests.api.fake import FINGERPRINT
+from tests.api.fake import FINGERPRINT, HUB_ROW
 from tests.api.people import BOB_KEY, CARL_KEY, NUMBER, OFFER_TEXT, an_id
 from tests.cli.harness import PASSCODE, Ended, NodeTestCase, invoke, private_file
 
@@ -295,6 +295,26 @@ class HubTests(PeopleCase):
         )
         found = (await self.good("--json", "hub", "list")).json["hubs"]
         self.assertEqual([row["state"] for row in found], ["joined"])
+
+    async def test_an_admin_shuts_a_member_out(self) -> None:
+        """A contact or a key, at a hub by whatever it is called; not at one that is not ours."""
+        for at in (HUB_ROW.name, HUB_ROW.url, HUB_ROW.key, f"{HUB_ROW.url}#{HUB_ROW.key}"):
+            told = (await self.good("hub", "kick", "Bob", "--at", at)).out
+            self.assertEqual(told, "It may join again.\n")
+        told = (await self.good("hub", "remove", CARL_KEY, "--at", "the hub")).out
+        self.assertEqual(told, "It is a member no more.\n")
+        self.assertEqual(
+            (await self.good("hub", "kick", "Bob", "--at", "the hub", "--json")).json, {}
+        )
+        kicks = [("kick", BOB_KEY)] * 4
+        expected = [*kicks, ("dismiss", CARL_KEY), kicks[0]]
+        self.assertEqual(self.node.shut_out, expected)
+        for who, at, code in (
+            ("Bob", "another hub", "usage"),
+            ("Nobody", "the hub", "no-such-contact"),
+        ):
+            self.assert_failed(await self.streembit("hub", "kick", who, "--at", at), code)
+        self.assertEqual(self.node.shut_out, expected)
 
     async def test_who_is_found(self) -> None:
         """With key and fingerprint, to be asked by; a name that is too short is refused."""

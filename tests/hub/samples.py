@@ -10,6 +10,7 @@ from streembit.wire.hub import (
     Command,
     DialBack,
     Dialled,
+    Dismiss,
     Done,
     Entries,
     Envelope,
@@ -19,6 +20,7 @@ from streembit.wire.hub import (
     HubClaims,
     Join,
     Kept,
+    Kick,
     MailName,
     Observe,
     Placed,
@@ -49,6 +51,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Watch([KEY, KEY]),
     Observe(),
     DialBack(8905),
+    Kick(KEY),
+    Dismiss(KEY),
 )
 REPLIES: Final[tuple[Reply, ...]] = (
     Challenge(DIGEST, True),

@@ -48,5 +48,7 @@ class AnswerTests(SynchronousTestCase):
                 "Watch": "Done",
                 "Observe": "Seen",
                 "DialBack": "Dialled",
+                "Kick": "Done",
+                "Dismiss": "Done",
             },
         )

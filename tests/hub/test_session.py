@@ -278,6 +278,8 @@ class GrantTests(SynchronousTestCase):
                 "Watch": None,
                 "Observe": None,
                 "DialBack": None,
+                "Kick": "admin",
+                "Dismiss": "admin",
             },
         )
         self.assertEqual([needed_to_send(each) for each in (LIVE, MAIL)], ["relay", "mailbox"])

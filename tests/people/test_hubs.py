@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -9,11 +10,15 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from streembit.disk.allowlist import AllowlistFile
 from streembit.disk.mailbox import MailLimits
-from streembit.errors import BadName, DiskFull, NoHub, PeerGone
+from streembit.disk.steps import finish
+from streembit.errors import BadKey, BadName, DiskFull, NoHub, PeerGone, RemoteRefusal
 from streembit.hub import cargo
 from streembit.net.budget import Rate
 from streembit.net.relayed import is_hub_host
+from streembit.service.desk import Desk
+from streembit.service.hub.desk import Desk as HubDesk
 from streembit.service.people_events import ContactChanged
 from streembit.service.relay.rows import FoundRow
 from streembit.wire.hub import Kept
@@ -425,3 +430,56 @@ class DirectoryTests(HubCase):
             done = Deferred.fromCoroutine(asked)
             self.failureResultOf(done, NoHub)
         self.failureResultOf(Deferred.fromCoroutine(self.ann.desk.search_hubs("a")), BadName)
+
+
+class AdminTests(HubCase):
+    """A member that may shut others out of a private hub, at her own node."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.ann, self.bob = self.hidden(), self.hidden()
+        self.hub.kill()
+        self.path = self.village.folder / "allowlist.json"
+        self.path.touch(mode=0o600)
+        self.path.write_text(
+            json.dumps({"members": [self.row(self.ann, "admin"), self.row(self.bob)]})
+        )
+        file = AllowlistFile(self.path)
+        self.hub = TownHub(self.town, members=finish(file.load()))
+        self.addCleanup(self.hub.end)
+        HubDesk(self.hub.hub, file, "plain", lambda: "")
+        self.village.until(lambda: len(self.hub.members()) == 2, 60)
+
+    def row(self, person: Person, *more: str) -> dict[str, object]:
+        """Return the row of somebody who may relay, and more."""
+        permissions = ["relay", *more]
+        return {"account": person.name, "public_key": person.key, "permissions": permissions}
+
+    def test_H2_she_shuts_a_member_out(self) -> None:
+        """For now, and then for good; a member without the permission is refused."""
+        hub, desk = self.hub.identity.public.hex, Desk(self.ann.node)
+        before = self.hub.hub.find(self.bob.node.identity.public.text)
+        assert before is not None
+        self.town.result(desk.kick_member(hub, self.bob.key))
+        self.village.until(lambda: len(self.hub.members()) == 2, 60)
+        self.assertTrue(before.ended)
+        with self.assertRaises(RemoteRefusal) as refused:
+            self.town.result(Desk(self.bob.node).dismiss_member(hub, self.ann.key))
+        self.assertEqual(refused.exception.code, "not-permitted")
+        self.town.result(desk.dismiss_member(hub, self.bob.key))
+        self.assertEqual(self.hub.members(), {self.ann.key})
+        self.town.run(600)
+        self.assertEqual(self.hub.members(), {self.ann.key})
+        self.assertNotIn(self.bob.key, self.path.read_text())
+
+    def test_only_at_hubs_of_her_own(self) -> None:
+        """And only by whole keys."""
+        desk = Desk(self.ann.node)
+        for hub, member, error in (
+            (self.bob.key, self.bob.key, NoHub),
+            ("02", self.bob.key, BadKey),
+            (self.hub.identity.public.hex, self.bob.name, BadKey),
+        ):
+            with self.assertRaises(error):
+                self.town.result(desk.kick_member(hub, member))
+        self.assertEqual(len(self.hub.members()), 2)

@@ -12,6 +12,7 @@ from streembit.errors import BadMessage, NotReady, RateLimited
 from streembit.hub import directory
 from streembit.hub.grant import Grant
 from streembit.net.budget import Buckets
+from streembit.service.hub.admins import Admins
 from streembit.service.hub.backplane import Backplane
 from streembit.service.hub.session import Session
 from streembit.service.hub.settings import MEMBER_GETS, MEMBER_PUTS, HubSettings
@@ -23,11 +24,13 @@ from streembit.wire.hub import (
     Command,
     DialBack,
     Dialled,
+    Dismiss,
     Done,
     Entries,
     Found,
     Get,
     Join,
+    Kick,
     Observe,
     Placed,
     Publish,
@@ -90,6 +93,7 @@ class Commands:
         clock: IReactorTime,
         now_s: Callable[[], float],
         grant_of: Callable[[str], Grant | None],
+        admins: Admins,
     ) -> None:
         self._settings = settings
         self._backplane = backplane
@@ -98,6 +102,7 @@ class Commands:
         self.prober = prober
         self._clock = clock
         self._now_s, self._grant_of = now_s, grant_of
+        self.admins = admins
         self._puts, self._gets = Buckets(MEMBER_PUTS), Buckets(MEMBER_GETS)
 
     def answer(self, session: Session, body: Command) -> Reply | Deferred[Any]:
@@ -117,14 +122,14 @@ class Commands:
                 return Done()
             case Publish() | Withdraw() | Search():
                 return self._directory(session, body)
-            case Put(item=item, kind=kind):
-                return self._table(session, self._puts).put(item, kind).addCallback(Placed)
-            case Get(place=place):
-                return self._table(session, self._gets).get(place)
+            case Put() | Get():
+                return self._records(session, body)
             case DialBack(port=port):
                 if self.prober is None:
                     raise NotReady("this hub connects to nobody")
                 return self.prober.dial_back(session, port)
+            case Kick() | Dismiss():
+                return Deferred.fromCoroutine(self.admins.answer(session, body))
             case Join() | Ack():
                 raise BadMessage("not a command that is due here")
             case other:
@@ -161,6 +166,13 @@ class Commands:
         if grant is None or grant.is_over(self._now_s()):
             return False
         return "directory" in grant.permissions
+
+    def _records(self, session: Session, body: Put | Get) -> Deferred[Any]:
+        match body:
+            case Put(item=item, kind=kind):
+                return self._table(session, self._puts).put(item, kind).addCallback(Placed)
+            case Get(place=place):
+                return self._table(session, self._gets).get(place)
 
     def _table(self, session: Session, rates: Buckets) -> Table:
         if self.table is None:

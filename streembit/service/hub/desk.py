@@ -85,6 +85,7 @@ class Desk:
         self._hub = hub
         self._roll = roll
         hub.read_list = self._relisted
+        hub.commands.admins.operator = self
         self._security = security
         self._pin = pin
         self._node = node

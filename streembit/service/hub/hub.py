@@ -28,6 +28,7 @@ from streembit.net.carrier import CLOSE_AWAY, LIMITS, Carrier, CarrierLimits
 from streembit.net.gate import Gate, GateLimits
 from streembit.net.hublisten import HubFactory, Upgrades
 from streembit.service.hub import figures
+from streembit.service.hub.admins import Admins
 from streembit.service.hub.backplane import Backplane
 from streembit.service.hub.commands import Commands, Prober, Table
 from streembit.service.hub.lobby import Draw, Lobby
@@ -105,7 +106,15 @@ class Hub(MultiService):
         self.postman = Postman(backplane, self.grant_of, clock, self._mail_s)
         self.watchers = Watchers(backplane, clock, self.find)
         self.commands = Commands(
-            settings, backplane, self.watchers, table, prober, clock, unix_s, self.grant_of
+            settings,
+            backplane,
+            self.watchers,
+            table,
+            prober,
+            clock,
+            unix_s,
+            self.grant_of,
+            Admins(identity.public.text, self.grant_of),
         )
         self.factory = self._door(draw)
         self._stopping = False

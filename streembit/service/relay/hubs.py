@@ -9,7 +9,7 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, fail
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IReactorTime
 
-from streembit.errors import BadKey, PeerGone, StreembitError, WrongIdentity
+from streembit.errors import BadKey, NoHub, PeerGone, StreembitError, WrongIdentity
 from streembit.jose.keys import ParsedKeys, PrivateKey, PublicKey
 from streembit.net.budget import Rate, TokenBucket
 from streembit.net.carrier import beat
@@ -119,6 +119,13 @@ class Hubs(MultiService):
     def own(self) -> list[Hub]:
         """Those where we are to be found, the best first."""
         return [hub for hub in self._hubs.values() if hub.own]
+
+    def ours(self, key: PublicKey) -> Hub:
+        """Return the hub of ours that has this key; raise NoHub where none has, as far as known."""
+        for hub in self.own:
+            if hub.session.hub == key:
+                return hub
+        raise NoHub("none of ours has this key", key=key.hex)
 
     def addresses(self) -> list[Address]:
         """Return where contacts find us: at the hubs of ours that let us in, or did until now."""
