@@ -115,7 +115,7 @@ def _is_in(
 ) -> bool:
     """Tell whether one that anybody in the world may reach lies in one of these networks."""
     apart = address.is_loopback or address.is_link_local or address.is_multicast
-    return address.version == 6 and not apart and any(address in each for each in networks)
+    return not apart and any(address in each for each in networks)
 
 
 def _tag(salt: bytes, what: bytes, about: bytes) -> bytes:

@@ -139,6 +139,7 @@ class MappingTests(SynchronousTestCase):
         """What the router gave in the place of a taken port is what is renewed."""
         self.box.taken.add(PORT)
         self.start()
+        self.box.taken.clear()
         self.run_for(RENEWED_S)
         self.assertEqual(self.box.asked, 2)
         self.assertEqual(self.box.open, {PORT + 1: PORT})
