@@ -6,12 +6,10 @@ from typing import Final
 
 from twisted.logger import Logger
 
-from streembit.service.feed import Feed
 from streembit.service.people.cards import Cards
 from streembit.service.people.chest import Chest
-from streembit.service.people.friend import Friends
+from streembit.service.people.holdings import Holdings
 from streembit.service.people.renewals import Renewals
-from streembit.service.people.talks import Talks
 from streembit.service.people_events import Notice
 
 RENEWED: Final = "sessions-renewed"
@@ -25,17 +23,9 @@ _log = Logger()
 class Anew:
     """Lets nothing go on under a key that a newer state has used; once a run."""
 
-    def __init__(
-        self,
-        chest: Chest,
-        friends: Friends,
-        talks: Talks,
-        cards: Cards,
-        renewals: Renewals,
-        feed: Feed,
-    ) -> None:
-        self._chest, self._friends, self._talks = chest, friends, talks
-        self._cards, self._renewals, self._feed = cards, renewals, feed
+    def __init__(self, chest: Chest, held: Holdings, cards: Cards, renewals: Renewals) -> None:
+        self._chest, self._cards, self._renewals = chest, cards, renewals
+        self._friends, self._talks, self._feed = held.friends, held.talks, held.feed
         self._done = False
 
     def start(self) -> None:

@@ -13,13 +13,10 @@ from streembit.jose import base64url
 from streembit.jose.keys import PublicKey
 from streembit.service.network import Network
 from streembit.service.people.circle import Circle
-from streembit.service.people.friend import Friends
+from streembit.service.people.holdings import Holdings
 from streembit.service.people.letters import Letters
-from streembit.service.people.lineage import Lineage
 from streembit.service.people.links import Links
 from streembit.service.people.listed import Listed
-from streembit.service.people.refused import Refused
-from streembit.service.people.register import Register
 from streembit.wire.offer import Address
 
 ID_BYTES: Final = 16
@@ -31,18 +28,15 @@ class Asking:
     def __init__(
         self,
         network: Network,
-        register: Register,
-        friends: Friends,
-        lineage: Lineage,
+        held: Holdings,
         circle: Circle,
         listed: Listed,
         links: Links,
         letters: Letters,
-        refused: Refused,
     ) -> None:
-        self._network, self._register, self._friends = network, register, friends
-        self._lineage, self._circle, self._listed = lineage, circle, listed
-        self._links, self._letters, self._refused = links, letters, refused
+        self._network, self._register, self._friends = network, held.register, held.friends
+        self._lineage, self._refused, self._circle = held.lineage, held.refused, circle
+        self._listed, self._links, self._letters = listed, links, letters
 
     def start(self) -> None:
         """Look for all whom we asked."""

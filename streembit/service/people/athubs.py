@@ -10,12 +10,11 @@ from twisted.internet.interfaces import IReactorTime
 from streembit.errors import BadKey, StreembitError
 from streembit.jose.keys import PublicKey
 from streembit.service.people.diary import Diary
-from streembit.service.people.friend import Friend, Friends
+from streembit.service.people.friend import Friend
+from streembit.service.people.holdings import Holdings
 from streembit.service.people.links import Links
 from streembit.service.people.listed import Listed
-from streembit.service.people.places import Places
 from streembit.service.people.post import Post
-from streembit.service.people.register import Register
 from streembit.service.relay.hub import Hub
 from streembit.service.relay.hubs import Hubs
 from streembit.service.relay.seat import Mailed
@@ -35,16 +34,13 @@ class AtHubs:
         self,
         clock: IReactorTime,
         hubs: Hubs,
-        register: Register,
-        friends: Friends,
-        places: Places,
+        held: Holdings,
         links: Links,
         post: Post,
         listed: Listed,
     ) -> None:
-        self._hubs, self._register, self._friends = hubs, register, friends
-        self._places, self._links, self._post = places, links, post
-        self.listed = listed
+        self._hubs, self._links, self._post, self.listed = hubs, links, post, listed
+        self._register, self._friends, self._places = held.register, held.friends, held.places
         self._times: Diary[str] = Diary(clock, self._tell)
 
     def changed(self) -> None:

@@ -12,36 +12,29 @@ from streembit.service.people.athubs import AtHubs
 from streembit.service.people.circle import Circle
 from streembit.service.people.farewell import Farewell
 from streembit.service.people.friend import Friend
+from streembit.service.people.holdings import Holdings
 from streembit.service.people.meetings import Meetings
-from streembit.service.people.register import Register
-from streembit.service.people.talks import Talks
 from streembit.service.people.ways import Ways
 
 
 class Bonds:
-    """Begins and ends what goes on with each contact; the book has been changed before.
-
-    Args:
-        friends: those with whom it goes on; nobody else changes who is among them.
-    """
+    """Begins and ends what goes on with each contact; the book has been changed before."""
 
     def __init__(
         self,
         network: Network,
-        register: Register,
-        friends: dict[PublicKey, Friend],
+        held: Holdings,
         acquaintance: Acquaintance,
-        talks: Talks,
         ways: Ways,
         at_hubs: AtHubs,
         farewell: Farewell,
         circle: Circle,
         meetings: Meetings,
     ) -> None:
-        self._network, self._register, self._friends = network, register, friends
-        self._acquaintance, self._talks, self._ways = acquaintance, talks, ways
-        self._at_hubs, self._farewell = at_hubs, farewell
-        self._circle, self._meetings = circle, meetings
+        self._network, self._register, self._talks = network, held.register, held.talks
+        self._friends = held.friends  # nobody else changes who is among them
+        self._acquaintance, self._ways, self._at_hubs = acquaintance, ways, at_hubs
+        self._farewell, self._circle, self._meetings = farewell, circle, meetings
 
     def start(self) -> None:
         """Take up all contacts, and what is left to do for those who were removed."""

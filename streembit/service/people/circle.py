@@ -7,14 +7,12 @@ from typing import Final
 from streembit.contacts.entry import Entry
 from streembit.jose.keys import PublicKey
 from streembit.rpc.peer import Peer
-from streembit.service.feed import Feed
 from streembit.service.network import Network
-from streembit.service.people.friend import Friend, Friends
+from streembit.service.people.friend import Friend
+from streembit.service.people.holdings import Holdings
 from streembit.service.people.presence import Presences
-from streembit.service.people.refused import Refused
-from streembit.service.people.register import Register, told
+from streembit.service.people.register import told
 from streembit.service.people.shown import contact_row
-from streembit.service.people.talks import Talks
 from streembit.service.people.transfers import Transfers
 from streembit.service.people_events import ContactChanged, Notice
 from streembit.service.people_rows import ContactRow
@@ -30,17 +28,13 @@ class Circle:
         self,
         network: Network,
         hubs: Hubs,
-        register: Register,
-        friends: Friends,
-        talks: Talks,
+        held: Holdings,
         transfers: Transfers,
         presence: Presences,
-        refused: Refused,
-        feed: Feed,
     ) -> None:
-        self._network, self._hubs, self._register = network, hubs, register
-        self._friends, self._talks, self._transfers = friends, talks, transfers
-        self._presence, self._refused, self._feed = presence, refused, feed
+        self._network, self._hubs, self._transfers = network, hubs, transfers
+        self._register, self._friends, self._talks = held.register, held.friends, held.talks
+        self._presence, self._refused, self._feed = presence, held.refused, held.feed
         self._over: set[PublicKey] = set()  # contacts who have ended it
 
     # --- what the node asks

@@ -39,64 +39,21 @@ class Contacts:
         transfers: Transfers,
         random: Random,
     ) -> None:
-        register, friends, talks, feed = held.register, held.friends, held.talks, held.feed
-        own, lineage, links, refused = held.own, held.lineage, ways.links, held.refused
-        acquaintance = Acquaintance(network.identity, chest, talks, register, own, random)
-        self.acquaintance = acquaintance
-        self.farewell = Farewell(network, chest, register, acquaintance, ways.cards, ways.sealed)
-        self.circle = Circle(
-            network, hubs, register, friends, talks, transfers, presence, refused, feed
+        identity, links, listed = network.identity, ways.links, at_hubs.listed
+        register, talks = held.register, held.talks
+        met = Acquaintance(identity, chest, talks, register, held.own, random)
+        circle = Circle(network, hubs, held, transfers, presence)
+        letters = Letters(network, held, ways.showing, circle)
+        meetings = Meetings(
+            network, held, links, letters, ways.showing, presence, transfers, circle
         )
-        letters = Letters(
-            network, register, own, held.abode, ways.showing, refused, self.circle, feed
-        )
-        self.meetings = Meetings(
-            network,
-            friends,
-            held.places,
-            links,
-            letters,
-            ways.showing,
-            presence,
-            transfers,
-            self.circle,
-        )
-        self.bonds = Bonds(
-            network,
-            register,
-            friends,
-            acquaintance,
-            talks,
-            ways,
-            at_hubs,
-            self.farewell,
-            self.circle,
-            self.meetings,
-        )
-        self.inviting = Inviting(network, register, own, lineage, held.abode, links, feed)
-        self.asking = Asking(
-            network,
-            register,
-            friends,
-            lineage,
-            self.circle,
-            at_hubs.listed,
-            links,
-            letters,
-            refused,
-        )
-        self.knocks = Knocks(
-            network, register, own, lineage, self.bonds, self.circle, links, letters, refused, feed
-        )
+        farewell = Farewell(network, chest, register, met, ways.cards, ways.sealed)
+        bonds = Bonds(network, held, met, ways, at_hubs, farewell, circle, meetings)
+        asking = Asking(network, held, circle, listed, links, letters)
+        self.acquaintance, self.circle, self.meetings = met, circle, meetings
+        self.farewell, self.bonds, self.asking = farewell, bonds, asking
+        self.inviting = Inviting(network, held, links)
+        self.knocks = Knocks(network, held, bonds, circle, links, letters)
         self.decisions = Decisions(
-            network,
-            register,
-            friends,
-            talks,
-            transfers,
-            self.farewell,
-            ways.watch,
-            self.circle,
-            self.bonds,
-            self.asking,
+            network, held, transfers, farewell, ways.watch, circle, bonds, asking
         )

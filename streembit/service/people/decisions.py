@@ -9,9 +9,8 @@ from streembit.service.people.asking import Asking
 from streembit.service.people.bonds import Bonds
 from streembit.service.people.circle import Circle
 from streembit.service.people.farewell import Farewell
-from streembit.service.people.friend import Friends, name_of
-from streembit.service.people.register import Register
-from streembit.service.people.talks import Talks
+from streembit.service.people.friend import name_of
+from streembit.service.people.holdings import Holdings
 from streembit.service.people.transfers import Transfers
 from streembit.service.people.watch import Watch
 from streembit.wire.content import Goodbye
@@ -23,9 +22,7 @@ class Decisions:
     def __init__(
         self,
         network: Network,
-        register: Register,
-        friends: Friends,
-        talks: Talks,
+        held: Holdings,
         transfers: Transfers,
         farewell: Farewell,
         watch: Watch,
@@ -33,9 +30,10 @@ class Decisions:
         bonds: Bonds,
         asking: Asking,
     ) -> None:
-        self._network, self._register, self._friends = network, register, friends
-        self._talks, self._transfers, self._farewell = talks, transfers, farewell
-        self._watch, self._circle, self._bonds, self._asking = watch, circle, bonds, asking
+        self._network, self._register = network, held.register
+        self._friends, self._talks = held.friends, held.talks
+        self._transfers, self._farewell, self._watch = transfers, farewell, watch
+        self._circle, self._bonds, self._asking = circle, bonds, asking
 
     def rename(self, key: PublicKey, name: str) -> Entry:
         """Call a contact otherwise; raise NameTaken, BadName."""

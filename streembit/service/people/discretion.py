@@ -6,23 +6,18 @@ from streembit.contacts.entry import Entry
 from streembit.jose.keys import PublicKey
 from streembit.service.people.athubs import AtHubs
 from streembit.service.people.circle import Circle
-from streembit.service.people.friend import Friends
+from streembit.service.people.holdings import Holdings
 from streembit.service.people.presence import Presences
-from streembit.service.people.register import Register, Settings
+from streembit.service.people.register import Settings
 
 
 class Discretion:
     """Holds all conversations to what the user decided, from the moment on that it is kept."""
 
     def __init__(
-        self,
-        register: Register,
-        friends: Friends,
-        presence: Presences,
-        at_hubs: AtHubs,
-        circle: Circle,
+        self, held: Holdings, presence: Presences, at_hubs: AtHubs, circle: Circle
     ) -> None:
-        self._register, self._friends = register, friends
+        self._register, self._friends = held.register, held.friends
         self._presence, self._at_hubs, self._circle = presence, at_hubs, circle
 
     def set_receipts(self, key: PublicKey, on: bool | None) -> Entry:

@@ -10,13 +10,11 @@ from streembit.contacts.rotation import Rotation
 from streembit.errors import BadHeader, BadRotation, KeyAlarm, NoSuchContact, StreembitError
 from streembit.jose import base64url
 from streembit.jose.keys import PublicKey
-from streembit.service.feed import Feed
 from streembit.service.network import Network
 from streembit.service.people.bonds import Bonds
 from streembit.service.people.circle import Circle
 from streembit.service.people.friend import Friend
-from streembit.service.people.ownkeys import OwnKeys
-from streembit.service.people.register import Register
+from streembit.service.people.holdings import Holdings
 from streembit.service.people.renewals import Renewals
 from streembit.service.people.watch import Watch
 from streembit.service.people_events import KeyReplaced
@@ -31,17 +29,15 @@ class Following:
     def __init__(
         self,
         network: Network,
-        register: Register,
-        own: OwnKeys,
+        held: Holdings,
         bonds: Bonds,
         circle: Circle,
         watch: Watch,
         renewals: Renewals,
-        feed: Feed,
     ) -> None:
-        self._network, self._register, self._own = network, register, own
-        self._bonds, self._circle, self._feed = bonds, circle, feed
-        self._watch, self._renewals = watch, renewals
+        self._network, self._register = network, held.register
+        self._own, self._feed = held.own, held.feed
+        self._bonds, self._circle, self._watch, self._renewals = bonds, circle, watch, renewals
 
     def hear(self, friend: Friend, body: str) -> None:
         """Take the word of a contact that its key has changed or is void."""

@@ -10,13 +10,9 @@ from streembit.contacts import offer as offers
 from streembit.contacts.invitations import Invitation
 from streembit.contacts.offer import NONCE_BYTES, Offer
 from streembit.jose.keys import PublicKey
-from streembit.service.feed import Feed
 from streembit.service.network import Network
-from streembit.service.people.abode import Abode
-from streembit.service.people.lineage import Lineage
+from streembit.service.people.holdings import Holdings
 from streembit.service.people.links import Links
-from streembit.service.people.ownkeys import OwnKeys
-from streembit.service.people.register import Register
 from streembit.service.people_events import Notice
 from streembit.service.people_rows import OfferRow
 from streembit.service.upkeep import Upkeep
@@ -28,18 +24,10 @@ UNANSWERED: Final = "request-unanswered"
 class Inviting:
     """Makes offers, and lets them and our requests come to their end."""
 
-    def __init__(
-        self,
-        network: Network,
-        register: Register,
-        own: OwnKeys,
-        lineage: Lineage,
-        abode: Abode,
-        links: Links,
-        feed: Feed,
-    ) -> None:
-        self._network, self._register, self._links, self._feed = network, register, links, feed
-        self._own, self._lineage, self._abode = own, lineage, abode
+    def __init__(self, network: Network, held: Holdings, links: Links) -> None:
+        self._network, self._links, self._feed = network, links, held.feed
+        self._register, self._own = held.register, held.own
+        self._lineage, self._abode = held.lineage, held.abode
 
     def upkeep(self, random: Callable[[], float]) -> Upkeep:
         """Return the service that looks what is over."""

@@ -31,20 +31,8 @@ class Keys:
         transfers: Transfers,
         renew_s: float,
     ) -> None:
-        register, friends, own, feed = held.register, held.friends, held.own, held.feed
-        bonds, circle, watch, showing = contacts.bonds, contacts.circle, ways.watch, ways.showing
-        self.renewals = Renewals(network, register, own, friends, bonds, showing, watch, renew_s)
-        self.following = Following(
-            network, register, own, bonds, circle, watch, self.renewals, feed
-        )
-        self.anew = Anew(chest, friends, held.talks, ways.cards, self.renewals, feed)
-        self.succession = Succession(
-            network,
-            held.lineage,
-            friends,
-            held.talks,
-            ways,
-            transfers,
-            contacts.inviting,
-            feed,
-        )
+        bonds, circle, watch = contacts.bonds, contacts.circle, ways.watch
+        self.renewals = Renewals(network, held, bonds, ways.showing, watch, renew_s)
+        self.following = Following(network, held, bonds, circle, watch, self.renewals)
+        self.anew = Anew(chest, held, ways.cards, self.renewals)
+        self.succession = Succession(network, held, ways, transfers, contacts.inviting)

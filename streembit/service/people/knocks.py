@@ -9,16 +9,12 @@ from streembit.contacts.requests import Asked, Waiting
 from streembit.errors import BadMessage, KeyRefused
 from streembit.jose import fingerprint as fingerprints
 from streembit.jose.keys import PublicKey
-from streembit.service.feed import Feed
 from streembit.service.network import Network
 from streembit.service.people.bonds import Bonds
 from streembit.service.people.circle import Circle
+from streembit.service.people.holdings import Holdings
 from streembit.service.people.letters import Letters
-from streembit.service.people.lineage import Lineage
 from streembit.service.people.links import Links
-from streembit.service.people.ownkeys import OwnKeys
-from streembit.service.people.refused import Refused
-from streembit.service.people.register import Register
 from streembit.service.people_events import Asked as AskedEvent
 from streembit.service.people_events import Notice
 from streembit.service.people_rows import RequestRow
@@ -34,19 +30,15 @@ class Knocks:
     def __init__(
         self,
         network: Network,
-        register: Register,
-        own: OwnKeys,
-        lineage: Lineage,
+        held: Holdings,
         bonds: Bonds,
         circle: Circle,
         links: Links,
         letters: Letters,
-        refused: Refused,
-        feed: Feed,
     ) -> None:
-        self._network, self._register, self._own, self._lineage = network, register, own, lineage
-        self._bonds, self._circle, self._feed = bonds, circle, feed
-        self._links, self._letters, self._refused = links, letters, refused
+        self._network, self._register, self._own = network, held.register, held.own
+        self._lineage, self._refused, self._feed = held.lineage, held.refused, held.feed
+        self._bonds, self._circle, self._links, self._letters = bonds, circle, links, letters
 
     # --- letters in
     def knock(self, key: PublicKey, letter: ContactLetter) -> None:

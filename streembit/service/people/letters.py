@@ -10,13 +10,9 @@ from streembit.contacts.requests import Asked, Owed
 from streembit.errors import RateLimited, RemoteRefusal, StreembitError, UnknownAnswer, by_code
 from streembit.jose.keys import PublicKey
 from streembit.rpc.peer import Peer
-from streembit.service.feed import Feed
 from streembit.service.network import Network
-from streembit.service.people.abode import Abode
 from streembit.service.people.circle import Circle
-from streembit.service.people.ownkeys import OwnKeys
-from streembit.service.people.refused import Refused
-from streembit.service.people.register import Register
+from streembit.service.people.holdings import Holdings
 from streembit.service.people.showing import Showing
 from streembit.service.people_events import Notice
 from streembit.wire.message import Knock
@@ -31,20 +27,10 @@ class Letters:
     A letter goes out when there is a link, again on each new link, until it was heard.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        register: Register,
-        own: OwnKeys,
-        abode: Abode,
-        showing: Showing,
-        refused: Refused,
-        circle: Circle,
-        feed: Feed,
-    ) -> None:
-        self._network, self._register, self._own = network, register, own
-        self._abode, self._showing = abode, showing
-        self._refused, self._circle, self._feed = refused, circle, feed
+    def __init__(self, network: Network, held: Holdings, showing: Showing, circle: Circle) -> None:
+        self._network, self._register, self._own = network, held.register, held.own
+        self._abode, self._refused, self._feed = held.abode, held.refused, held.feed
+        self._showing, self._circle = showing, circle
         self._on_their_way: set[PublicKey] = set()
 
     def deliver(self, key: PublicKey) -> None:

@@ -7,10 +7,10 @@ from streembit.net.relayed import is_hub_host
 from streembit.rpc.peer import Peer
 from streembit.service.network import Network
 from streembit.service.people.circle import Circle
-from streembit.service.people.friend import Friend, Friends
+from streembit.service.people.friend import Friend
+from streembit.service.people.holdings import Holdings
 from streembit.service.people.letters import Letters
 from streembit.service.people.links import Links
-from streembit.service.people.places import Places
 from streembit.service.people.presence import Presences
 from streembit.service.people.showing import Showing
 from streembit.service.people.transfers import Transfers
@@ -23,8 +23,7 @@ class Meetings:
     def __init__(
         self,
         network: Network,
-        friends: Friends,
-        places: Places,
+        held: Holdings,
         links: Links,
         letters: Letters,
         showing: Showing,
@@ -32,7 +31,7 @@ class Meetings:
         transfers: Transfers,
         circle: Circle,
     ) -> None:
-        self._network, self._friends, self._places = network, friends, places
+        self._network, self._friends, self._places = network, held.friends, held.places
         self._links, self._letters, self._showing = links, letters, showing
         self._presence, self._transfers, self._circle = presence, transfers, circle
 

@@ -12,14 +12,13 @@ from streembit.chat.history import Entry as Said
 from streembit.errors import RemoteError
 from streembit.jose import base64url
 from streembit.jose.keys import PublicKey
-from streembit.service.feed import Feed
 from streembit.service.network import Network
 from streembit.service.people.chest import Chest
 from streembit.service.people.circle import Circle
 from streembit.service.people.following import Following
-from streembit.service.people.friend import Friend, Friends
+from streembit.service.people.friend import Friend
+from streembit.service.people.holdings import Holdings
 from streembit.service.people.presence import Presences
-from streembit.service.people.register import Register
 from streembit.service.people.shown import message_row
 from streembit.service.people.talk import Talk
 from streembit.service.people.transfers import Transfers
@@ -57,17 +56,15 @@ class News:
         self,
         network: Network,
         chest: Chest,
-        register: Register,
-        friends: Friends,
+        held: Holdings,
         transfers: Transfers,
         presence: Presences,
         circle: Circle,
         following: Following,
-        feed: Feed,
     ) -> None:
-        self._network, self._chest, self._register = network, chest, register
-        self._friends, self._transfers, self._presence = friends, transfers, presence
-        self._circle, self._following, self._feed = circle, following, feed
+        self._network, self._chest, self._register = network, chest, held.register
+        self._friends, self._feed, self._transfers = held.friends, held.feed, transfers
+        self._presence, self._circle, self._following = presence, circle, following
         self._heard: dict[str, int] = {}  # the last message passed on, as it is kept
 
     # --- in

@@ -70,37 +70,19 @@ class People(MultiService):
         self.ways = ways = Ways(node, chest, held, chance)
         self.presence = Presences(clock, held.register, held.talks, held.feed)
         self.listed = Listed(network, hubs, chest, held.register, held.own, node.refused, chance)
-        self.at_hubs = AtHubs(
-            clock,
-            hubs,
-            held.register,
-            held.friends,
-            held.places,
-            ways.links,
-            ways.post,
-            self.listed,
-        )
+        self.at_hubs = AtHubs(clock, hubs, held, ways.links, ways.post, self.listed)
         self.porter = Porter(network, held.friends, held.talks, held.feed)
         self.transfers = self._transfers(disk, downloads)
         self.contacts = Contacts(
             network, hubs, chest, held, ways, self.at_hubs, self.presence, self.transfers, random
         )
         self.keys = Keys(network, chest, held, ways, self.contacts, self.transfers, renew_s)
-        self.discretion = Discretion(
-            held.register, held.friends, self.presence, self.at_hubs, self.contacts.circle
-        )
+        circle, following = self.contacts.circle, self.keys.following
+        self.discretion = Discretion(held, self.presence, self.at_hubs, circle)
         self.signals = Signals(network, held.feed, ways.links.seek, held.friends.__contains__)
-        self.seeking = Seeking(
-            network,
-            node.dht.finder,
-            ways.pace,
-            ways.cards,
-            held.friends,
-            held.register,
-            held.places,
-            held.own,
-        )
-        self.news, self.door = self._listener(), self._door()
+        self.seeking = Seeking(network, node.dht.finder, ways.pace, ways.cards, held)
+        self.news = News(network, chest, held, self.transfers, self.presence, circle, following)
+        self.door = self._door()
         self._join()
         figures.show(node.metrics, held.friends, held.talks, ways)
         for service in (
@@ -125,35 +107,20 @@ class People(MultiService):
             downloads.with_name(NOTES),
         )
 
-    def _listener(self) -> News:
-        held = self.held
-        return News(
-            self.node.network,
-            self._chest,
-            held.register,
-            held.friends,
-            self.transfers,
-            self.presence,
-            self.contacts.circle,
-            self.keys.following,
-            held.feed,
-        )
-
     def _door(self) -> Door:
-        node, held, cards, transfers = self.node, self.held, self.ways.cards, self.transfers
-        network, register, friends = node.network, held.register, held.friends
+        network, contacts, cards = self.node.network, self.contacts, self.ways.cards
         return Door(
             network,
-            friends,
-            self.contacts.circle,
-            self.contacts.meetings,
+            self.friends,
+            contacts.circle,
+            contacts.meetings,
             cards,
-            self.contacts.knocks,
+            contacts.knocks,
             self.keys.following,
             self.signals,
-            transfers,
-            node.refusals,
-            partial(standing, network, register, friends, cards, held.own, transfers, held.feed),
+            self.transfers,
+            self.node.refusals,
+            partial(standing, network, self.held, cards, self.transfers),
         )
 
     def _join(self) -> None:

@@ -11,9 +11,8 @@ from streembit.contacts import generations
 from streembit.errors import BadRotation, StreembitError
 from streembit.service.network import Network
 from streembit.service.people.bonds import Bonds
-from streembit.service.people.friend import Friend, Friends
-from streembit.service.people.ownkeys import OwnKeys
-from streembit.service.people.register import Register
+from streembit.service.people.friend import Friend
+from streembit.service.people.holdings import Holdings
 from streembit.service.people.showing import Showing
 from streembit.service.people.statements import say_to_all
 from streembit.service.people.watch import Watch
@@ -34,17 +33,15 @@ class Renewals:
     def __init__(
         self,
         network: Network,
-        register: Register,
-        own: OwnKeys,
-        friends: Friends,
+        held: Holdings,
         bonds: Bonds,
         showing: Showing,
         watch: Watch,
         every_s: float,
     ) -> None:
-        self._network, self._register, self._own, self._friends = network, register, own, friends
+        self._network, self._every_s = network, every_s
+        self._register, self._own, self._friends = held.register, held.own, held.friends
         self._bonds, self._showing, self._watch = bonds, showing, watch
-        self._every_s = every_s
 
     def upkeep(self, random: Callable[[], float]) -> Upkeep:
         """Return the service that looks whether it is time."""

@@ -13,11 +13,9 @@ from streembit.jose.keys import PublicKey
 from streembit.service.finder import Finder, Search
 from streembit.service.network import Network
 from streembit.service.people.cards import Cards
-from streembit.service.people.friend import Friend, Friends
-from streembit.service.people.ownkeys import OwnKeys
+from streembit.service.people.friend import Friend
+from streembit.service.people.holdings import Holdings
 from streembit.service.people.pace import Pace
-from streembit.service.people.places import Places
-from streembit.service.people.register import Register
 from streembit.service.whois import agreement_in, place_of
 from streembit.wire.offer import Address
 
@@ -28,18 +26,11 @@ class Seeking:
     """Implements `links.Whereabouts` for contacts, and for those who were asked to be contacts."""
 
     def __init__(
-        self,
-        network: Network,
-        finder: Finder,
-        pace: Pace,
-        cards: Cards,
-        friends: Friends,
-        register: Register,
-        places: Places,
-        own: OwnKeys,
+        self, network: Network, finder: Finder, pace: Pace, cards: Cards, held: Holdings
     ) -> None:
         self._network, self._finder, self._pace, self._cards = network, finder, pace, cards
-        self._friends, self._register, self._places, self._own = friends, register, places, own
+        self._friends, self._register = held.friends, held.register
+        self._places, self._own = held.places, held.own
         self._sought: dict[PublicKey, float] = {}  # at most one a contact
 
     def known(self, key: PublicKey) -> Sequence[Address]:

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 from streembit.contacts.invitations import Invitation
-from streembit.service.feed import Feed
 from streembit.service.network import Network
 from streembit.service.people.cards import Cards
-from streembit.service.people.friend import Friends
-from streembit.service.people.ownkeys import OwnKeys
-from streembit.service.people.register import Register
+from streembit.service.people.holdings import Holdings
 from streembit.service.people.transfers import Transfers
 from streembit.service.people_rows import PeopleStatus
 
 
-def standing(
-    network: Network,
-    register: Register,
-    friends: Friends,
-    cards: Cards,
-    own: OwnKeys,
-    transfers: Transfers,
-    feed: Feed,
-) -> PeopleStatus:
+def standing(network: Network, held: Holdings, cards: Cards, transfers: Transfers) -> PeopleStatus:
     """Return the figures of now."""
-    now_s = network.now_s()
-    talks = [friend.talk for friend in friends.values()]
+    now_s, register = network.now_s(), held.register
+    talks = [friend.talk for friend in held.friends.values()]
     written = [each for talk in talks if (each := talk.conversation.oldest_s) is not None]
     states = [row.state for row in transfers.rows()]
     published_s = cards.published_s
@@ -39,8 +28,8 @@ def standing(
         transfers=states.count("running"),
         transfers_offered=states.count("offered"),
         cards_age_s=None if published_s is None else max(0.0, now_s - published_s),
-        agreement_age_s=max(0.0, now_s - own.generations.made_s),
-        notices=feed.notices,
+        agreement_age_s=max(0.0, now_s - held.own.generations.made_s),
+        notices=held.feed.notices,
     )
 
 

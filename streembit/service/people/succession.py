@@ -10,14 +10,12 @@ from streembit.contacts import rotation as rotations
 from streembit.errors import KeyRefused
 from streembit.jose import fingerprint as fingerprints
 from streembit.jose.keys import Identity, PublicKey
-from streembit.service.feed import Feed
 from streembit.service.network import Network
-from streembit.service.people.friend import Friend, Friends
+from streembit.service.people.friend import Friend
+from streembit.service.people.holdings import Holdings
 from streembit.service.people.inviting import Inviting
 from streembit.service.people.keyfile import KeyFile
-from streembit.service.people.lineage import Lineage
 from streembit.service.people.statements import say_to_all
-from streembit.service.people.talks import Talks
 from streembit.service.people.transfers import Transfers
 from streembit.service.people.ways import Ways
 from streembit.service.people_events import Notice
@@ -37,17 +35,14 @@ class Succession:
     def __init__(
         self,
         network: Network,
-        lineage: Lineage,
-        friends: Friends,
-        talks: Talks,
+        held: Holdings,
         ways: Ways,
         transfers: Transfers,
         inviting: Inviting,
-        feed: Feed,
     ) -> None:
-        self._network, self._lineage, self._friends = network, lineage, friends
-        self._talks, self._ways = talks, ways
-        self._transfers, self._inviting, self._feed = transfers, inviting, feed
+        self._network, self._lineage, self._feed = network, held.lineage, held.feed
+        self._friends, self._talks, self._ways = held.friends, held.talks, ways
+        self._transfers, self._inviting = transfers, inviting
 
     async def rotate(self, key_file: KeyFile, passcode: str | None) -> KeyChanged:
         """Take a new identity, tell all contacts, and let another node go on as it.
