@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from twisted.internet import error
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -62,6 +62,9 @@ class MemoryNetwork:
         seed: the only source of chance.
         latency_s: least and greatest one-way delay of a pair of hosts; a pair keeps what it drew.
         loss: probability that a write resets its connection.
+
+    Attributes:
+        tap: hears of every write, by whoever it is; None for nobody who listens.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class MemoryNetwork:
         self.hosts: dict[str, MemoryHost] = {}
         self.trace: deque[tuple[float, str, str, int]] = deque(maxlen=MAX_TRACE)
         self.bytes_sent = 0
+        self.tap: Callable[[MemoryTransport, bytes], None] | None = None
         self._open: dict[int, MemoryTransport] = {}
         self._sides: dict[str, int] = {}
         self._silent: set[str] = set()
@@ -187,11 +191,13 @@ class MemoryNetwork:
         return random.Random(f"{self._seed} {low} {high}").uniform(least_s, most_s)
 
     # --- used by the transports
-    def sent(self, transport: MemoryTransport, size: int) -> None:
+    def sent(self, transport: MemoryTransport, data: bytes) -> None:
         """Note a write in the trace."""
-        self.bytes_sent += size
+        self.bytes_sent += len(data)
         peer = transport.remote.address
-        self.trace.append((self.clock.seconds(), transport.local.address, peer, size))
+        self.trace.append((self.clock.seconds(), transport.local.address, peer, len(data)))
+        if self.tap is not None:
+            self.tap(transport, data)
 
     def resets(self, transport: MemoryTransport) -> bool:
         """Draw whether this write breaks its connection."""

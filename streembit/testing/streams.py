@@ -35,7 +35,7 @@ class Carrier(Protocol):
     def blocked(self, one: Place, other: Place) -> bool:
         """Say whether bytes between two hosts are being dropped."""
 
-    def sent(self, transport: MemoryTransport, size: int) -> None:
+    def sent(self, transport: MemoryTransport, data: bytes) -> None:
         """Note a write."""
 
     def resets(self, transport: MemoryTransport) -> bool:
@@ -84,7 +84,7 @@ class MemoryTransport:
     def write(self, data: bytes) -> None:
         if not self.connected or self.disconnecting or not data:
             return
-        self._network.sent(self, len(data))
+        self._network.sent(self, data)
         if self._network.resets(self):
             self._reset()
             return
