@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 from typing import Final
 
 from demo.members import Member
+from streembit import Client
 from streembit.errors import LocalError
 from streembit.service.people_rows import MessageRow
 from tests.process.two import TwoPeopleCase
@@ -98,16 +100,47 @@ class PeopleTests(TwoPeopleCase):
         self.assertEqual(texts, ["before", "after"])
 
     async def test_nothing_of_it_is_in_logs_or_on_disk(self) -> None:
-        """No text, name or offer in the clear, in any file of either home or in any log."""
-        secret, petname = "a canary of a text", "canary petname"
-        await self.client(self.bob).contact.rename("ann", petname)
-        await self.client(self.ann).message.send("bob", secret)
+        """No text, petname, offer, or name of a file, in any file of either home or in any log.
+
+        Where the network is kept (`records.sqlite`) lie the public keys of all, and no address;
+        where contacts are, neither their keys nor their addresses.
+        """
+        ann, bob = self.client(self.ann), self.client(self.bob)
+        secret, petname, file = "a canary of a text", "canary petname", "canary of a file.txt"
+        offer = await ann.offer.create(note="canary of a note")
+        await bob.contact.rename("ann", petname)
+        await ann.message.send("bob", secret)
         await self.until(lambda: self.heard(secret, petname), 20)
+        source = Path(self.mktemp())
+        source.mkdir()
+        (source / file).write_text("canary of a content")
+        sent = await ann.file.send("bob", source / file)
+        await self.until(lambda: self.transfer(bob, sent.id, "offered"), 20)
+        await self.net.kill(self.bob)  # what it knows of the files by now is on its disk
+        self.check_absent(secret, petname, file, offer.token, "canary of a note")
+        await self.net.again(self.bob)
+        await bob.file.accept(sent.id)
+        await self.until(lambda: self.transfer(ann, sent.id, "done"), 20)
+        for taken in self.net.folder.rglob(file):
+            self.assertEqual(taken.parent.name, "downloads")
+            taken.unlink()  # where the user wants it
+        self.check_absent(secret, petname, file, offer.token, "canary of a content")
+        (row,) = await ann.contact.list()
+        key = bytes.fromhex(row.public_key)
+        for chest in self.net.folder.rglob("chest.sqlite*"):
+            for text in (row.public_key.encode(), key, row.addresses[0].encode()):
+                self.assertNotIn(text, chest.read_bytes(), str(chest))
+
+    def check_absent(self, *secrets: str) -> None:
+        """Check that none of them is in the clear in any file of a home, or in a log."""
         for path in self.net.folder.rglob("*"):
-            if path.is_file():
-                data = path.read_bytes()
-                for text in (secret, petname):
-                    self.assertNotIn(text.encode(), data, str(path))
+            data = path.read_bytes() if path.is_file() else b""
+            for text in secrets:
+                self.assertNotIn(text.encode(), data, str(path))
+
+    async def transfer(self, client: Client, transfer: str, state: str) -> bool:
+        """Tell whether a transfer is known to a node, and in this state."""
+        return (transfer, state) in [(row.id, row.state) for row in await client.file.list()]
 
     async def heard(self, text: str, name: str) -> bool:
         """Tell whether bob has a text of this contact's."""
