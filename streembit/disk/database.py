@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from streembit.disk.atomic import blamed_on_disk, move_aside
+from streembit.disk.atomic import blamed_on_disk, move_aside, sync_folder
 from streembit.disk.files import exists
 from streembit.errors import HomeTooNew
 
@@ -53,11 +53,30 @@ def open_database(path: Path, tables: str, version: int, dial: Connect) -> sqlit
     this process can use the file (mode 0600) until the connection is closed.
 
     Raises:
-        Damaged: it is no sound database.
+        Damaged: it is no sound database; an empty file never is.
         HomeTooNew: a newer program wrote it.
         sqlite3.Error, DiskFull, DiskFailed: the disk does not do its part.
     """
-    _check_header(path, _touched(path))
+    if not exists(path):
+        _make(path, tables, version, dial)
+    _check_header(path)
+    return _dialled(path, tables, version, dial)
+
+
+def _make(path: Path, tables: str, version: int, dial: Connect) -> None:
+    """Make a file beside its place and rename it, so that there never is one without tables."""
+    fresh = path.with_name(f".{path.name}.new")
+    with blamed_on_disk(path):
+        for beside in ("", *BESIDE):  # of a process that died
+            fresh.with_name(fresh.name + beside).unlink(missing_ok=True)
+        fresh.touch(mode=0o600)
+    _dialled(fresh, tables, version, dial).close()
+    with blamed_on_disk(path):
+        os.rename(fresh, path)
+        sync_folder(path.parent)
+
+
+def _dialled(path: Path, tables: str, version: int, dial: Connect) -> sqlite3.Connection:
     db = dial(str(path))
     try:
         _prepare(db, path, tables, version)
@@ -109,19 +128,15 @@ def _told_apart(error: sqlite3.Error | UnicodeDecodeError) -> Exception:
     return Damaged(str(error)) if code in _DAMAGE else error
 
 
-def _touched(path: Path) -> bytes:
-    """Make the file with its mode where there is none, and return how it begins."""
+def _check_header(path: Path) -> None:
+    """Raise Damaged where SQLite would begin anew, or only find that it must not write."""
     with blamed_on_disk(path):
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)  # nobody waits for a pipe
         try:
-            return os.read(fd, _HEADER_BYTES)
+            header = os.read(fd, _HEADER_BYTES)
         finally:
             os.close(fd)
-
-
-def _check_header(path: Path, header: bytes) -> None:
-    """Raise Damaged where SQLite would only find that it must not write."""
-    if header and header[18:20] not in (b"\1\1", b"\2\2"):
+    if header[18:20] not in (b"\1\1", b"\2\2"):
         raise Damaged(f"{path} has no sound header")
 
 
