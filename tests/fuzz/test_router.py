@@ -37,7 +37,7 @@ class RouterTests(SynchronousTestCase):
                 if size == 60:
                     assert datagram[24:37] == WANT.nonce + b"\x06"
 
-            outcome = run(read, [answer], FEW, 120 + number, (NoRouter, MappingRefused))
+            outcome = run(read, [answer], CASES, 120 + number, (NoRouter, MappingRefused))
             self.assertGreater(outcome.accepted, 0)
             self.assertGreater(outcome.refused, 0)
 
