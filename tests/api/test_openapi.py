@@ -41,7 +41,7 @@ CANARY_WITHIN_S = 300.0
 # contact.
 CONFIG = """
 [[operations]]
-include-path-regex = "/owners/|/ping|/contacts|/requests|offers|/files|/wipe|/hub/"
+include-path-regex = "/owners/|/ping|/contacts|/requests|offers|/files|/wipe|/hubs?/"
 checks.positive_data_acceptance.expected-statuses = ["200", "400", "404", "409"]
 
 # A body may be wrong and too long.
