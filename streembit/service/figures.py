@@ -3,30 +3,47 @@
 from __future__ import annotations
 
 from math import inf, nan
-from typing import TYPE_CHECKING
-
+from streembit.service.canary import Canary
+from streembit.service.carriers import Carriers
+from streembit.service.deposit import Deposit
+from streembit.service.dht import Dht
 from streembit.service.metrics import Metrics
-
-if TYPE_CHECKING:
-    from streembit.service.node import Node
-
-
-def show(node: Node, metrics: Metrics) -> None:
-    """Register the figures of a node."""
-    _show_links(node, metrics)
-    _show_hubs(node, metrics)
-    _show_store(node, metrics)
-    _show_health(node, metrics)
+from streembit.service.network import Network
+from streembit.service.reach import Reach
+from streembit.service.reachability import Reachability
+from streembit.service.relay.hubs import Hubs
 
 
-def _show_links(node: Node, metrics: Metrics) -> None:
-    network, gate, checks = node.network, node.carriers.gate, node.network.checks
+def show(
+    metrics: Metrics,
+    network: Network,
+    carriers: Carriers,
+    hubs: Hubs,
+    dht: Dht,
+    reach: Reach,
+    started_s: float,
+) -> None:
+    """Register the figures of a node that started then."""
+    _show_links(metrics, network, carriers)
+    _show_hubs(metrics, hubs)
+    _show_store(metrics, dht.deposit)
+    _show_health(metrics, dht.canary, reach.reachability)
+    metrics.gauge(
+        "streembit_client_only",
+        "1 while others are not asked to store here.",
+        lambda: network.client_only,
+    )
+    metrics.gauge("streembit_start_time_seconds", "When the node started (Unix).", lambda: started_s)
+
+
+def _show_links(metrics: Metrics, network: Network, carriers: Carriers) -> None:
+    gate, checks = carriers.gate, network.checks
     metrics.gauge("streembit_links", "Open links.", lambda: len(network.roster))
     metrics.gauge("streembit_connections", "Connections of all kinds.", lambda: gate.total)
     metrics.gauge(
         "streembit_connections_unknown", "That have not said who they are.", lambda: gate.strangers
     )
-    traffic = node.carriers.traffic
+    traffic, backlog = carriers.traffic, carriers.backlog
     metrics.counter(
         "streembit_received_bytes", "Bytes that links received.", lambda: traffic.received_bytes
     )
@@ -34,15 +51,14 @@ def _show_links(node: Node, metrics: Metrics) -> None:
     metrics.gauge(
         "streembit_queued_bytes",
         "That wait for peers who read slowly.",
-        lambda: node.carriers.backlog.total_bytes,
+        lambda: backlog.total_bytes,
     )
     metrics.gauge("streembit_peers", "Nodes in the table.", lambda: len(network.table))
     metrics.counter("streembit_signatures_good", "Signatures that verified.", lambda: checks.good)
     metrics.counter("streembit_signatures_bad", "Signatures that did not.", lambda: checks.bad)
 
 
-def _show_hubs(node: Node, metrics: Metrics) -> None:
-    hubs = node.hubs
+def _show_hubs(metrics: Metrics, hubs: Hubs) -> None:
     metrics.gauge(
         "streembit_hubs_joined",
         "Hubs where we are, contacts' included.",
@@ -55,8 +71,7 @@ def _show_hubs(node: Node, metrics: Metrics) -> None:
     )
 
 
-def _show_store(node: Node, metrics: Metrics) -> None:
-    deposit = node.dht.deposit
+def _show_store(metrics: Metrics, deposit: Deposit) -> None:
     metrics.gauge("streembit_records", "Items kept for the network.", lambda: deposit.usage().items)
     metrics.gauge(
         "streembit_record_bytes", "What they take of the quota.", lambda: deposit.usage().size_bytes
@@ -74,8 +89,7 @@ def _show_store(node: Node, metrics: Metrics) -> None:
     )
 
 
-def _show_health(node: Node, metrics: Metrics) -> None:
-    canary, reachability = node.dht.canary, node.reach.reachability
+def _show_health(metrics: Metrics, canary: Canary, reachability: Reachability) -> None:
     metrics.gauge(
         "streembit_ready",
         "1 if a put and a get through others succeeded lately.",
@@ -90,12 +104,4 @@ def _show_health(node: Node, metrics: Metrics) -> None:
         "streembit_clock_ahead_seconds",
         "Of the median peer; not a number while fewer than three told.",
         lambda: nan if reachability.clock_skew_s is None else reachability.clock_skew_s,
-    )
-    metrics.gauge(
-        "streembit_client_only",
-        "1 while others are not asked to store here.",
-        lambda: node.network.client_only,
-    )
-    metrics.gauge(
-        "streembit_start_time_seconds", "When the node started (Unix).", lambda: node.started_s
     )

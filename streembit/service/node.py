@@ -90,27 +90,14 @@ class Node(MultiService):
         self.hubs = self._hubs(hubs, connect, random)
         store_clock = store_clock or StoreClock(clock.seconds, clock.seconds())
         self.up_s = store_clock.up_s
-        self.dht = Dht(
-            self.network,
-            self.errands,
-            shelf,
-            limits.store,
-            store_clock,
-            own,
-            random,
-            seeds,
-            remembered,
-            self._settled,
-            self._is_contact,
-        )
+        self.dht = self._dht(shelf, store_clock, own, random, seeds, remembered)
         self.reach = Reach(self.network, self.carriers.prober, random.random, self._renewed)
         self._answers = self._answering()
         for part in (self.dht, self.hubs, self.reach, self._settling()):
             part.setServiceParent(self)
         if hubs:
-            sight = Sight(self.hubs, self.network, self.reach.reachability).upkeep(random.random)
-            sight.setServiceParent(self)
-        figures.show(self, self.metrics)
+            self._sight(random).setServiceParent(self)
+        self._show()
 
     # --- the tree
     def stopService(self) -> Deferred[None]:  # noqa: N802 - Twisted's name
@@ -122,6 +109,29 @@ class Node(MultiService):
         errands = self.errands.stop()
         self.refusals.settle()
         return stopping.addCallback(lambda _: errands).addCallback(lambda _: closed)
+
+    def _dht(
+        self,
+        shelf: Shelf,
+        store_clock: StoreClock,
+        own: OwnRecords,
+        random: Random,
+        seeds: Sequence[Address],
+        remembered: Sequence[Address],
+    ) -> Dht:
+        return Dht(
+            self.network,
+            self.errands,
+            shelf,
+            self.limits.store,
+            store_clock,
+            own,
+            random,
+            seeds,
+            remembered,
+            self._settled,
+            self._is_contact,
+        )
 
     def _hubs(self, own: Sequence[HubAddress], connect: Connect, random: Random) -> Hubs:
         return Hubs(
@@ -150,6 +160,21 @@ class Node(MultiService):
         """Return the work of telling how often was refused what was not told each time."""
         tell = self.refusals.settle  # no work on the network: chance has no part in it
         return Upkeep("refusals", self.clock, SETTLE_EVERY_S, tell, lambda: 0.5)
+
+    def _sight(self, random: Random) -> Upkeep:
+        """Return the work of learning from our hubs how we are reached."""
+        return Sight(self.hubs, self.network, self.reach.reachability).upkeep(random.random)
+
+    def _show(self) -> None:
+        figures.show(
+            self.metrics,
+            self.network,
+            self.carriers,
+            self.hubs,
+            self.dht,
+            self.reach,
+            self.started_s,
+        )
 
     # --- what the parts tell
     def _settled(self) -> None:
