@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf, nan
+
 from streembit.service.canary import Canary
 from streembit.service.carriers import Carriers
 from streembit.service.deposit import Deposit
@@ -33,7 +34,9 @@ def show(
         "1 while others are not asked to store here.",
         lambda: network.client_only,
     )
-    metrics.gauge("streembit_start_time_seconds", "When the node started (Unix).", lambda: started_s)
+    metrics.gauge(
+        "streembit_start_time_seconds", "When the node started (Unix).", lambda: started_s
+    )
 
 
 def _show_links(metrics: Metrics, network: Network, carriers: Carriers) -> None:
