@@ -13,8 +13,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from streembit.contacts import rows
-from streembit.contacts.entry import MAX_FORMER, Alarm, Entry, Former, Renewal
+from streembit.contacts import keychange, rows
+from streembit.contacts.entry import Alarm, Entry
 from streembit.contacts.index import Index
 from streembit.contacts.places import few
 from streembit.contacts.rows import Change, Changes
@@ -243,12 +243,7 @@ class Book:
     def replace_key(
         self, old: PublicKey, new: PublicKey, agreement: PublicKey, statement: bytes
     ) -> Entry:
-        """Let a contact go on with a new key, announced by a statement with this SHA-256.
-
-        The name stays. That the old key was compared says nothing of the
-        new one, which only its signature ties to it: a thief of the old key
-        could have made it. So `verified` ends, and where it was set an
-        alarm says so until the new key is compared.
+        """Let a contact go on with a new key; see `keychange.succeeded`.
 
         Raises:
             BadRotation: the new key is somebody's already, or there were too many.
@@ -256,26 +251,14 @@ class Book:
         entry = self.of(old)
         if self.get(new) is not None or self.successor(new) is not None:
             raise BadRotation("the new key is known already", key=new.hex)
-        if len(entry.former) >= MAX_FORMER:
-            raise BadRotation("too many changes of key", limit=MAX_FORMER)
+        followed = keychange.succeeded(entry, new, agreement, statement)
         self._drop(entry)
-        return self._keep(
-            replace(
-                entry,
-                key=new.point,
-                agreement=agreement.point,
-                verified=False,
-                alarm="new-key" if entry.verified else entry.alarm,
-                renewal=None,
-                former=[*entry.former, Former(old.point, statement)],
-            )
-        )
+        return self._keep(followed)
 
     def restore(self, key: PublicKey, proof: str, agreement: bytes, now_s: int) -> Entry:
         """Let a contact go back to a key that it had, which `proof` is told of; refuse later ones.
 
-        `agreement` is the agreement key that went with it, b"" where that is not known: then the
-        contact has to be asked again.
+        See `keychange.restored` for `agreement`.
 
         Raises:
             FingerprintDiffers: it had no such key; nothing changed.
@@ -285,35 +268,15 @@ class Book:
         entry = self._in_state(key, "contact", "blocked")
         if entry.alarm == "revoked":
             raise KeyRevoked(key=key.hex)
-        former = self.former(key, proof)
-        points = [each.key for each in entry.former]
-        at = points.index(former.point)
+        former = keychange.former_key(entry, proof)
         self._drop(entry)
-        for point in (*points[at + 1 :], entry.key):
-            gone = Entry(point, entry.name, "removed", entry.user_type, now_s, ended_s=now_s)
-            self._keep(replace(gone, alarm="revoked"))  # it never comes back, as the removed may
-        return self._keep(
-            replace(
-                entry,
-                key=former.point,
-                state=entry.state if agreement else "asked",
-                agreement=agreement,
-                verified=True,
-                alarm="",
-                former=entry.former[:at],
-                renewal=None,
-                knows=b"",
-            )
-        )
+        for refused in keychange.refused_after(entry, former, now_s):
+            self._keep(refused)
+        return self._keep(keychange.restored(entry, former, agreement))
 
     def former(self, key: PublicKey, proof: str) -> PublicKey:
         """Return the key that a contact had, and that `proof` is told of; raise as `restore`."""
-        entry = self.of(key)
-        for each in entry.former:
-            found = PublicKey.parse(each.key)
-            if fingerprint.proves(proof, found):
-                return found
-        raise FingerprintDiffers(name=entry.name)
+        return keychange.former_key(self.of(key), proof)
 
     def dispute(self, key: PublicKey) -> Entry:
         """Stop all words with a contact for whom two keys speak, until one is compared."""
@@ -332,12 +295,8 @@ class Book:
     ) -> Entry:
         """Let a contact go on with another agreement key, unless it is older than the known one."""
         entry = self._in_state(key, "contact", "blocked")
-        known = entry.renewal
-        if agreement.point == entry.agreement or (known is not None and made_s <= known.made_s):
-            return entry
-        origin = entry.agreement if known is None else known.origin
-        renewal = Renewal(origin, entry.agreement, made_s, now_s)
-        return self._keep(replace(entry, agreement=agreement.point, renewal=renewal))
+        now = keychange.renewed(entry, agreement, made_s, now_s)
+        return entry if now is entry else self._keep(now)
 
     def set_known(self, key: PublicKey, ours: PublicKey) -> Entry:
         """Note which agreement key of ours a contact uses."""
