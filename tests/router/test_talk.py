@@ -12,7 +12,7 @@ from streembit.errors import MappingRefused, NoRouter
 from streembit.router import natpmp, pcp
 from streembit.router.lease import MIN_RENEWAL_S, Epoch, Lease, Place, renewal_s
 from streembit.router.talk import MAX_HEARD, WAITS_S, Send, Talk, Told, Wait, Way
-from streembit.router.terms import LEASE_S, Mapped, Said, Want
+from streembit.router.terms import LEASE_S, Mapped, Question, Said, Want
 from tests.router.box import HOST, Box
 
 OWN, ROUTER = "192.168.1.2", "192.168.1.1"
@@ -123,7 +123,8 @@ class TalkTests(TalkCase):
     def test_what_several_answers_say_is_put_together(self) -> None:
         """In whichever order; and what was said by a protocol that was given up is forgotten."""
         want = Want(OWN, b"twelve bytes", PORT, PORT)
-        port, address = natpmp.Port(want), natpmp.Address()
+        port: Question = natpmp.Port(want)
+        address: Question = natpmp.Address()
         for questions in ([port, address], [address, port]):
             said = self.end(Talk([Way("NAT-PMP", questions)])).said
             self.assertEqual((said.host, said.port, said.lease_s), (HOST, PORT, LEASE_S))
