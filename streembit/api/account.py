@@ -7,8 +7,8 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from streembit.api.contacts import OWN_CHEST
 from streembit.api.files import PathText
+from streembit.api.offers import OWN_CHEST
 from streembit.api.operation import Ask, Done, Operation
 from streembit.service import people_rows as rows
 from streembit.service.people_facade import PeopleFacade

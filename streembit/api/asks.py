@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from twisted.internet.defer import Deferred
 
-from streembit.api import account, calls, contacts, directory, files, hub, messages, network
+from streembit.api import account, calls, contacts, directory, files, hub, messages, network, offers
 from streembit.api.caller import Caller
 from streembit.api.operation import Done
 from streembit.service import facade
@@ -43,17 +43,17 @@ class Offers:
         self, *, life_s: int = rows.DEFAULT_OFFER_S, once: bool = False, note: str = ""
     ) -> Deferred[rows.OfferMade]:
         """Make an offer; `text` of the answer is what to give to others."""
-        body = contacts.CreateOffer(life_s, once, note)
+        body = offers.CreateOffer(life_s, once, note)
         return self._ask("POST", "/v1/offers", rows.OfferMade, body)
 
     def show(self, text: str) -> Deferred[list[rows.OfferShown]]:
         """Return what the offers in a text contain."""
-        body = contacts.OfferIn(text)
-        return _member(self._ask("POST", "/v1/shown-offers", contacts.OffersShown, body), "offers")
+        body = offers.OfferIn(text)
+        return _member(self._ask("POST", "/v1/shown-offers", offers.OffersShown, body), "offers")
 
     def list(self) -> Deferred[list[rows.OfferRow]]:
         """Return our offers, newest first."""
-        return _member(self._ask("GET", "/v1/offers", contacts.Offers), "offers")
+        return _member(self._ask("GET", "/v1/offers", offers.Offers), "offers")
 
     def revoke(self, offer: str) -> Deferred[rows.OfferRow]:
         """Answer nobody who quotes an offer."""

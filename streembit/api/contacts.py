@@ -1,4 +1,4 @@
-"""Operations of contacts: offers, requests, and the book."""
+"""Operations of contacts: requests, and the book."""
 
 from __future__ import annotations
 
@@ -6,19 +6,15 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from streembit.api.operation import ID_PATTERN, Ask, Operation, Parameter
+from streembit.api.offers import OF_OFFER, OWN_CHEST, NoteText, OfferText
+from streembit.api.operation import Ask, Operation, Parameter
 from streembit.service import people_rows as rows
 from streembit.service.facade import HIDDEN
 from streembit.service.people_facade import PeopleFacade
 from streembit.service.people_rows import (
-    DEFAULT_OFFER_S,
     MAX_NAME_CHARS,
-    MAX_NOTE_CHARS,
-    MAX_OFFER_S,
-    MIN_OFFER_S,
 )
 
-MAX_OFFER_TEXT_CHARS: Final = 64 * 1024  # contacts.offer: a long mail
 MAX_PROOF_CHARS: Final = 512  # a fingerprint has 69; 24 words, to be refused as such, some 200
 MAX_NODE_CHARS: Final = 96  # a fingerprint with its spaces has 69
 
@@ -26,22 +22,6 @@ PERSON_PATTERN: Final = rf"^[^\s./{HIDDEN}][^/{HIDDEN}]{{0,95}}$"
 
 NameText = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_CHARS)]
 NoName = Annotated[str, Meta(max_length=MAX_NAME_CHARS)]
-NoteText = Annotated[str, Meta(max_length=MAX_NOTE_CHARS)]
-OfferText = Annotated[str, Meta(max_length=MAX_OFFER_TEXT_CHARS)]
-
-
-class CreateOffer(Struct, frozen=True, forbid_unknown_fields=True):
-    """For how many seconds an offer is valid, whether for one person only, and a remark."""
-
-    life_s: Annotated[float, Meta(ge=MIN_OFFER_S, le=MAX_OFFER_S)] = DEFAULT_OFFER_S
-    once: bool = False
-    note: NoteText = ""
-
-
-class OfferIn(Struct, frozen=True, forbid_unknown_fields=True):
-    """A text with offers in it."""
-
-    text: OfferText
 
 
 class AddContact(Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,18 +65,6 @@ class Decide(Struct, frozen=True, forbid_unknown_fields=True):
     on: bool | None
 
 
-class Offers(Struct, frozen=True):
-    """Our own offers."""
-
-    offers: list[rows.OfferRow]
-
-
-class OffersShown(Struct, frozen=True):
-    """What the offers of a text contain."""
-
-    offers: list[rows.OfferShown]
-
-
 class Contacts(Struct, frozen=True):
     """The book."""
 
@@ -118,23 +86,6 @@ CONTACT: Final = Parameter(
 ASKER: Final = Parameter(
     "asker", "a request's id, or the name or key of who asks", PERSON_PATTERN, "Bob"
 )
-OFFER: Final = Parameter("offer", "an offer's id", ID_PATTERN, "A" * 22)
-
-
-async def _create_offer(people: PeopleFacade, ask: Ask) -> rows.OfferMade:
-    return await people.create_offer(int(ask.body.life_s), ask.body.once, ask.body.note)
-
-
-async def _offers(people: PeopleFacade, _ask: Ask) -> Offers:
-    return Offers(await people.list_offers())
-
-
-async def _show_offers(people: PeopleFacade, ask: Ask) -> OffersShown:
-    return OffersShown(await people.show_offers(ask.body.text))
-
-
-async def _revoke_offer(people: PeopleFacade, ask: Ask) -> rows.OfferRow:
-    return await people.revoke_offer(ask.checked(OFFER))
 
 
 async def _contacts(people: PeopleFacade, _ask: Ask) -> Contacts:
@@ -194,50 +145,14 @@ async def _deny_request(people: PeopleFacade, ask: Ask) -> rows.RequestRow:
     return await people.deny_request(ask.checked(ASKER))
 
 
-OWN_CHEST: Final = ("chest-damaged", "disk-full", "disk-failed")
 OF_CONTACT: Final = (
     *("ambiguous-contact", "bad-key", "bad-name", "no-such-contact", "secret-words"),
     *OWN_CHEST,
-)
-_OF_OFFER = (
-    *("bad-header", "bad-key", "bad-name", "bad-offer", "bad-signature", "bad-token"),
-    *("offer-expired", "own-offer", "wrong-network"),
 )
 _OF_NAME = ("book-full", "key-alarm", "key-refused", "key-revoked", "name-taken", "wrong-state")
 _OF_REQUEST = ("ambiguous-contact", "bad-key", "bad-name", "not-found", *OWN_CHEST)
 
 OPERATIONS: Final[tuple[Operation[PeopleFacade], ...]] = (
-    Operation(
-        "create_offer",
-        "POST",
-        "/v1/offers",
-        "Make a contact offer to give to somebody.",
-        rows.OfferMade,
-        _create_offer,
-        body=CreateOffer,
-        errors=("bad-name", "bad-offer", "key-revoked", "request-quota", *OWN_CHEST),
-    ),
-    Operation("offers", "GET", "/v1/offers", "Our offers, newest first.", Offers, _offers),
-    Operation(
-        "show_offers",
-        "POST",
-        "/v1/shown-offers",
-        "Tell what the offers in a text contain, without doing anything.",
-        OffersShown,
-        _show_offers,
-        body=OfferIn,
-        errors=_OF_OFFER,
-    ),
-    Operation(
-        "revoke_offer",
-        "DELETE",
-        "/v1/offers/{offer}",
-        "Answer nobody who quotes this offer.",
-        rows.OfferRow,
-        _revoke_offer,
-        (OFFER,),
-        errors=("bad-name", "not-found", *OWN_CHEST),
-    ),
     Operation("contacts", "GET", "/v1/contacts", "The book, by name.", Contacts, _contacts),
     Operation(
         "add_contact",
@@ -247,7 +162,7 @@ OPERATIONS: Final[tuple[Operation[PeopleFacade], ...]] = (
         rows.ContactRow,
         _add_contact,
         body=AddContact,
-        errors=("request-quota", *_OF_OFFER, *_OF_NAME, *OWN_CHEST),
+        errors=("request-quota", *OF_OFFER, *_OF_NAME, *OWN_CHEST),
     ),
     Operation(
         "contact",

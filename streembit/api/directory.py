@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from streembit.api.contacts import OWN_CHEST, NoteText
+from streembit.api.offers import OWN_CHEST, NoteText
 from streembit.api.operation import Ask, Operation, Parameter
 from streembit.service.facade import HIDDEN
 from streembit.service.people_facade import PeopleFacade
@@ -72,7 +72,7 @@ OPERATIONS: Final[tuple[Operation[PeopleFacade], ...]] = (
         Entered,
         _publish,
         body=PublishEntry,
-        errors=("bad-entry", "bad-name", "no-hub", *OWN_CHEST),
+        errors=("bad-entry", "bad-name", "key-revoked", "no-hub", *OWN_CHEST),
     ),
     Operation(
         "withdraw",

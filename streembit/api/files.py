@@ -6,7 +6,8 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from streembit.api.contacts import CONTACT, OF_CONTACT, OWN_CHEST
+from streembit.api.contacts import CONTACT, OF_CONTACT
+from streembit.api.offers import OWN_CHEST
 from streembit.api.operation import ID_PATTERN, Ask, Operation, Parameter
 from streembit.service import people_rows as rows
 from streembit.service.people_facade import PeopleFacade

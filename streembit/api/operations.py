@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from streembit.api import account, calls, contacts, directory, files, hub, messages, network
+from streembit.api import account, calls, contacts, directory, files, hub, messages, network, offers
 from streembit.api.operation import Operation
 from streembit.service.facade import NodeFacade
 from streembit.service.hub.facade import HubFacade
@@ -12,6 +12,7 @@ from streembit.service.people_facade import PeopleFacade
 
 OF_NODE: Final[tuple[Operation[NodeFacade], ...]] = network.OPERATIONS
 OF_PEOPLE: Final[tuple[Operation[PeopleFacade], ...]] = (
+    *offers.OPERATIONS,
     *contacts.OPERATIONS,
     *directory.OPERATIONS,
     *messages.OPERATIONS,

@@ -57,7 +57,8 @@ def add(settings: Settings, file: Path | None, name: str, note: str) -> None:
     A dash or nothing is standard input. They are a contact as soon as they
     have accepted; until then the request waits and travels by itself.
     """
-    from streembit.api.contacts import MAX_OFFER_TEXT_CHARS, AddContact
+    from streembit.api.contacts import AddContact
+    from streembit.api.offers import MAX_OFFER_TEXT_CHARS
     from streembit.service.people_rows import ContactRow
 
     body = AddContact(asked.text_of(file, MAX_OFFER_TEXT_CHARS), name, note)

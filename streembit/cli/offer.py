@@ -12,7 +12,7 @@ from streembit.cli import asked, show
 from streembit.cli.command import Group, Settings, pass_settings
 
 if TYPE_CHECKING:
-    from streembit.api.contacts import OffersShown
+    from streembit.api.offers import OffersShown
     from streembit.service.people_rows import OfferMade, OfferRow, OfferShown
 
 
@@ -43,7 +43,7 @@ def offer() -> None:
 @pass_settings
 def create(settings: Settings, expires: str, once: bool, qr: Path | None, note: str) -> None:
     """Make a contact offer and print it, to be sent by any means."""
-    from streembit.api.contacts import CreateOffer
+    from streembit.api.offers import CreateOffer
     from streembit.service.people_rows import OfferMade
 
     body = CreateOffer(_life_s(expires), once, note)
@@ -70,7 +70,7 @@ def show_(settings: Settings, file: Path | None) -> None:
 
     A dash or nothing is standard input. No node needs to run.
     """
-    from streembit.api.contacts import MAX_OFFER_TEXT_CHARS
+    from streembit.api.offers import MAX_OFFER_TEXT_CHARS
 
     found = _shown(settings, asked.text_of(file, MAX_OFFER_TEXT_CHARS))
     if settings.json:
@@ -86,7 +86,7 @@ def show_(settings: Settings, file: Path | None) -> None:
 @pass_settings
 def list_(settings: Settings) -> None:
     """List your offers, newest first."""
-    from streembit.api.contacts import Offers
+    from streembit.api.offers import Offers
 
     found = settings.client().ask("GET", "/v1/offers", Offers)
     if settings.json:
@@ -136,7 +136,7 @@ def _draw(made: OfferMade, file: Path) -> None:
 
 def _shown(settings: Settings, text: str) -> OffersShown:
     """Ask the node, which knows our contacts; read here without one, and an offer of ours."""
-    from streembit.api.contacts import OfferIn, OffersShown
+    from streembit.api.offers import OfferIn, OffersShown
     from streembit.disk import config
     from streembit.errors import HomeMissing, NodeNotRunning, NodeRefusal, OwnOffer
     from streembit.service.facade import Status

@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
@@ -25,12 +24,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from streembit.disk.atomic import blamed_on_disk, sync_folder
-from streembit.disk.database import BESIDE, Connect, Damaged, Row, connect, is_full, open_database
+from streembit.disk.atomic import blamed_on_disk
+from streembit.disk.database import Connect, Damaged, Row, connect, is_full, open_database
 from streembit.disk.database import run as run_sql
+from streembit.disk.erasure import wipe
 from streembit.disk.files import SYSTEM, Files, exists
 from streembit.disk.modes import check_file
-from streembit.disk.tally import Count, Tally
+from streembit.disk.tally import Count, Tally, path_beside
 from streembit.errors import ChestDamaged, DecryptFailed, DiskFailed, DiskFull
 from streembit.jose import atrest
 from streembit.jose.atrest import AtRest, Key, Place
@@ -56,7 +56,6 @@ _ALL_NUMBERS: Final = b""
 _HEAD_ROOM: Final = ""  # no other room has this name
 _HEAD_KEY: Final = b"head"
 _TALLY_ROOM: Final = "tally"
-_ERASED_BYTES: Final = 1 << 20  # written at once when a file is overwritten
 CHECK_PAGE: Final = 64  # rows in memory at a time: one has up to a megabyte
 MAX_CHECKED: Final = 50_000  # numbered rows, the newest of each room: a third of a second
 
@@ -102,7 +101,7 @@ class Chest:
         self.path = path
         self._files = files
         self._dial = dial
-        self._tally = Tally(_tally_path(path), files)
+        self._tally = Tally(path_beside(path), files)
         self._closed = False
         self._db: sqlite3.Connection | None = None
         try:
@@ -216,7 +215,7 @@ class Chest:
             db.close()
 
     def wipe(self) -> None:
-        """Close the chest and destroy it; see `wipe`."""
+        """Close the chest and destroy it; see `erasure.wipe`."""
         wipe(self.path, self._files, self.close)
 
     def _opened(self) -> sqlite3.Connection:
@@ -364,55 +363,9 @@ class Chest:
         )
 
 
-def wipe(path: Path, files: Files = SYSTEM, closing: Callable[[], None] = lambda: None) -> None:
-    """Overwrite and remove the chest that lies there, also a damaged one, and all beside it.
-
-    The file begins with its keys: they go first, and what else is left of
-    it cannot be read without them. (A disk that writes elsewhere than over
-    what was there, as a flash disk does, may keep old pages for a while.)
-    `closing` closes the chest. After an error or a crash call it again.
-
-    Raises:
-        DiskFull, DiskFailed
-    """
-    chest = [path, *(path.with_name(path.name + beside) for beside in BESIDE)]
-    with blamed_on_disk(path):
-        _overwrite_all(
-            [each for each in (*chest, _tally_path(path)) if exists(each, files)], files, closing
-        )
-        for each in (*reversed(chest), _tally_path(path)):
-            if exists(each, files):
-                files.remove(each)
-        sync_folder(path.parent, files)
-
-
-def _overwrite_all(paths: list[Path], files: Files, closing: Callable[[], None]) -> None:
-    """Overwrite the files, also the log, whose name SQLite removes when it closes."""
-    with ExitStack() as opened:
-        doomed = []
-        for path in paths:
-            fd = files.open(path, os.O_WRONLY)
-            opened.callback(files.close, fd)
-            doomed.append((path, fd, files.status(path).size_bytes))
-        closing()
-        for path, fd, size_bytes in doomed:
-            grown = files.status(path).size_bytes if exists(path, files) else 0
-            _overwrite(fd, max(size_bytes, grown), files)
-
-
-def _overwrite(fd: int, left: int, files: Files) -> None:
-    while left > 0:
-        left -= files.write(fd, bytes(min(left, _ERASED_BYTES)))
-    files.sync(fd)
-
-
 def _look_through(db: sqlite3.Connection) -> None:
     """Raise Damaged unless all pages are sound and the index is the table's."""
     run_sql(db, "PRAGMA secure_delete=ON")  # what is deleted is not left behind in the file
     found = run_sql(db, "PRAGMA integrity_check(1)")
     if found != [("ok",)]:
         raise Damaged(str(found[0][0]) if found else "the check says nothing")
-
-
-def _tally_path(path: Path) -> Path:
-    return path.with_name(path.name + ".tally")

@@ -28,6 +28,11 @@ class Count(NamedTuple):
     commits: int
 
 
+def path_beside(chest: Path) -> Path:
+    """Return where the tally of a chest lies."""
+    return chest.with_name(chest.name + ".tally")
+
+
 class Tally:
     """The file; the caller holds the lock that guards the chest."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from streembit.disk import chest
+from streembit.disk import erasure
 from streembit.disk.accounts import KEY, check_name
 from streembit.disk.atomic import blamed_on_disk, sync_folder
 from streembit.disk.files import SYSTEM, Files, exists
@@ -43,7 +43,7 @@ def wipe_account(home: Home, name: str, files: Files = SYSTEM) -> None:
         for copied in copies:
             _overwrite_keys(copied, files)
         for store in (place.folder, *_copies_of(place.folder, home.path, files)):
-            chest.wipe(Place(store).chest_path, files)
+            erasure.wipe(Place(store).chest_path, files)
         remove_noted(place.folder / NOTES, files)
         _remove_stores(place.folder, files)
         for store in _copies_of(place.folder, home.path, files):

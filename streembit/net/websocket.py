@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from autobahn.twisted.websocket import WebSocketAdapterProtocol
-from autobahn.websocket.protocol import FrameHeader, WebSocketProtocol
+from autobahn.websocket.protocol import WebSocketProtocol
 from OpenSSL.SSL import Error as SSLError
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPushProducer, IReactorTime, ITransport
@@ -36,6 +36,7 @@ from streembit.net.frames import whole_text
 from streembit.net.outlet import outlet
 from streembit.net.queue import Queue
 from streembit.net.tuning import tell, tune
+from streembit.net.wssettings import Settings
 
 EXPORTER_LABEL: Final = b"EXPORTER-Channel-Binding"  # RFC 9266
 EXPORTER_BYTES: Final = 32
@@ -43,42 +44,6 @@ EXPORTER_BYTES: Final = 32
 _OPEN: Final = WebSocketProtocol.STATE_OPEN
 _CLOSING: Final = WebSocketProtocol.STATE_CLOSING
 _CLOSED: Final = WebSocketProtocol.STATE_CLOSED
-
-
-class Silence:
-    """A log that says nothing: what is refused is told once, by its code, to the owner."""
-
-    def _nothing(self, *_args: object, **_fields: object) -> None:
-        pass
-
-    trace = debug = info = warn = error = critical = failure = _nothing
-
-
-class Settings:
-    """What autobahn reads of its protocols: none of its timers, its compression and its logs.
-
-    The names are autobahn's. As attributes of a class they cost a
-    connection no memory.
-    """
-
-    log = Silence()
-    logOctets = logFrames = trackTimings = False
-    applyMask = True
-    utf8validateIncoming = False  # see `CarrierLimits.utf8`
-    maxFramePayloadSize = maxMessagePayloadSize = 0  # see `onMessageFrameBegin`
-    autoFragmentSize = 0
-    failByDrop = True  # who breaks the protocol is not spoken with
-    echoCloseCodeReason = False
-    openHandshakeTimeout = closeHandshakeTimeout = 0
-    tcpNoDelay = True
-    autoPingInterval = autoPingTimeout = 0
-    autoPingSize = 12
-    autoPingRestartOnAnyTraffic = False
-    state = WebSocketProtocol.STATE_CONNECTING
-    data = b""
-    current_frame: FrameHeader | None = None
-    inside_message = failedByMe = wasClean = False
-    wasNotCleanReason: str | None = None
 
 
 @implementer(IPushProducer)

@@ -13,7 +13,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from streembit.disk.chest import CHECK_PAGE, Chest, Kept, wipe
+from streembit.disk.chest import CHECK_PAGE, Chest, Kept
+from streembit.disk.erasure import wipe
 from streembit.disk.files import SYSTEM
 from streembit.errors import (
     ChestDamaged,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -15,9 +15,6 @@ from streembit.chat.events import Event, Outgoing
 from streembit.errors import ParcelRefused, RemoteRefusal, RequestTimeout, StreembitError
 from streembit.jose.keys import PublicKey
 from streembit.wire.content import Goodbye, Presence, Spoken, Typing
-
-if TYPE_CHECKING:
-    from streembit.service.people.talks import Talks
 
 ARRIVED_S: Final = 0.1  # that something arrived is kept so late, or with what comes next
 
@@ -59,6 +56,26 @@ class Listener(Protocol):
         """Take what happened: it is on the medium, on the contact's if something arrived there."""
 
 
+class Turns(Protocol):
+    """What a talk needs of all of them: that its turns are settled.
+
+    Attributes:
+        handed: parcels that contacts keep.
+        heard: parcels that contacts handed us.
+    """
+
+    carriers: Carriers
+    listener: Listener
+    handed: int
+    heard: int
+
+    def now_s(self) -> float:
+        """Return the clock's time, Unix seconds."""
+
+    def touched(self, talk: Talk, within_s: float = 0.0) -> None:
+        """Keep and carry soon what happens in a talk."""
+
+
 class Talk:
     """One contact's conversation.
 
@@ -67,7 +84,7 @@ class Talk:
     has kept something is told at once, and kept soon: who forgets it sends it once more, in vain.
     """
 
-    def __init__(self, talks: Talks, contact: PublicKey, make: Callable[[], Conversation]) -> None:
+    def __init__(self, talks: Turns, contact: PublicKey, make: Callable[[], Conversation]) -> None:
         self.contact = contact
         self.conversation = make()
         self.events: list[Event] = []
