@@ -16,7 +16,6 @@ on this disk is measured in turn with them, and is shown for information.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -24,7 +23,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -32,6 +31,7 @@ from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater, react
 
+from bench.figure import Figure, report
 from bench.file_nodes import befriend, start, until
 from bench.wormhole import free_port
 from streembit.client import Client
@@ -53,24 +53,6 @@ SETTLE_S: Final = 7.0  # a second link between the two is closed by then
 COMMIT_BYTES: Final = 4 * 4096  # of the log: about what a commit writes
 NO_KEY_FILE: Final[Any] = None  # sending needs none
 HERE: Final = "127.0.0.0/8"
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One result beside its bar, met when it is not above it; one without a bar is for info."""
-
-    name: str
-    value: float
-    bar: float | None = None
-
-    @property
-    def met(self) -> bool:
-        """Whether the bar is met."""
-        return self.bar is None or self.value <= self.bar
-
-    def __str__(self) -> str:
-        bar = "" if self.bar is None else f"  (bar <= {self.bar:g})"
-        return f"{self.name:<58} {self.value:>8.2f}{bar}{'' if self.met else '  MISSED'}"
 
 
 @dataclass(frozen=True)
@@ -230,7 +212,7 @@ def figures(times: Times) -> list[Figure]:
         Figure(
             "delivered, without two such waits, beside a round trip", (delivered - 2 * disk) / ping
         ),
-        Figure("delivered beside a bare round trip", delivered / ping, BAR),
+        Figure("delivered beside a bare round trip", delivered / ping, BAR, least=False),
     ]
 
 
@@ -252,11 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         if end.code:
             raise
-    if options.json:
-        print(json.dumps([asdict(figure) | {"met": figure.met} for figure in found]))
-    else:
-        print(*found, sep="\n")
-    return 0 if all(figure.met for figure in found) else 1
+    return report(found, as_json=options.json)
 
 
 if __name__ == "__main__":

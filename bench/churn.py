@@ -25,6 +25,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IProtocolFactory
 from twisted.python.failure import Failure
 
+from bench.figure import Figure, report
 from streembit.dht.keyspace import K
 from streembit.dht.memory import MemoryShelf
 from streembit.jose.keys import Identity
@@ -54,27 +55,6 @@ FLAPS_BAR: Final = 1.0  # links opened a node and minute, when nothing happens
 PARTS: Final = ("lookups", "quiet", "losses")
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One result beside its bar, met when it is not beyond it; a figure without one is for info."""
-
-    name: str
-    value: float
-    bar: float | None = None
-    least: bool = True
-
-    @property
-    def met(self) -> bool:
-        """Whether the bar is met."""
-        if self.bar is None:
-            return True
-        return self.value >= self.bar if self.least else self.value <= self.bar
-
-    def __str__(self) -> str:
-        bar = "" if self.bar is None else f"  (bar {'>=' if self.least else '<='} {self.bar:g})"
-        return f"{self.name:<58} {self.value:>10.4g}{bar}{'' if self.met else '  MISSED'}"
 
 
 @dataclass(frozen=True)
@@ -303,14 +283,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--part", choices=PARTS, action="append", help="only this; may be repeated")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
-    figures: list[Figure] = []
-    for figure in measure(options.nodes, options.seed, options.part or PARTS):
-        figures.append(figure)
-        if not options.json:
-            print(figure, flush=True)
-    if options.json:
-        print(json.dumps([asdict(figure) | {"met": figure.met} for figure in figures]))
-    return 0 if all(figure.met for figure in figures) else 1
+    figures = measure(options.nodes, options.seed, options.part or PARTS)
+    return report(figures, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -14,16 +14,15 @@ with them.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from random import Random
 from typing import Final
 
-from bench.churn import Figure, Swarm
+from bench.churn import Swarm
+from bench.figure import Figure, report
 from streembit.contacts.book import Book, contact
 from streembit.jose.keys import Identity
 from streembit.service.node import Node
@@ -105,14 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
-    figures: list[Figure] = []
-    for figure in measure(options.contacts, options.nodes, options.seed):
-        figures.append(figure)
-        if not options.json:
-            print(figure, flush=True)
-    if options.json:
-        print(json.dumps([asdict(figure) | {"met": figure.met} for figure in figures]))
-    return 0 if all(figure.met for figure in figures) else 1
+    figures = measure(options.contacts, options.nodes, options.seed)
+    return report(figures, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import re
-import shutil
 import socket
 import time
 from pathlib import Path
@@ -12,14 +11,12 @@ from typing import Final
 
 from streembit.disk import config
 from streembit.disk.accounts import Accounts
-from streembit.disk.files import SYSTEM
 from streembit.disk.home import Home
-from streembit.disk.modes import check_modes
 from streembit.errors import StreembitError
+from streembit.service import homecheck
 from streembit.service.facade import Check
 
 BUILT_S: Final = 1_760_000_000  # October 2025: a clock before this is wrong
-MIN_FREE_BYTES: Final = 256 * 1024 * 1024  # four times what the store may hold
 _PORT: Final = re.compile(r"^tcp6?:(?:port=)?([0-9]{1,5})(?::|$)")
 
 
@@ -32,20 +29,12 @@ def examine(home: Path, account: str | None) -> list[Check]:
             "no node is running with this home",
             f"start it: twistd -n streembit-node --home {home}",
         ),
-        _home(home),
+        homecheck.modes(home),
         _key_file(home, account),
         _clock(home),
-        _disk(home),
+        homecheck.room(home),
         _port(home),
     ]
-
-
-def _home(home: Path) -> Check:
-    try:
-        check_modes(home, SYSTEM)
-    except StreembitError as e:
-        return Check("home", False, e.sentence(), e.detail)
-    return Check("home", True, f"{home}, for its owner only")
 
 
 def _key_file(home: Path, account: str | None) -> Check:
@@ -79,14 +68,6 @@ def _newest_key_s(accounts: Accounts) -> float:
         return max((accounts.key_path(n).stat().st_mtime for n in accounts.names()), default=0.0)
     except (OSError, StreembitError):
         return 0.0
-
-
-def _disk(home: Path) -> Check:
-    free = shutil.disk_usage(home).free
-    shown = f"{free / 2**20:,.0f} MiB free"
-    if free < MIN_FREE_BYTES:
-        return Check("disk", False, shown, f"make room: {MIN_FREE_BYTES >> 20} MiB or more")
-    return Check("disk", True, shown)
 
 
 def _port(home: Path) -> Check:

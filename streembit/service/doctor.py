@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -10,9 +9,8 @@ from typing import Final
 from twisted.internet.defer import Deferred, gatherResults
 
 from streembit.dht.skew import WARN_S
-from streembit.disk.files import SYSTEM
-from streembit.disk.modes import check_modes
 from streembit.errors import PeerGone, SelfConnect, StreembitError
+from streembit.service import homecheck
 from streembit.service.facade import Check
 from streembit.service.mapping import Mapping
 from streembit.service.membership import Address
@@ -21,16 +19,6 @@ from streembit.service.node import Node
 from streembit.service.relay.hub import Hub
 
 AGREED_S: Final = 2.0  # peers state whole seconds, and a handshake takes its time
-MIN_FREE_BYTES: Final = 256 * 1024 * 1024  # four times what the store holds at most by default
-
-
-def free_bytes(path: Path) -> int:
-    """Return how much we may still write where the path lies.
-
-    Raises:
-        OSError: the system does not say.
-    """
-    return shutil.disk_usage(path).free
 
 
 class Doctor:
@@ -44,7 +32,7 @@ class Doctor:
         self,
         node: Node,
         home: Path | None = None,
-        free_bytes: Callable[[Path], int] = free_bytes,
+        free_bytes: Callable[[Path], int] = homecheck.free_bytes,
     ) -> None:
         self._node = node
         self._home = home
@@ -60,7 +48,7 @@ class Doctor:
             found += await self._ways()
         found += [self._peers(), *map(_joined, self._node.hubs.own), self._store()]
         if self._home is not None:
-            found += [self._disk(self._home), _modes(self._home)]
+            found += [homecheck.room(self._home, self._free_bytes), homecheck.modes(self._home)]
         return found
 
     async def _ways(self) -> list[Check]:
@@ -133,14 +121,6 @@ class Doctor:
         advice = "make room on the disk, or see to it that the home can be written"
         return Check("store", ok, detail or "accepts writes", advice)
 
-    def _disk(self, home: Path) -> Check:
-        try:
-            free = self._free_bytes(home)
-        except OSError as error:
-            return Check("disk", False, str(error), "see to the disk that the home lies on")
-        advice = f"make room: {MIN_FREE_BYTES >> 20} MiB or more"
-        return Check("disk", free >= MIN_FREE_BYTES, f"{free / 2**20:,.0f} MiB free", advice)
-
 
 def _joined(hub: Hub) -> Check:
     row = hub.row()
@@ -153,11 +133,3 @@ def _mapped(mapping: Mapping) -> Check:
     ok = mapping.mapped is not None and mapping.trouble is None
     advice = "let the router open ports (PCP, NAT-PMP or UPnP), or have it pass on the port by hand"
     return Check("port mapping", ok, mapping.detail, advice)
-
-
-def _modes(home: Path) -> Check:
-    try:
-        check_modes(home, SYSTEM)
-    except StreembitError as error:
-        return Check("home", False, error.sentence(), error.detail)
-    return Check("home", True, f"{home}, for its owner only")

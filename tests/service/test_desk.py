@@ -14,8 +14,9 @@ from streembit.errors import BadKey, BadName, NoPeers, NotFound, StreembitError
 from streembit.jose import fingerprint
 from streembit.net.gate import GateLimits
 from streembit.service.desk import Desk
-from streembit.service.doctor import MIN_FREE_BYTES, Doctor
+from streembit.service.doctor import Doctor
 from streembit.service.facade import Check, NodeFacade
+from streembit.service.homecheck import MIN_FREE_BYTES
 from streembit.service.limits import NodeLimits
 from streembit.service.membership import Address
 from streembit.service.node import Node
