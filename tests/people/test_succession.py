@@ -11,15 +11,21 @@ from streembit.errors import (
     KeyRefused,
     KeyRevoked,
     OwnOffer,
+    RemoteRefusal,
     WrongState,
 )
+from streembit.jose import envelope
 from streembit.jose import fingerprint as fingerprints
+from streembit.jose.keys import Identity
+from streembit.service.people.door import INTRODUCTIONS
 from streembit.service.people.succession import TELL_WITHIN_S, VOID
 from streembit.service.people_events import ContactChanged, KeyReplaced, Notice
 from streembit.service.people_rows import MessageRow, TransferRow
-from streembit.wire.offer import ContactRequest
+from streembit.wire.card import Card
+from streembit.wire.message import Show
+from streembit.wire.offer import ContactRequest, RotationClaims
 from tests.people.village import PeopleCase, Person
-from tests.service.town import NETWORK
+from tests.service.town import NETWORK, PORT
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
@@ -111,6 +117,87 @@ class SuccessionCase(PeopleCase):
         """Return the key by which bob knows ann."""
         (row,) = self.town.result(self.bob.desk.list_contacts())
         return row.public_key
+
+
+class IntroductionTests(SuccessionCase):
+    """A contact comes back, and no record tells it of a change."""
+
+    def forget(self) -> None:
+        """Take all records out of the network, ours of cards too."""
+        for node in self.town.nodes:
+            shelf = self.town.shelf(node)
+            for item in shelf.iterate(10_000):
+                shelf.delete(item.place)
+
+    def test_who_was_away_for_two_changes_is_told_over_the_link(self) -> None:
+        """As soon as there is one, and the conversation goes on."""
+        self.gone(self.bob)
+        for _ in range(2):
+            self.ann = self.rotated(self.ann)
+        self.ann.say(self.bob, "after")
+        self.town.run(60)
+        self.forget()
+        self.bob = self.village.again(self.bob)
+        self.village.until(lambda: self.village.are_contacts(self.ann, self.bob), 60)
+        self.village.until(lambda: self.delivered(self.ann, self.bob), 60)
+        self.assertEqual(self.bob.texts(self.ann), [*SAID, "after"])
+        told = [event for event in self.bob.events() if isinstance(event, KeyReplaced)]
+        self.assertEqual(told[0].old_key, self.first.public.hex)
+        self.assertEqual(told[-1].new_key, self.ann.key)
+
+    def test_A4_who_cannot_prove_it_is_nobody(self) -> None:
+        """A statement about another key, or one that the old key did not sign, changes nothing."""
+        eve = self.village.person()
+        before = self.town.result(self.bob.desk.list_contacts())
+        for statement in (
+            rotations.make(Identity.generate("x"), eve.node.identity, NETWORK, self.now_s()),
+            rotations.make(eve.node.identity, Identity.generate("x"), NETWORK, self.now_s()),
+            self.forged(eve.node.identity),
+            "nothing",
+        ):
+            self.assertEqual(self.shown(eve, statement), KeyRefused.code)
+        after = self.town.result(self.bob.desk.list_contacts())
+        self.assertEqual([row.public_key for row in after], [row.public_key for row in before])
+        self.assertTrue(self.village.are_contacts(self.ann, self.bob))
+
+    def test_C3_what_strangers_say_of_keys_is_bounded(self) -> None:
+        """When they have said much, even a true word is left to the card."""
+        eve = self.village.person()
+        for _ in range(int(INTRODUCTIONS.burst) + 1):
+            self.assertEqual(self.shown(eve, "nothing"), KeyRefused.code)
+        new = Identity.generate("ann")
+        statement = rotations.make(self.first, new, NETWORK, self.now_s())
+        self.assertEqual(self.shown(eve, statement), KeyRefused.code)
+        self.assertEqual(self.bob_knows(), self.ann.key)
+        self.town.run(60)
+        self.shown(eve, statement)  # who says it does not matter: it is proven
+        self.assertEqual(self.bob_knows(), new.public.hex)
+
+    def forged(self, new: Identity) -> str:
+        """Return a statement that names ann's key, and bears another one's signature."""
+        true = rotations.make(Identity.generate("x"), new, NETWORK, self.now_s())
+        named = envelope.verify_rotation(true).claims.next
+        claims = RotationClaims(self.first.public.text, named, NETWORK, self.now_s())
+        return envelope.sign_rotation(new.signing, claims)
+
+    def shown(self, who: Person, statement: str) -> str:
+        """Let somebody show bob a card with a statement; return what his node said to it."""
+        bob, node = self.bob.node.identity.public, who.node
+        if (peer := node.network.roster.get(bob)) is None:
+            address = self.town.host(self.bob.node).address
+            self.town.result(node.network.dialler.dial(address, PORT, bob))
+            peer = node.network.roster.get(bob)
+        assert peer is not None
+        card = Card(1, self.now_s(), NETWORK, [], 0, "", 0, 0, statement)
+        try:
+            self.town.result(peer.request(Show(card)))
+        except RemoteRefusal as refusal:
+            return refusal.code
+        return ""
+
+    def now_s(self) -> int:
+        """Return the time."""
+        return int(self.town.memory.clock.seconds())
 
 
 class TheftTests(SuccessionCase):

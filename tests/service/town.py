@@ -164,6 +164,10 @@ class Town:
         """Return the host that a node lives on."""
         return self._hosts[node]
 
+    def shelf(self, node: Node) -> Shelf:
+        """Return where a node keeps records."""
+        return self._shelves[self._numbers[node]]
+
     def desk(self, node: Node) -> Desk:
         """Return a node's front desk."""
         return Desk(node)

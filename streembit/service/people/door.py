@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from streembit.errors import KeyRefused, RateLimited, StreembitError
 from streembit.jose import base64url
 from streembit.jose.keys import PublicKey
-from streembit.net.budget import Buckets, Rate
+from streembit.net.budget import Buckets, Rate, TokenBucket
 from streembit.rpc.peer import Peer
 from streembit.service.log import Refusals
 from streembit.service.network import Network
@@ -24,9 +24,13 @@ from streembit.service.people.signals import Signals
 from streembit.service.people.transfers import Transfers
 from streembit.service.people.way import link_of
 from streembit.service.people_rows import PeopleStatus
+from streembit.wire.card import Card
 from streembit.wire.message import Answer, Hand, Handed, Knock, Knocked, Show, Shown, Signal
 
 SHOWS: Final = Rate(per_s=0.5, burst=20.0)  # cards of one contact; honest ones come once an hour
+# Of all strangers together: each costs two checks of a signature, and a contact who has another key
+# is found by its card as well.
+INTRODUCTIONS: Final = Rate(per_s=2.0, burst=32.0)
 LETTERS: Final = Rate(per_s=0.05, burst=10.0)  # of one key; an honest one comes once a link
 
 
@@ -52,6 +56,7 @@ class Door:
         self._following, self._signals, self._transfers = following, signals, transfers
         self._refusals, self._standing = refusals, standing
         self._shows, self._letters = Buckets(SHOWS), Buckets(LETTERS)
+        self._introductions = TokenBucket(INTRODUCTIONS)
 
     def start(self) -> None:
         """Show those out who came before the door was there, and are refused."""
@@ -99,20 +104,36 @@ class Door:
         return heard.addCallback(self._answer, peer)
 
     def shown(self, peer: Peer, body: Show) -> Answer:
-        """Take a contact's newest card; of one under a former key, what it says of that key.
+        """Take a contact's newest card; of one under another key, what it says of keys.
 
         Raises:
             KeyRefused, RateLimited
         """
+        if not self.is_contact(peer.key):
+            self._introduced(peer, body.card)
         friend = self._friends.get(peer.key)
-        if friend is None and not self._circle.is_former(peer.key):
+        if friend is None:
             raise KeyRefused("not a contact")
         self._charge(self._shows, peer)
-        if friend is None:
-            self._following.stated_by_former(peer.key, body.card)
-            raise KeyRefused("a contact's former key")
         self._cards.take(friend, body.card)
         return Shown()
+
+    def _introduced(self, peer: Peer, card: Card) -> None:
+        """Take what is said by somebody with a key that a contact had, or may have by now.
+
+        What strangers say is checked whomever it is about: the time that it takes must not tell
+        who our contacts are.
+
+        Raises:
+            KeyRefused: it is a contact's former key.
+            RateLimited
+        """
+        if self._circle.is_former(peer.key):
+            self._charge(self._shows, peer)
+            self._following.stated_by_former(peer.key, card)
+            raise KeyRefused("a contact's former key")
+        if card.rotation and self._introductions.take(self._network.now_s()):
+            self._following.introduced(card.rotation)
 
     def knock(self, peer: Peer, body: Knock) -> Answer:
         """Take a letter of somebody who wants to be a contact, or says what was decided.

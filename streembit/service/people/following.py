@@ -54,6 +54,16 @@ class Following:
         if entry is not None and card.rotation:
             self.read(entry.public(), card.rotation)
 
+    def introduced(self, token: str) -> None:
+        """Take the word of somebody unknown that a contact has another key by now."""
+        now_s, network = self._network.now_s(), self._network.settings.network
+        try:
+            rotation = rotations.read(token, network, now_s)
+            if (entry := self._register.book.get(rotation.old)) is not None:
+                self._followed(entry.public(), rotation)
+        except StreembitError as error:
+            _log.info("a change of key does not hold: {code}", code=error.code)
+
     def read_agreement(self, token: str) -> None:
         """Take a statement of a contact's agreement key, as `Renewals.read`."""
         self._renewals.read(token)

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Struct
 
+from streembit.contacts.rotation import MAX_STEPS
 from streembit.errors import ChestDamaged, KeyRevoked, WrongState
 from streembit.jose.keys import Identity, PublicKey
 from streembit.service.people.chest import Chest
@@ -61,6 +62,12 @@ class Lineage:
     def is_void(self) -> bool:
         """Whether our own key was declared void."""
         return bool(self._line.revocation)
+
+    @property
+    def introductions(self) -> list[str]:
+        """What says, step by step, how our key came from those of before, the oldest first."""
+        steps = [] if self._is_changing else self._line.steps[-MAX_STEPS:]
+        return [step.statement for step in steps]
 
     def is_ours(self, key: PublicKey) -> bool:
         """Tell whether a key is our own, or was."""

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from msgspec.structs import replace
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from streembit.errors import BadToken, StreembitError
+from streembit.errors import BadToken, KeyRefused, RemoteRefusal, StreembitError
 from streembit.jose.keys import PublicKey
+from streembit.rpc.peer import Peer
 from streembit.service.network import Network
 from streembit.service.people.abode import Abode
 from streembit.service.people.cards import Cards
 from streembit.service.people.diary import Diary
 from streembit.service.people.friend import Friend, Friends
+from streembit.service.people.lineage import Lineage
 from streembit.service.upkeep import Upkeep
+from streembit.wire.card import Card
 from streembit.wire.message import Show
 from streembit.wire.offer import Address
 
@@ -35,10 +40,11 @@ class Showing:
         abode: Abode,
         cards: Cards,
         friends: Friends,
+        lineage: Lineage,
         random: Callable[[], float],
     ) -> None:
         self._network, self._abode, self._cards = network, abode, cards
-        self._friends, self._random = friends, random
+        self._friends, self._lineage, self._random = friends, lineage, random
         self._told_addresses: list[Address] = []
         self._in_vain: dict[PublicKey, int] = {}
         self._times: Diary[PublicKey] = Diary(network.clock, self.show)
@@ -87,11 +93,23 @@ class Showing:
 
     async def _shown(self, friend: Friend) -> None:
         card = await self._cards.fresh(friend)
-        roster = self._network.roster
-        peer = roster.get(friend.key)
+        peer = self._network.roster.get(friend.key)
         if peer is not None:
-            roster.expect_answer()
-            await peer.request(Show(card))
+            await self._show_to(peer, card)
+
+    async def _show_to(self, peer: Peer, card: Card) -> None:
+        """Show a card; where our key is not known, once more for each step that led to it."""
+        introductions = deque(self._lineage.introductions)
+        while True:
+            self._network.roster.expect_answer()
+            try:
+                await peer.request(Show(card))
+            except RemoteRefusal as refusal:
+                if refusal.code != KeyRefused.code or not introductions:
+                    raise
+                card = replace(card, rotation=introductions.popleft())
+            else:
+                return
 
     def _look(self) -> None:
         """Tell all contacts when we are reached elsewhere than before."""

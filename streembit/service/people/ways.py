@@ -40,7 +40,7 @@ class Ways:
         self.links = Links(network, node.hubs, random)
         announcer = Announcer(abode, own, lambda: held.lineage.statement)
         self.cards = Cards(network, self.sealed, chest, announcer, random)
-        self.showing = Showing(network, abode, self.cards, friends, random)
+        self.showing = Showing(network, abode, self.cards, friends, held.lineage, random)
         self.drops = Drops(network, self.sealed, random)
         self.post = Post(network, node.hubs, friends, held.places, node.refusals, random)
         self.former = FormerCards(network, self.sealed, chest, abode, own, held.lineage, random)
