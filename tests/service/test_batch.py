@@ -5,31 +5,21 @@ from __future__ import annotations
 import sqlite3
 
 from twisted.internet.defer import Deferred
-from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.dht.record import make
 from streembit.dht.shelf import StoredItem
-from streembit.disk.records import SqliteShelf
 from streembit.errors import StoreDegraded
 from streembit.jose.keys import Identity
-from tests.disk.dying import Trouble
-from tests.disk.places import a_folder
-from tests.service.town import NETWORK, Town
+from tests.service.sick import SickShelfCase
+from tests.service.town import NETWORK
 
 HOST = "10.0.5.1"
 
 
-class BatchTests(SynchronousTestCase):
+class BatchTests(SickShelfCase):
     def setUp(self) -> None:
-        self.trouble = Trouble()
-        self.town = Town(self)
-        path = a_folder(self) / "records.sqlite"
-        shelf = SqliteShelf(
-            path, dial=self.trouble.connect(), unix_s=self.town.memory.clock.seconds
-        )
-        self.addCleanup(shelf.close)
-        self.node = self.town.add("10.9.0.1", shelf=shelf)
-        self.shelf = shelf
+        super().setUp()
+        self.node = self.town.add("10.9.0.1", shelf=self.shelf)
         self.key = Identity.from_seed(bytes(32), "owner").signing
 
     def put(self, salt: str) -> Deferred[StoredItem]:

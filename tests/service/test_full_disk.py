@@ -8,31 +8,25 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.disk.published import PublishedRecords
-from streembit.disk.records import SqliteShelf
 from streembit.errors import DiskFailed, DiskFull, NotFound
 from streembit.service.facade import PutResult
 from streembit.service.node import Node
 from tests.disk.dying import Trouble
 from tests.disk.places import a_folder
+from tests.service.sick import SickShelfCase
 from tests.service.town import Town
 
 TTL_S = 3600
 FAULTS = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)
 
 
-class FullDiskTests(SynchronousTestCase):
+class FullDiskTests(SickShelfCase):
     def setUp(self) -> None:
-        self.trouble = Trouble()
-        self.town = Town(self)
-        path = a_folder(self) / "records.sqlite"
-        shelf = SqliteShelf(
-            path, dial=self.trouble.connect(), unix_s=self.town.memory.clock.seconds
-        )
+        super().setUp()
         self.town.grow(4)
-        self.sick = self.town.add("10.9.0.1", shelf=shelf)
+        self.sick = self.town.add("10.9.0.1", shelf=self.shelf)
         self.town.join()
         self.town.run(60)
-        self.addCleanup(shelf.close)
 
     def put(self, name: str, value: bytes = b"value") -> PutResult:
         """Put a record by the first node."""

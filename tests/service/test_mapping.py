@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from streembit.errors import LibraryMissing, LocalError, MappingRefused, NoRouter
 from streembit.router.terms import LEASE_S, Mapped
 from streembit.service.mapping import LOOK_EVERY_S, UNMAP_WITHIN_S, Mapping
+from streembit.service.node import Node
 from streembit.service.people.abode import address_of
 from streembit.service.reachability import AGAIN_S as ASK_AGAIN_S
 from streembit.service.routers import InTurn
@@ -242,12 +243,22 @@ class InTurnTests(SynchronousTestCase):
 class LedTests(SynchronousTestCase):
     """What a node makes of a router that leads to it."""
 
+    def setUp(self) -> None:
+        self.town = Town(self)
+        self.town.grow(5)
+        self.town.join()
+
+    def hidden(self) -> Node:
+        """Return a node that has found out that nobody reaches it."""
+        hidden = self.town.add("10.9.0.1", listen=False)
+        self.town.join()
+        self.town.run(90)
+        self.assertEqual(hidden.reach.reachability.verdict, "unreachable")
+        return hidden
+
     def test_others_are_told_the_routers_port(self) -> None:
         """It is what a hello says from now on, and where the node is asked to be dialled back."""
-        town = Town(self)
-        town.grow(4)
-        town.join()
-        node = town.nodes[1]
+        node = self.town.nodes[1]
         node.reach.led(Mapped("10.0.1.1", PORT + 1, LEASE_S, "PCP"))
         self.assertEqual(node.network.hello("10.0.0.1", 1).port, PORT + 1)
         self.assertEqual(node.reach.reachability.mapped, f"10.0.1.1:{PORT + 1}")
@@ -258,13 +269,7 @@ class LedTests(SynchronousTestCase):
 
     def test_D10_what_was_known_of_another_way_is_forgotten(self) -> None:
         """A node that nobody reached is asked after anew, at once, when a router leads to it."""
-        town = Town(self)
-        town.grow(5)
-        town.join()
-        hidden = town.add("10.9.0.1", listen=False)
-        town.join()
-        town.run(90)
-        self.assertEqual(hidden.reach.reachability.verdict, "unreachable")
+        town, hidden = self.town, self.hidden()
         self.assertTrue(hidden.network.client_only)
         town.host(hidden).listen(PORT, hidden.carriers.factory)
         hidden.reach.led(Mapped("10.9.0.1", PORT, LEASE_S, "PCP"))
@@ -274,12 +279,7 @@ class LedTests(SynchronousTestCase):
 
     def test_D10_an_answer_about_another_way_counts_for_nothing(self) -> None:
         """Who was asked before the router led to us may answer after that."""
-        town = Town(self)
-        town.grow(5)
-        town.join()
-        hidden = town.add("10.9.0.1", listen=False)
-        town.join()
-        town.run(90)
+        town, hidden = self.town, self.hidden()
         asked = Deferred.fromCoroutine(hidden.reach.reachability.ask(hidden.network.roster))
         hidden.reach.reachability.led(Mapped("10.9.0.1", PORT, LEASE_S, "PCP"))
         self.assertGreaterEqual(len(town.result(asked)), 2)
@@ -311,10 +311,7 @@ class LedTests(SynchronousTestCase):
 
     def test_a_router_behind_another_one_is_no_address(self) -> None:
         """Where others see the node elsewhere, what the router calls its address helps nobody."""
-        town = Town(self)
-        town.grow(4)
-        town.join()
-        node = town.nodes[1]
+        node = self.town.nodes[1]
         node.reach.led(Mapped("192.168.7.7", PORT, LEASE_S, "PCP"))
         self.assertEqual(node.reach.reachability.observed, f"10.0.1.1:{PORT}")
         self.assertEqual(node.reach.reachability.mapped, "")
