@@ -78,6 +78,15 @@ class HubCase(ProcessCase):
         """Return where it listens."""
         return self.net.place(hub)[1]
 
+    def session(
+        self, hub: Member, number: int, home: Home, connect: Connect | None = None
+    ) -> HubSession:
+        """Return what keeps a member joined, as in a node."""
+        address = Address(HOST, self.port(hub), "ws", hub.public_key)
+        who, chance = identity(number + 1).signing, random.Random(number).random
+        dial = over(connect or over_tcp(reactor), reactor)
+        return HubSession(who, "test", address, dial, reactor, chance, ParsedKeys(), home)
+
     def guest(self, number: int, *, joins: bool = True) -> HubGuest:
         """Return a member that has not connected."""
         self._started_ms += 1
@@ -321,6 +330,10 @@ class Home:
 
     def gone(self, *_: object) -> None: ...
 
+    def busy(self, *_: object) -> None: ...
+
+    def ready(self, *_: object) -> None: ...
+
     def present(self, *_: object) -> None: ...
 
     def noticed(self, *_: object) -> None: ...
@@ -340,7 +353,7 @@ class RestartTests(HubCase):
         listen = f"tcp:{port}:interface={HOST}"
         hub = await self.hub(*OPEN, "--plain", "--listen", listen)
         homes = [Home() for _ in range(self.MEMBERS)]
-        sessions = [self._session(hub, n, home) for n, home in enumerate(homes)]
+        sessions = [self.session(hub, n, home) for n, home in enumerate(homes)]
         for session in sessions:
             session.startService()
             self.addCleanup(session.stopService)
@@ -375,14 +388,6 @@ class RestartTests(HubCase):
         assert sender.seat is not None
         sent: Deferred[object] = sender.seat.mail(identity(to + 1).public, name, b"cargo")  # type: ignore[assignment]
         sent.addCallbacks(lambda _: kept.append(name), lambda _: None)
-
-    def _session(self, hub: Member, number: int, home: Home) -> HubSession:
-        address = Address(HOST, self.port(hub), "ws", hub.public_key)
-        who = identity(number + 1).signing
-        dial = over(over_tcp(reactor), reactor)
-        chance = random.Random(number).random
-        network = "test"
-        return HubSession(who, network, address, dial, reactor, chance, ParsedKeys(), home)
 
     async def _all_back(self, homes: list[Home]) -> None:
         await deferLater(reactor, 0.1)  # until they have noticed that it went
