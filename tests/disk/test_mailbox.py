@@ -40,6 +40,7 @@ from tests.disk.faultfiles import PowerCut
 from tests.disk.places import a_folder
 
 KEYS = ["A" * 43 + "1", "B" * 43 + "2", "C" * 43 + "3"]
+SAFE = {"journal_mode": "wal", "synchronous": 2, "locking_mode": "exclusive"}  # 2 is FULL
 LIMITS = MailLimits()
 SMALL = MailLimits(
     box_messages=4,
@@ -537,6 +538,18 @@ class BadDiskTest(OnDisk):
         for path in self.path.parent.iterdir():
             path.unlink()
         return trouble.dead
+
+    def test_S1_a_commit_is_on_the_medium_when_it_returns(self) -> None:
+        """SQLite is told to wait for that, not only for its log to be in order."""
+        made: list[sqlite3.Connection] = []
+
+        def dial(path: str) -> sqlite3.Connection:
+            made.append(connect(path))
+            return made[-1]
+
+        self.opened(dial=dial).keep(a_mail(1))
+        settings_ = [made[-1].execute(f"PRAGMA {name}").fetchone()[0] for name in SAFE]
+        self.assertEqual(dict(zip(SAFE, settings_, strict=True)), SAFE)
 
     def test_S3_reads_go_on_while_writes_fail_and_all_recovers(self) -> None:
         """On a full, broken or read-only disk: mail refused, mail delivered, then all is well."""

@@ -15,7 +15,7 @@ from streembit.errors import MailboxDegraded, MailboxFull, PresenceFull
 from streembit.hub.mail import Listing, Mail
 from streembit.hub.presence import Shown
 from streembit.jose import base64url
-from streembit.service.hub.backplane import Claim
+from streembit.service.hub.backplane import Claim, Routed
 from streembit.service.hub.local import LocalBackplane, Shelving
 from streembit.wire.hub import MailName, Refused
 from tests.disk.dying import Trouble
@@ -35,8 +35,8 @@ class Events:
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
 
-    def routed(self, recipient: str, token: bytes) -> bool:
-        return False
+    def routed(self, recipient: str, token: bytes) -> Routed:
+        return "gone"
 
     def superseded(self, session: str) -> None:
         self.told.append(("superseded", session))
@@ -49,6 +49,9 @@ class Events:
 
     def mailed(self, recipient: str) -> None:
         self.told.append(("mailed", recipient))
+
+    def eased(self, key: str) -> None:
+        self.told.append(("eased", key))
 
     def relisted(self) -> None:
         self.told.append(("relisted", ""))
@@ -133,6 +136,30 @@ class ShelvingTests(LocalCase):
         trouble.code = None
         again = line.submit(lambda shelf: shelf.keep(mail(0)))
         self.assertTrue(self.done(again))
+
+    def test_S3_what_is_rolled_back_half_way_is_told_to_nobody(self) -> None:
+        """Though the disk works again before the commit: all of the batch is lost, and no more."""
+        trouble = Trouble()
+        shelf = Mailbox(Path(self.mktemp()), dial=trouble.connect())
+        self.addCleanup(shelf.close)
+        line = Shelving(shelf, self.thread)
+
+        def trouble_is(code: int | None) -> Callable[[object], None]:
+            return lambda _: setattr(trouble, "code", code)
+
+        line.submit(lambda _: None)  # the thread is busy: what follows is one batch
+        before = line.submit(lambda shelf: shelf.keep(mail(0)))
+        line.submit(trouble_is(sqlite3.SQLITE_FULL)).addErrback(lambda _: None)
+        during = line.submit(lambda shelf: shelf.keep(mail(1)))
+        line.submit(trouble_is(None)).addErrback(lambda _: None)
+        after = line.submit(lambda shelf: shelf.keep(mail(2)))
+        self.thread.work()
+        for each in (before, during, after):
+            self.failureResultOf(each, MailboxDegraded)
+        again = line.submit(lambda shelf: shelf.keep(mail(3)))
+        self.assertTrue(self.done(again))
+        held = self.done(line.submit(lambda shelf: shelf.held()))
+        self.assertEqual(held[0], 1)
 
     def test_the_end_waits_for_what_is_on_its_way(self) -> None:
         """A mail that was taken is kept, or refused."""

@@ -144,7 +144,9 @@ class Heard(Home):
         super().__init__()
         self.words: list[bytes] = []
 
-    def live(self, _sender: object, _session: str, said: bytes) -> None:
+    def live(self, *told: object) -> None:
+        *_, said = told
+        assert isinstance(said, bytes)
         self.words.append(said)
 
 
