@@ -144,6 +144,7 @@ class PeopleFacade(Protocol):
         Raises:
             NoHub: we have none.
             BadName: a note that no entry may have.
+            KeyRevoked: our key is void.
         """
 
     async def withdraw_entry(self) -> Entered:

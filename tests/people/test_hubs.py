@@ -13,7 +13,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from streembit.disk.allowlist import AllowlistFile
 from streembit.disk.mailbox import MailLimits
 from streembit.disk.steps import finish
-from streembit.errors import BadKey, BadName, DiskFull, NoHub, PeerGone, RemoteRefusal
+from streembit.errors import (
+    BadKey,
+    BadName,
+    DiskFull,
+    KeyRevoked,
+    NoHub,
+    PeerGone,
+    RemoteRefusal,
+)
 from streembit.hub import cargo
 from streembit.net.budget import Rate
 from streembit.net.relayed import is_hub_host
@@ -422,6 +430,31 @@ class DirectoryTests(HubCase):
         (after,) = self.found(self.ann, bob.name)
         self.assertGreaterEqual(after.expires, before.expires + 60)
         self.assertEqual((after.note, self.town.result(bob.desk.entry()).wanted), ("hi", True))
+
+    def test_under_a_former_key_nobody_is_found(self) -> None:
+        """Who takes another key is found under that one alone, also while both last."""
+        self.town.result(self.bob.desk.publish_entry("hi"))
+        (before,) = self.found(self.ann, self.bob.name)
+        self.town.result(self.bob.desk.rotate_key(None))
+        self.assertEqual(self.found(self.ann, self.bob.name), [])
+        new = self.bob.drawer.next
+        assert new is not None
+        self.town.end(self.bob.node)
+        self.town.run(5)
+        bob = self.village.again(self.bob, identity=new, listen=False, hubs=[self.hub.address])
+        self.village.until(lambda: bool(self.found(self.ann, bob.name)), 60)
+        (after,) = self.found(self.ann, bob.name)
+        self.assertEqual((before.public_key == after.public_key, after.note), (False, "hi"))
+
+    def test_nobody_is_found_by_a_key_that_is_void(self) -> None:
+        """And it cannot be published again."""
+        self.town.result(self.bob.desk.publish_entry("hi"))
+        self.town.result(self.bob.desk.revoke_key(None))
+        self.assertEqual(self.found(self.ann, self.bob.name), [])
+        self.town.run(2 * 24 * 3600)
+        self.assertEqual(self.found(self.ann, self.bob.name), [])
+        done = Deferred.fromCoroutine(self.bob.desk.publish_entry("hi"))
+        self.failureResultOf(done, KeyRevoked)
 
     def test_without_a_hub(self) -> None:
         """It is said what is missing."""

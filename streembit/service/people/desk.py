@@ -151,6 +151,7 @@ class PeopleDesk:
 
     async def publish_entry(self, note: str) -> Entered:
         """See `PeopleFacade`."""
+        self._people.held.lineage.check_valid()
         return await self._people.listed.publish(note)
 
     async def withdraw_entry(self) -> Entered:

@@ -8,6 +8,7 @@ from streembit.service.people.chest import Chest
 from streembit.service.people.contacts import Contacts
 from streembit.service.people.following import Following
 from streembit.service.people.holdings import Holdings
+from streembit.service.people.listed import Listed
 from streembit.service.people.renewals import Renewals
 from streembit.service.people.succession import Succession
 from streembit.service.people.transfers import Transfers
@@ -29,10 +30,12 @@ class Keys:
         ways: Ways,
         contacts: Contacts,
         transfers: Transfers,
+        listed: Listed,
         renew_s: float,
     ) -> None:
         bonds, circle, watch = contacts.bonds, contacts.circle, ways.watch
         self.renewals = Renewals(network, held, bonds, ways.showing, watch, renew_s)
         self.following = Following(network, held, bonds, circle, watch, self.renewals)
         self.anew = Anew(chest, held, ways.cards, self.renewals)
-        self.succession = Succession(network, held, ways, transfers, contacts.inviting)
+        inviting = contacts.inviting
+        self.succession = Succession(network, held, ways, transfers, inviting, listed)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
 from msgspec import Struct
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -96,9 +96,19 @@ class Listed:
     async def withdraw(self) -> Entered:
         """Be found no more; a hub that cannot be told forgets the entry when its time is over."""
         self._chest.commit([(ROOM, KEY, None)])
-        for hub in self._hubs.own:
-            await self._tell(hub, Withdraw())
+        await self._retract(self._hubs.own)
         return self.standing()
+
+    async def retract(self) -> None:
+        """Be found no more under the key that we have now, at hubs where we are.
+
+        The wish to be found stays, for the key that comes.
+        """
+        if self._wish() is not None:
+            await self._retract([hub for hub in self._hubs.own if hub.seat is not None])
+
+    async def _retract(self, hubs: Iterable[Hub]) -> None:
+        await gatherResults([Deferred.fromCoroutine(self._tell(hub, Withdraw())) for hub in hubs])
 
     def standing(self) -> Entered:
         """Return where we are to be found."""

@@ -76,7 +76,9 @@ class People(MultiService):
         self.contacts = Contacts(
             network, hubs, chest, held, ways, self.at_hubs, self.presence, self.transfers, random
         )
-        self.keys = Keys(network, chest, held, ways, self.contacts, self.transfers, renew_s)
+        self.keys = Keys(
+            network, chest, held, ways, self.contacts, self.transfers, self.listed, renew_s
+        )
         circle, following = self.contacts.circle, self.keys.following
         self.discretion = Discretion(held, self.presence, self.at_hubs, circle)
         self.signals = Signals(network, held.feed, ways.links.seek, held.friends.__contains__)

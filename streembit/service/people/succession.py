@@ -15,6 +15,7 @@ from streembit.service.people.friend import Friend
 from streembit.service.people.holdings import Holdings
 from streembit.service.people.inviting import Inviting
 from streembit.service.people.keyfile import KeyFile
+from streembit.service.people.listed import Listed
 from streembit.service.people.statements import say_to_all
 from streembit.service.people.transfers import Transfers
 from streembit.service.people.ways import Ways
@@ -39,10 +40,11 @@ class Succession:
         ways: Ways,
         transfers: Transfers,
         inviting: Inviting,
+        listed: Listed,
     ) -> None:
         self._network, self._lineage, self._feed = network, held.lineage, held.feed
         self._friends, self._talks, self._ways = held.friends, held.talks, ways
-        self._transfers, self._inviting = transfers, inviting
+        self._transfers, self._inviting, self._listed = transfers, inviting, listed
 
     async def rotate(self, key_file: KeyFile, passcode: str | None) -> KeyChanged:
         """Take a new identity, tell all contacts, and let another node go on as it.
@@ -56,6 +58,7 @@ class Succession:
         self._lineage.check_unchanged()
         new, statement = self._replace(key_file, passcode)
         changed = await self._announced(statement, new.public)
+        await self._listed.retract()
         await key_file.go_on(new)
         return changed
 
@@ -87,6 +90,7 @@ class Succession:
         self._inviting.withdraw()
         changed = await self._announced(token, None)
         self._end()
+        await self._listed.withdraw()
         return changed
 
     def _end(self) -> None:
