@@ -325,6 +325,20 @@ class JoinTests(SynchronousTestCase):
         for kind, changes in bodies:
             self.assert_refused(kind, with_body(join, ANN.signing, **changes), Door())
 
+    def test_A2_what_the_hub_said_to_another_or_at_another_time(self) -> None:
+        """A member takes no challenge and no welcome but those that come now, to it."""
+        door = Door()
+        challenge = door.hub.challenge()
+        others: tuple[dict[str, object], ...] = ({"aud": BOB.public.text}, {"n": 3}, {"re": 2})
+        for changes in others:
+            token = resigned(challenge, HUB.signing, **changes)
+            self.assertRaises(WrongAudience, Door().member.join, token)
+        applicant = door.hub.judge(door.joined(), everybody, NOW_S)
+        welcome, _ = door.hub.welcome(applicant, observed="", quota=QUOTA, waiting=0)
+        for changes in others:
+            token = resigned(welcome, HUB.signing, **changes)
+            self.assertRaises(WrongAudience, door.member.finish, token)
+
     def test_A8_every_body_in_the_place_of_every_other(self) -> None:
         """A hub takes a Join only, a member first a Challenge and then a Welcome or a refusal."""
         door = Door()
