@@ -130,18 +130,6 @@ def apply(book: Book, rotations: Sequence[Rotation]) -> Entry:
     return entry
 
 
-def compare(book: Book, rotations: Sequence[Rotation]) -> None:
-    """Raise KeyAlarm where two of these, none applied yet, give one key different successors.
-
-    The contact waits for the user, as in `apply`. What came at once, from
-    several nodes, is compared before any of it is applied.
-    """
-    successors: dict[PublicKey, PublicKey] = {}
-    for rotation in rotations:
-        if successors.setdefault(rotation.old, rotation.new) != rotation.new:
-            raise _disputed(book, _owner(book, rotation.old), rotation)
-
-
 def apply_revocation(book: Book, key: PublicKey) -> Entry:
     """Refuse for ever whoever has or had this key, with all keys that followed it.
 

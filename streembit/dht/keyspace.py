@@ -96,11 +96,6 @@ def from_text(text: str) -> int:
     return int.from_bytes(data)
 
 
-def distance(a: int, b: int) -> int:
-    """Return how far two places are from each other: their XOR as a number."""
-    return a ^ b
-
-
 def shared_bits(a: int, b: int) -> int:
     """Return how many leading bits two places have in common, 160 for the same place."""
     return ID_BITS - (a ^ b).bit_length()

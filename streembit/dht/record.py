@@ -17,7 +17,7 @@ from streembit.errors import (
 )
 from streembit.jose import base64url
 from streembit.jose.envelope import Verified, sign_record, verify_record
-from streembit.jose.keys import Identity, ParsedKeys, PrivateKey, PublicKey
+from streembit.jose.keys import ParsedKeys, PrivateKey, PublicKey
 from streembit.wire.message import MAX_SALT_BYTES, MAX_VALUE_BYTES, RecordClaims
 
 MAX_LIFE_S: Final = 24 * 3600  # then a record is gone unless its owner publishes it again
@@ -176,16 +176,6 @@ def tombstone(key: PrivateKey, kind: str, salt: str, seq: int, exp: int, network
     """
     claims = RecordClaims(key.public.text, network, kind, salt, seq, exp, "", True)
     return _signed(key, claims)
-
-
-def key_record(identity: Identity, salt: str, seq: int, exp: int, network: str) -> Record:
-    """Return the record that tells the identity's keys to whoever holds its locator.
-
-    `salt` says which locator: "id", "fingerprint" or "composite:NAME".  The value is the 33-byte
-    agreement key; the identity key is the issuer itself.
-    """
-    value = identity.agreement.public.point
-    return make(identity.signing, KEY_KIND, salt, value, seq, exp, network)
 
 
 def agreement_key(record: Record) -> PublicKey:

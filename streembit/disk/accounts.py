@@ -75,12 +75,6 @@ class Accounts:
             raise NoSuchAccount(_advice(name), account=name or "", accounts=self.names())
         return chosen
 
-    def make_default(self, name: str) -> None:
-        """Use this account from now on when none is named."""
-        chosen = self.choose(name)
-        with self._locked():
-            atomic.write(self.folder / _DEFAULT, chosen.encode() + b"\n", self._files)
-
     def key_path(self, name: str) -> Path:
         """Return where the account's key file lies or would lie."""
         return self.folder / name / KEY

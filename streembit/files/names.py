@@ -38,11 +38,6 @@ def safe_name(text: str) -> str:
     return _tidy(parts[-1] if parts else "")
 
 
-def safe_path(parts: Iterable[str]) -> tuple[str, ...]:
-    """Return the safe name of each part of a path; one part stays one part."""
-    return tuple(_tidy(part) for part in parts)
-
-
 def free_name(name: str, is_taken: Callable[[str], bool]) -> str:
     """Return the safe name, or with ` (2)`, ` (3)` and so on before its ending, that is not taken.
 

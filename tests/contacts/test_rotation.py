@@ -179,15 +179,6 @@ class BookTests(SynchronousTestCase):
             self.assertRaises(KeyAlarm, self.book.check_usable, moved.public())
             self.assertIsNone(self.book.get(second.new))
 
-    def test_two_successors_at_once(self) -> None:
-        """When both are there before either was followed, neither is."""
-        good, forged = step(ANN, LINE[1]), step(ANN, FORKED)
-        rotation.compare(self.book, [good, good, step(LINE[1], LINE[2])])
-        self.assert_usable(ANN)
-        self.assertRaises(KeyAlarm, rotation.compare, self.book, [good, forged])
-        self.assertRaises(KeyAlarm, self.book.check_usable, ANN.public)
-        self.assertRaises(KeyAlarm, rotation.apply, self.book, [good])
-
     def test_a_fork_further_back_is_found(self) -> None:
         """Another successor of a key that was replaced long ago is an alarm as well."""
         rotation.apply(self.book, steps(3))

@@ -11,7 +11,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.dht import record as records
-from streembit.dht.keyspace import blob_place, key_place, node_id, to_bytes, to_hex
+from streembit.dht.keyspace import KEY_KIND, blob_place, key_place, node_id, to_bytes, to_hex
 from streembit.dht.record import CLOCK_SKEW_S, MAX_LIFE_S, Blob, Record
 from streembit.errors import (
     BadHeader,
@@ -163,6 +163,12 @@ class ReadTests(SynchronousTestCase):
                 records.read_at(item.place ^ 1, kind, item.token, self.keys, NOW, NET)
 
 
+def key_record(identity: Identity, salt: str, seq: int) -> Record:
+    """Return what tells the identity's keys to whoever holds its locator."""
+    point = identity.agreement.public.point
+    return records.make(identity.signing, KEY_KIND, salt, point, seq, NOW + 9, NET)
+
+
 class KeyRecordTests(SynchronousTestCase):
     """How whoever holds a locator comes to the key."""
 
@@ -170,8 +176,8 @@ class KeyRecordTests(SynchronousTestCase):
         """And the record tells both keys, signed by the first."""
         identity = Identity.generate("anna")
         point = identity.public.point
-        by_id = records.key_record(identity, "id", 1, NOW + 9, NET)
-        by_fingerprint = records.key_record(identity, "fingerprint", 1, NOW + 9, NET)
+        by_id = key_record(identity, "id", 1)
+        by_fingerprint = key_record(identity, "fingerprint", 1)
         self.assertEqual(by_id.place, key_place(to_bytes(node_id(point))))
         self.assertEqual(by_fingerprint.place, key_place(sha256(point).digest()))
         got = records.read(by_id.token, ParsedKeys(), NOW, NET)
@@ -181,8 +187,8 @@ class KeyRecordTests(SynchronousTestCase):
     def test_nobody_writes_a_key_record_for_another(self) -> None:
         """Signed by a second key it lies at the second key's own place."""
         anna, eve = Identity.generate("anna"), Identity.generate("eve")
-        mine = records.key_record(anna, "id", 1, NOW + 9, NET)
-        hers = records.key_record(eve, "id", 9, NOW + 9, NET)
+        mine = key_record(anna, "id", 1)
+        hers = key_record(eve, "id", 9)
         with self.assertRaises(WrongPlace):
             records.read_at(mine.place, "record", hers.token, ParsedKeys(), NOW, NET)
 

@@ -66,7 +66,7 @@ class AccountsTest(SynchronousTestCase):
         accounts.load("alice", None)
 
     def test_the_first_account_is_the_default(self) -> None:
-        """With several accounts one is used when none is named, and that can be changed."""
+        """With several accounts it is used when none is named."""
         files = a_disk()
         accounts = on(files)
         self.assertIsNone(accounts.default())
@@ -74,9 +74,6 @@ class AccountsTest(SynchronousTestCase):
         keys = {name: accounts.create(name, None).public for name in ("zoe", "bob")}
         self.assertEqual((accounts.names(), accounts.default()), (["bob", "zoe"], "zoe"))
         self.assertEqual(accounts.load(None, None).public, keys["zoe"])
-        accounts.make_default("bob")
-        self.assertEqual(on(files).load(None, None).public, keys["bob"])
-        self.assertRaises(NoSuchAccount, accounts.make_default, "carol")
         for data in (b"", b"carol", b"\xff", b"../zoe"):
             atomic.write(FOLDER / ".default", data, files)
             with self.assertRaises(NoSuchAccount) as caught:
