@@ -18,6 +18,7 @@ from streembit.wire import codec
 Path = tuple[str | int, ...]
 
 VALUES_A_STEP: Final = 500  # some three milliseconds
+_MARK: Final = "\ufeff"  # nobody sees it
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 _STRING: Final = re.compile(
     r'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*'
@@ -48,6 +49,8 @@ def fault_of(data: bytes) -> Steps[Fault | None]:
     except UnicodeDecodeError as e:
         before = data[: e.start].decode()
         return Fault("not UTF-8", position(before, len(before)))
+    if text.startswith(_MARK):
+        return Fault("a byte order mark stands before the text: save it without", Position(1, 1))
     try:
         for count, _ in enumerate(_Scan(text).document()):
             if count % VALUES_A_STEP == 0:

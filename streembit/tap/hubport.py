@@ -89,6 +89,9 @@ def endpoints(config: Config) -> list[str]:
         BadConfig: plain WebSocket elsewhere than on loopback.
     """
     if config.hub.behind_proxy:
+        for text in config.listen:
+            if not on_loopback(text):
+                _log.warn("whoever reaches {endpoint} can claim any address", endpoint=text)
         return [PROXY + text for text in config.listen]
     if config.hub.plain and not all(map(on_loopback, config.listen)):
         raise BadConfig("without TLS a hub listens on loopback only, or behind a proxy")

@@ -105,6 +105,13 @@ class FaultTest(SynchronousTestCase):
         data = '{"é":\n "é'.encode() + b"\xff"
         self.assertEqual(fault_of(data), Fault("not UTF-8", Position(2, 4)))
 
+    def test_a_mark_that_nobody_sees_is_named(self) -> None:
+        """Some editors write it before a text."""
+        fault = fault_of(b"\xef\xbb\xbf[]")
+        assert fault is not None
+        self.assertIn("byte order mark", fault.reason)
+        self.assertEqual(fault.at, Position(1, 1))
+
     @settings(deadline=None, derandomize=True, database=None, max_examples=500)
     @given(VALUES, st.integers(0, 200), st.sampled_from(list('{}[]",:\\ 0e-.tn\n\x01\ud800')))
     def test_it_finds_a_fault_where_the_reader_does(

@@ -55,7 +55,9 @@ class ListenTests(SynchronousTestCase):
     def test_behind_a_proxy_each_port_reads_its_header(self) -> None:
         """Twisted's endpoint for that stands before each."""
         proxied = configured(behind_proxy=True, listen=["tcp:1", "unix:/run/hub.sock"])
-        self.assertEqual(endpoints(proxied), ["haproxy:tcp:1", "haproxy:unix:/run/hub.sock"])
+        with capturedLogs() as logged:
+            self.assertEqual(endpoints(proxied), ["haproxy:tcp:1", "haproxy:unix:/run/hub.sock"])
+        self.assertEqual([event["endpoint"] for event in logged], ["tcp:1"], "all reach it")
         self.assertEqual(security_of(proxied), "proxy")
 
     def test_what_contradicts_itself_is_refused(self) -> None:
