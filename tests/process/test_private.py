@@ -55,6 +55,8 @@ class PrivateTests(TwoPeopleCase):
     ) -> Member:
         """Start a process on a site of its own."""
         site = self.sites[name] = self.field.site()
+        if role == "hub":
+            self.watch(name)
         port = HUB_PORT if role == "hub" else LISTENING
         options = (*OPTIONS, "--listen", f"tcp:{port}", *more)
         return await self.net.start(
@@ -78,7 +80,8 @@ class PrivateTests(TwoPeopleCase):
         ]
         path.write_text(json.dumps({"members": members}))
         path.chmod(0o600)
-        hub = await self.start("hub", "hub", None, "--private", str(path))
+        seeds = [f"{self.sites['seed'].public}:{LISTENING}"]
+        hub = await self.start("hub", "hub", seeds, "--private", str(path))
         self.hub = f"wss://{self.sites['hub'].public}:{HUB_PORT}#{hub.public_key}"
 
     async def go(self, member: Member) -> None:
@@ -113,7 +116,10 @@ class PrivateTests(TwoPeopleCase):
         }
 
     async def test_H5_a_member_has_left_the_public_network(self) -> None:
-        """It tells its contacts where it goes; from then on it speaks with its hub alone."""
+        """It tells its contacts where it goes; from then on it speaks with its hub alone.
+
+        The hub begins to speak with nobody, from its start on.
+        """
         await self.go(self.ann)
         for name in ("ann", "bob"):
             self.watch(name)
@@ -126,6 +132,7 @@ class PrivateTests(TwoPeopleCase):
         await self.put(self.ann, NAME)
         self.assertEqual(self.begun("ann"), 0)
         self.assertGreater(self.begun("bob"), 0)
+        self.assertEqual(self.begun("hub"), 0)  # though it was given the seed of the public network
         self.assertEqual(self.sockets("ann"), {hub})
         self.assertFalse(self.answers_at("ann"))
 
