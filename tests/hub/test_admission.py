@@ -97,7 +97,7 @@ class OpenTests(SynchronousTestCase):
         token, _ = door.hub.welcome(applicant, observed="", quota=QUOTA, waiting=0)
         self.assertEqual(member.finish(token).network, NETWORK)
 
-    def test_the_highest_version_of_both_is_spoken(self) -> None:
+    def test_B8_the_highest_version_of_both_is_spoken(self) -> None:
         """And where there is none, nobody goes on."""
         for ours, theirs, spoken in (((1, 3), (2, 9), 3), ((1, 1), (1, 4), 1), ((2, 5), (1, 3), 3)):
             hub = HubAdmission(

@@ -81,6 +81,18 @@ class GrainTests(HouseCase):
         house.run(6.0)
         self.assertEqual([envelope.seq for envelope in other.envelopes()], list(range(1, 51)))
 
+    def test_B2_half_of_a_header_has_its_time(self) -> None:
+        """A byte, or all of it but one: thirty seconds for a member, whatever it announces."""
+        for number, begun in enumerate((head(200)[:1], head(60_000)[:3], head(5, 9)[:-1])):
+            guest = self.house.joined(number + 2)
+            self.house.run(40.0)
+            wire(guest).write(begun)
+            self.house.run(29.0)
+            self.assertIsNone(guest.end, begun)
+            self.house.run(2.0)
+            self.assertIsNotNone(guest.end, begun)
+        self.assert_refused("deadline-exceeded", 3)
+
     def test_B2_who_always_has_half_of_the_next_message_on_the_way_is_served(self) -> None:
         """Each message has a time of its own, from its first byte."""
         guest = self.house.joined(2)
