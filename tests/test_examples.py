@@ -79,6 +79,18 @@ class ExampleTests(TwistdCase):
         self.assertIn("done: 100000 of 100000 bytes", await self.output(example))
         self.assertEqual((down / "plan.pdf").read_bytes(), bytes(100_000))
 
+    async def test_call(self) -> None:
+        """One waits, the other one calls; each hears what the other says of itself."""
+        await self.two_nodes()
+        offer = json.loads(await self.ask("echo", "--json", "offer", "create"))
+        await self.ask("ann", "contact", "add", "-", typed=offer["text"].encode())
+        await self.until("contact\n", "ann", "contact", "show", "echo")
+        called = self.example("call", str(self.folder / "echo"))
+        await called.said(b"echo waits")
+        calling = self.example("call", str(self.folder / "ann"), "echo")
+        self.assertIn("answered: a description", await self.output(calling))
+        self.assertIn("called: a description", await self.output(called))
+
     async def test_publish_reading(self) -> None:
         """Through a running node, with another one that keeps the record."""
         seed = self.start("seed", "seed")
