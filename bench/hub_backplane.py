@@ -25,7 +25,7 @@ from twisted.python.threadpool import ThreadPool
 
 from streembit.disk.mailbox import Mailbox, MailLimits
 from streembit.hub.mail import Mail
-from streembit.service.hub.backplane import Backplane, Claim
+from streembit.service.hub.backplane import Backplane, Claim, Routed
 from streembit.service.hub.local import LocalBackplane
 from streembit.service.hub.redis.address import RedisAddress
 from streembit.service.hub.redis.backplane import RedisBackplane
@@ -44,8 +44,8 @@ KEEPS = ("--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy",
 class Nobody:
     """Takes what comes."""
 
-    def routed(self, recipient: str, token: bytes) -> bool:
-        return True
+    def routed(self, recipient: str, token: bytes) -> Routed:
+        return "taken"
 
     def superseded(self, session: str) -> None:
         pass
@@ -57,6 +57,9 @@ class Nobody:
         pass
 
     def mailed(self, recipient: str) -> None:
+        pass
+
+    def eased(self, key: str) -> None:
         pass
 
     def relisted(self) -> None:

@@ -43,6 +43,13 @@ class Backlog:
             queued_bytes = self.remove(longest)
             longest.refuse(SlowReader("the longest of all queues", queued_bytes=queued_bytes))
 
+    def lessen(self, link: Waiting, size_bytes: int) -> None:
+        """Count so much less of what a link queues: it has left."""
+        self._queued_bytes[link] -= size_bytes
+        self.total_bytes -= size_bytes
+        if not self._queued_bytes[link]:
+            del self._queued_bytes[link]
+
     def remove(self, link: Waiting) -> int:
         """Forget a link whose queue has left or is thrown away; return how long it was."""
         queued_bytes = self._queued_bytes.pop(link, 0)

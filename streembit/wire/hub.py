@@ -127,6 +127,18 @@ class Gone(Struct, frozen=True, tag_field="t", tag="gone"):
     key: KeyText
 
 
+class Busy(Struct, frozen=True, tag_field="t", tag="busy"):
+    """Says that a member reads slowly: what we say to it live waits, and no more should come."""
+
+    key: KeyText
+
+
+class Ready(Struct, frozen=True, tag_field="t", tag="ready"):
+    """Says that a member who was busy takes more."""
+
+    key: KeyText
+
+
 # --- the table -----------------------------------------------------------------------------
 
 
@@ -283,6 +295,8 @@ Reply = (
     | Refused
     | Kept
     | Gone
+    | Busy
+    | Ready
     | Placed
     | Found
     | Entries

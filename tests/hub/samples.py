@@ -6,6 +6,7 @@ from typing import Final
 
 from streembit.wire.hub import (
     Ack,
+    Busy,
     Challenge,
     Command,
     DialBack,
@@ -28,6 +29,7 @@ from streembit.wire.hub import (
     Publish,
     Put,
     Quota,
+    Ready,
     Refused,
     Reply,
     Search,
@@ -67,6 +69,8 @@ REPLIES: Final[tuple[Reply, ...]] = (
     Seen("192.0.2.7:40000"),
     Dialled(False, "peer-gone"),
     Done(),
+    Busy(KEY),
+    Ready(KEY),
 )
 LIVE: Final = Envelope(KEY, KEY, KEY, LINK, 1_700_000_000_000, 3, 2, "", "AWhlbGxv")
 MAIL: Final = Envelope(KEY, KEY, KEY, LINK, 1_700_000_000_000, 4, 0, LINK, "AmhlbGxv")

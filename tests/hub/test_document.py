@@ -24,6 +24,8 @@ from streembit.service.hub.settings import (
     MEMBER_FRAMES,
     MEMBER_GETS,
     MEMBER_PUTS,
+    PARKED_BYTES,
+    PARKED_BYTES_TOTAL,
     STRANGER_JOINS,
     HubSettings,
 )
@@ -120,6 +122,9 @@ class DocumentTests(SynchronousTestCase):
             f"| `get` | {a_second(MEMBER_GETS)} |",
             f"under way | {MAX_BUSY} |",
             f"not reading for {HubSettings('').slow_s:.0f} s with {CROWDED_BYTES // 1024} KiB",
+            f"{PARKED_BYTES:,} characters of one sender",
+            f"{PARKED_BYTES_TOTAL:,} of all senders",
+            f"that is {LIMITS.queue_bytes_total >> 20} MiB together",
             f"| {CLOSE_NORMAL} | the member",
             f"| {CLOSE_AWAY} | the hub is stopping",
             f"| {CLOSE_POLICY} | the Join was refused",

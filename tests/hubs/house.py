@@ -66,6 +66,7 @@ class House:
         disk: Disk = at_once,
         shelf: Path | None = None,
         at_once: bool = True,
+        backplane: Callable[[Mailbox, Disk], LocalBackplane] = LocalBackplane,
         **more: Any,
     ) -> None:
         self.case = case
@@ -78,7 +79,7 @@ class House:
             identity(1000),
             settings or HubSettings(NETWORK, "test hub", private=members is not None),
             members or Everybody(),
-            LocalBackplane(self.shelf, disk),
+            backplane(self.shelf, disk),
             self.clock,
             self.clock.seconds,
             gate_limits=gate or GateLimits(exempt=("10.0.0.0/8",)),

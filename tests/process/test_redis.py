@@ -26,7 +26,7 @@ from streembit.errors import (
 )
 from streembit.hub.mail import Listing, Mail
 from streembit.hub.presence import MAX_PAIRS
-from streembit.service.hub.backplane import Claim
+from streembit.service.hub.backplane import Claim, Routed
 from streembit.service.hub.redis.address import RedisAddress, parse
 from streembit.service.hub.redis.backplane import END_S, RedisBackplane
 from streembit.wire.hub import MAX_KEYS, MailName
@@ -46,9 +46,9 @@ class Events:
     def __init__(self) -> None:
         self.heard: list[tuple[str, str]] = []
         self.tokens: list[bytes] = []
-        self.takes = True
+        self.takes: Routed = "taken"
 
-    def routed(self, recipient: str, token: bytes) -> bool:
+    def routed(self, recipient: str, token: bytes) -> Routed:
         self.heard.append(("routed", recipient))
         self.tokens.append(token)
         return self.takes
@@ -64,6 +64,9 @@ class Events:
 
     def mailed(self, recipient: str) -> None:
         self.heard.append(("mailed", recipient))
+
+    def eased(self, key: str) -> None:
+        self.heard.append(("eased", key))
 
     def relisted(self) -> None:
         self.heard.append(("relisted", ""))
@@ -146,12 +149,18 @@ class PresenceTests(RedisCase):
         self.assertTrue(await self.there.claim(Claim(BOB, "s" * 22, 5)))
         tokens = [b"%d " % n + bytes(range(33, 127)) * 20 for n in range(50)]
         taken = [self.here.route(BOB, token) for token in tokens]
-        self.assertEqual([await each for each in taken], [True] * 50)
+        self.assertEqual([await each for each in taken], ["taken"] * 50)
         self.assertEqual(self.there_events.tokens, tokens)
-        self.assertFalse(await self.here.route(EVE, b"x"))
-        self.assertFalse(await self.there.route(BOB, b"its own process knows better"))
-        self.there_events.takes = False
-        self.assertFalse(await self.here.route(BOB, b"x"))
+        self.assertEqual(await self.here.route(EVE, b"x"), "gone")
+        self.assertEqual(await self.there.route(BOB, b"its own process knows better"), "gone")
+        for answer in ("gone", "busy"):
+            self.there_events.takes = answer
+            self.assertEqual(await self.here.route(BOB, b"x"), answer)
+
+    async def test_C8_all_processes_hear_that_a_member_takes_more(self) -> None:
+        """That it was busy was the answer to what they sent it."""
+        self.there.ease(BOB)
+        await self.until_heard(self.here_events, "eased", BOB)
 
     async def test_one_session_a_key(self) -> None:
         """The newer one holds, wherever it is; the older is told to end, and cannot come back."""
@@ -161,7 +170,7 @@ class PresenceTests(RedisCase):
         await self.until_heard(self.here_events, "superseded", "old")
         self.assertFalse(await self.here.claim(Claim(BOB, "older", 4)))
         await self.here.release(old)
-        self.assertTrue(await self.here.route(BOB, b"x"))
+        self.assertEqual(await self.here.route(BOB, b"x"), "taken")
         self.assertTrue(await self.there.claim(Claim(BOB, "same time", 6)))
         await self.until_heard(self.there_events, "superseded", "new")
         self.assertNotIn(("superseded", "same time"), self.there_events.heard)
@@ -174,7 +183,7 @@ class PresenceTests(RedisCase):
         self.here_events.heard.clear()
         await self.there.release(claim)
         await self.until_heard(self.here_events, "changed", BOB)
-        self.assertFalse(await self.here.route(BOB, b"x"))
+        self.assertEqual(await self.here.route(BOB, b"x"), "gone")
 
     async def test_presence_is_shown_to_whom_the_member_names(self) -> None:
         """And to nobody else, nor after it left; joining anew shows nobody anything."""
@@ -215,7 +224,7 @@ class PresenceTests(RedisCase):
         """Nobody swept up behind it: the others do, and tell who watches."""
         await self.there.claim(Claim(BOB, "s", 5))
         self.redis.cli("DEL", "hub:lease:there")
-        self.assertFalse(await self.here.route(BOB, b"x"))
+        self.assertEqual(await self.here.route(BOB, b"x"), "gone")
         self.assertEqual(await self.here.visible(ANN, [BOB]), [])
         self.here_events.heard.clear()
         await self.until_heard(self.here_events, "changed", BOB)
@@ -229,14 +238,14 @@ class PresenceTests(RedisCase):
         self.redis.cli("FLUSHALL")
         await self.until(lambda: self.redis.cli("HLEN", "hub:who") == "1")
         self.assertEqual(await self.here.visible(ANN, [BOB]), [BOB])
-        self.assertTrue(await self.here.route(BOB, b"x"))
+        self.assertEqual(await self.here.route(BOB, b"x"), "taken")
 
     async def test_a_process_that_ends_takes_its_members_along_at_once(self) -> None:
         """Nobody waits for its lease."""
         await self.there.claim(Claim(BOB, "s", 5))
         await self.there.stopService()
         await self.until_heard(self.here_events, "changed", BOB)
-        self.assertFalse(await self.here.route(BOB, b"x"))
+        self.assertEqual(await self.here.route(BOB, b"x"), "gone")
         usage = await self.here.usage()
         self.assertEqual((usage.joined, usage.processes), (0, 1))
 
@@ -245,7 +254,7 @@ class PresenceTests(RedisCase):
         other = await self.process("other", Events(), prefix="other:")
         await self.there.claim(Claim(BOB, "s", 5))
         await self.there.keep(a_mail(1))
-        self.assertFalse(await other.route(BOB, b"x"))
+        self.assertEqual(await other.route(BOB, b"x"), "gone")
         self.assertEqual(await other.count(BOB), 0)
 
 
@@ -377,14 +386,14 @@ class AwayTests(RedisCase):
         await self.assert_refused(MailboxDegraded, lambda: self.here.keep(a_mail(1)))
         await self.assert_refused(MailboxDegraded, lambda: self.here.waiting(BOB, "", 9))
         await self.assert_refused(MailboxDegraded, lambda: self.here.search("a", 0, 9))
-        self.assertFalse(await self.there.route(BOB, b"x"))
+        self.assertEqual(await self.there.route(BOB, b"x"), "gone")
         self.assertTrue(await self.here.claim(Claim(EVE, "e", 7)))
         self.assertEqual(await self.here.visible(ANN, [BOB]), [BOB])
         self.redis.start()
         await self.until(lambda: self.here.link.is_ready and self.there.link.is_ready)
         await self.until(lambda: self.redis.cli("HLEN", "hub:who") == "2")
-        self.assertTrue(await self.there.route(BOB, b"x"))
-        self.assertTrue(await self.there.route(EVE, b"x"))
+        self.assertEqual(await self.there.route(BOB, b"x"), "taken")
+        self.assertEqual(await self.there.route(EVE, b"x"), "taken")
         self.assertEqual(await self.there.visible(ANN, [BOB]), [BOB])
         await self.until_heard(self.here_events, "mailed", BOB)
         self.assertEqual(self.here.trouble, "")
@@ -412,7 +421,7 @@ class AwayTests(RedisCase):
         self.redis.hang()
         await self.assert_refused(MailboxDegraded, lambda: self.here.keep(a_mail(1)))
         await self.until(lambda: not self.here.link.is_ready)
-        self.assertFalse(await self.here.route(EVE, b"x"))
+        self.assertEqual(await self.here.route(EVE, b"x"), "gone")
         begun_s = reactor.seconds()
         await self.there.stopService()
         self.assertLess(reactor.seconds() - begun_s, END_S + 1.0)
@@ -426,7 +435,7 @@ class AwayTests(RedisCase):
         self.redis.start()
         await self.until_heard(self.there_events, "superseded", "older")
         self.assertNotIn(("superseded", "newer"), self.here_events.heard)
-        self.assertTrue(await self.there.route(BOB, b"x"))
+        self.assertEqual(await self.there.route(BOB, b"x"), "taken")
 
     async def test_a_server_that_forgot_our_scripts_is_asked_again(self) -> None:
         """What comes meanwhile fails, what comes after is served."""
@@ -446,7 +455,7 @@ class ForgetfulTests(RedisCase):
         self.assertIn("appendfsync", self.here.trouble)
         await self.assert_refused(MailboxDegraded, lambda: self.here.keep(a_mail(1)))
         await self.there.claim(Claim(BOB, "s", 5))
-        self.assertTrue(await self.here.route(BOB, b"x"))
+        self.assertEqual(await self.here.route(BOB, b"x"), "taken")
         self.redis.cli("CONFIG", "SET", "appendfsync", "always")
         await self.until(lambda: not self.here.trouble)
         await self.here.keep(a_mail(1))

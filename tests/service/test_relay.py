@@ -17,6 +17,7 @@ from streembit.net.relayed import hub_host
 from streembit.service.relay.asked import ANSWER_S
 from streembit.service.relay.hub import Hub
 from streembit.service.relay.hubs import IDLE_S, JOINS, Hubs
+from streembit.service.relay.lines import BUSY_S
 from streembit.service.relay.session import MOST_S, over
 from streembit.wire.hub import Observe, Seen
 from streembit.wire.offer import Address
@@ -332,6 +333,41 @@ class StreamTests(RelayCase):
         held.transport.resumeProducing()
         self.until(lambda: len(held.received) == 2 * WINDOW_BYTES)
         self.assertFalse(slow.full)
+
+    def test_C8_who_reads_nothing_from_the_hub_holds_up_nobody_else(self) -> None:
+        """What is for it waits at its sender, who reaches the others; all comes when it reads."""
+        carol = self.guest()
+        self.until(lambda: self.joined(carol))
+        to_bob, to_carol = self.connect(self.ann, self.bob), self.connect(self.ann, carol)
+        self.until(lambda: bool(self.bob.pipes) and bool(carol.pipes))
+        assert self.bob.own.seat is not None
+        deaf = self.bob.own.seat.carrier
+        deaf.pause()
+        for _ in range(3):  # it has windows open, so that more than a hub keeps is under way
+            self.connect(self.ann, self.bob).transport.write(b"b" * WINDOW_BYTES)
+            self.town.run(0.1)
+        to_bob.transport.write(b"b" * WINDOW_BYTES)
+        to_carol.transport.write(b"c" * WINDOW_BYTES)
+        self.until(lambda: len(carol.pipes[0].received) == WINDOW_BYTES, 3)
+        self.assertEqual(self.hub.hub.router.slow, 1)
+        deaf.resume()
+        self.until(lambda: len(self.bob.pipes[0].received) == WINDOW_BYTES, 20)
+        self.until(lambda: sum(len(p.received) for p in self.bob.pipes) == 4 * WINDOW_BYTES, 20)
+        self.assertEqual(
+            (to_bob.lost, self.ann.own.findings, self.bob.own.findings), (False, {}, {})
+        )
+
+    def test_a_busy_member_of_whom_the_hub_says_no_more_is_tried_again(self) -> None:
+        """After a minute: the word that it is ready may have been lost with a process."""
+        ours = self.connect(self.ann, self.bob)
+        self.until(lambda: bool(self.bob.pipes))
+        self.ann.own.busy(self.bob.identity.public.text)
+        ours.transport.write(b"are you")
+        self.town.run(BUSY_S - 5)
+        self.assertEqual(self.bob.pipes[0].received, b"")
+        self.town.run(10)
+        ours.transport.write(b" there?")
+        self.until(lambda: self.bob.pipes[0].received == b"are you there?", 3)
 
     def test_somebody_who_is_not_there(self) -> None:
         """The stream is lost at once, not after a deadline."""

@@ -12,6 +12,10 @@ from twisted.internet.defer import Deferred
 from streembit.hub.mail import Listing, Mail, Waiting
 from streembit.wire.hub import MailName
 
+# What became of an envelope for a member of another process: that one has no such member or no
+# room; took it; or took it, but the member reads slowly, and `eased` tells when it takes more.
+Routed = Literal["gone", "taken", "busy"]
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -39,8 +43,11 @@ class Usage:
 class BackplaneEvents(Protocol):
     """What a process of the hub is told by the others, and by itself."""
 
-    def routed(self, recipient: str, token: bytes) -> bool:
-        """Take a live envelope for a member of this process; return whether it was taken."""
+    def routed(self, recipient: str, token: bytes) -> Routed:
+        """Take a live envelope for a member of this process; return what became of it."""
+
+    def eased(self, key: str) -> None:
+        """Go on with a member of another process that was busy."""
 
     def superseded(self, session: str) -> None:
         """End a session of this process: its member joined anew."""
@@ -71,11 +78,14 @@ class Presence(Protocol):
     def release(self, claim: Claim) -> Deferred[None]:
         """Let go of a key, unless another session holds it by now; `changed` follows."""
 
-    def route(self, recipient: str, token: bytes) -> Deferred[bool]:
+    def route(self, recipient: str, token: bytes) -> Deferred[Routed]:
         """Pass a live envelope on to the other process that has its recipient.
 
-        Fires with False where no process has it, or that one did not take it.
+        Fires with "gone" where no process has it, or none answers.
         """
+
+    def ease(self, key: str) -> None:
+        """Tell the other processes that a member takes more that was busy; `eased` follows."""
 
     def kick(self, key: str) -> Deferred[int]:
         """Have every process end its session of a member; fire with how many there were."""

@@ -29,7 +29,7 @@ from streembit.net.gate import Gate, GateLimits
 from streembit.net.hublisten import HubFactory, Upgrades
 from streembit.service.hub import figures
 from streembit.service.hub.admins import Admins
-from streembit.service.hub.backplane import Backplane
+from streembit.service.hub.backplane import Backplane, Routed
 from streembit.service.hub.commands import Commands, Prober, Table
 from streembit.service.hub.lobby import Draw, Lobby
 from streembit.service.hub.members import Members
@@ -101,7 +101,9 @@ class Hub(MultiService):
         self._sessions: dict[str, Session] = {}  # by key; bounded by the gate, as the next
         self._by_name: dict[str, Session] = {}
         self._frames = Budgets(settings.member_frames, settings.all_frames)
-        self.router = Router(self.find, backplane, clock, settings.slow_s)
+        self.factory = self._door(draw)
+        backlog = self.factory.backlog
+        self.router = Router(self.find, backplane, backlog, clock, settings.slow_s)
         self._mail_s = mail_s or unix_s
         self.postman = Postman(backplane, self.grant_of, clock, self._mail_s)
         self.watchers = Watchers(backplane, clock, self.find)
@@ -116,7 +118,6 @@ class Hub(MultiService):
             self.grant_of,
             Admins(identity.public.text, self.grant_of),
         )
-        self.factory = self._door(draw)
         self._stopping = False
         backplane.events = self
         backplane.setServiceParent(self)
@@ -318,9 +319,13 @@ class Hub(MultiService):
         self.gate.discourage(host, self.clock.seconds())
 
     # --- BackplaneEvents
-    def routed(self, recipient: str, token: bytes) -> bool:
+    def routed(self, recipient: str, token: bytes) -> Routed:
         """See `BackplaneEvents`."""
         return self.router.take(recipient, token)
+
+    def eased(self, key: str) -> None:
+        """See `BackplaneEvents`."""
+        self.router.eased(key)
 
     def superseded(self, session: str) -> None:
         """See `BackplaneEvents`."""
@@ -335,6 +340,7 @@ class Hub(MultiService):
 
     def changed(self, key: str) -> None:
         """See `BackplaneEvents`."""
+        self.router.eased(key)  # it came or went: what was said of its former session is over
         self.watchers.changed(key)
 
     def mailed(self, recipient: str) -> None:

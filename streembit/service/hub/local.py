@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from streembit.errors import MailboxDegraded
 from streembit.hub.mail import Listing, Mail, Waiting
 from streembit.hub.presence import Shown
-from streembit.service.hub.backplane import BackplaneEvents, Claim, MailShelf, Usage
+from streembit.service.hub.backplane import BackplaneEvents, Claim, MailShelf, Routed, Usage
 from streembit.wire.hub import MailName
 
 MAX_BATCH: Final = 256  # changes of one commit; more would hold up who only reads
@@ -172,9 +172,12 @@ class LocalBackplane(Service):
             self.events.changed(claim.key)
         return _nothing()
 
-    def route(self, _recipient: str, _token: bytes) -> Deferred[bool]:
+    def route(self, _recipient: str, _token: bytes) -> Deferred[Routed]:
         """See `Presence`: there is no other process."""
-        return succeed(False)
+        return succeed("gone")
+
+    def ease(self, key: str) -> None:
+        """See `Presence`: there is no other process."""
 
     def kick(self, key: str) -> Deferred[int]:
         """See `Presence`."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from streembit.errors import SlowReader
-from streembit.service.hub.backplane import Backplane
+from streembit.net.backlog import Backlog
+from streembit.service.hub.backplane import Backplane, Routed
+from streembit.service.hub.parked import Parked
 from streembit.service.hub.session import OWN, RECIPIENT, Session
 from streembit.service.hub.settings import ROUTED_BYTES
-from streembit.wire.hub import Envelope, Gone
+from streembit.wire.hub import Busy, Envelope, Gone, Ready
 
 Find = Callable[[str], Session | None]
 
@@ -19,22 +20,32 @@ Find = Callable[[str], Session | None]
 class Router:
     """Passes envelopes on, in the order in which they come.
 
-    Where too much waits for a recipient, each sender's next frame is parked,
-    and nothing more is read of that sender until the recipient has read;
-    one that does not for `slow_s` is dropped.
+    Where too much waits for a recipient, what comes for it is parked, and
+    its senders are told that it is busy; they go on with others. Who sends it
+    more all the same is not read until that has left. A recipient that
+    does not read for `slow_s` is dropped.
 
     Args:
         find: returns the session of a key with this process.
+        backlog: what waits for slow members, all together.
     """
 
     def __init__(
-        self, find: Find, backplane: Backplane, clock: IReactorTime, slow_s: float
+        self,
+        find: Find,
+        backplane: Backplane,
+        backlog: Backlog,
+        clock: IReactorTime,
+        slow_s: float,
     ) -> None:
         self._find = find
+        self._backlog = backlog
         self._backplane = backplane
         self._clock = clock
         self._slow_s = slow_s
         self._slow: dict[Session, IDelayedCall] = {}
+        self._busy_afar: set[Session] = set()  # those of them whom other processes wait for
+        self._waiting_afar: dict[str, set[Session]] = {}  # by the key of whom they wait for
         self.relayed = self.relayed_bytes = self.gone = 0
 
     def relay(self, sender: Session, envelope: Envelope, token: bytes) -> None:
@@ -42,33 +53,44 @@ class Router:
         recipient = self._find(envelope.aud)
         if recipient is None:
             self._elsewhere(sender, envelope, token)
-        elif recipient in self._slow:
+        elif recipient in self._slow or recipient.parked is not None:
             self._park(recipient, sender, envelope.n, token)
         else:
             self._hand_over(recipient, token)
 
-    def take(self, recipient: str, token: bytes) -> bool:
-        """Take an envelope that came through another process; return whether it was passed on.
+    def take(self, recipient: str, token: bytes) -> Routed:
+        """Take an envelope that came through another process; return what became of it.
 
-        Its sender is not held up for a recipient that reads slowly, so more may wait for that one.
+        Its sender cannot be held up for a recipient that reads slowly, so more may wait for that
+        one; the sender's process tells it meanwhile that it is busy.
         """
         session = self._find(recipient)
         if session is None or session.carrier.queued_bytes > ROUTED_BYTES:
-            return False
+            return "gone"
         self._hand_over(session, token)
-        return True
+        if session not in self._slow:
+            return "taken"
+        self._busy_afar.add(session)
+        return "busy"
 
     def crowded(self, session: Session) -> None:
-        """Take note that too much waits for a member: it is read no more until it reads."""
+        """Take note that too much waits for a member: it is not read itself until it reads."""
         if session not in self._slow:
             session.hold(OWN)
             self._slow[session] = self._clock.callLater(self._slow_s, self._too_slow, session)
 
     def left(self, session: Session) -> None:
-        """Tell those who wait for a member that it is gone."""
+        """Tell those who wait for a member that it is gone: each once, for all that waited."""
         self._calm(session)
+        self._busy_afar.discard(session)
+        for key, waiting in list(self._waiting_afar.items()):
+            waiting.discard(session)
+            if not waiting:
+                del self._waiting_afar[key]
         parked, session.parked = session.parked, None
-        for sender, number, _ in parked or ():
+        if parked is None:
+            return
+        for sender, number in parked.give_up():
             self._tell_gone(sender, session.key, number)
             sender.release(RECIPIENT)
 
@@ -83,22 +105,38 @@ class Router:
         recipient.pass_on(token)
 
     def _park(self, recipient: Session, sender: Session, number: int, token: bytes) -> None:
-        if recipient.parked is None:
-            recipient.parked = deque()
-        recipient.parked.append((sender, number, token))  # one a sender: it is held from now on
-        sender.hold(RECIPIENT)
+        parked = recipient.parked
+        if parked is None:
+            parked = recipient.parked = Parked(recipient, self._backlog)
+        if sender not in parked:
+            sender.say(Busy(recipient.key))
+        parked.add(sender, number, token)
+        if parked.is_too_much(sender):
+            sender.hold(RECIPIENT)
 
     def freed(self, session: Session) -> None:
-        """Pass on what waited for a member that has read, and read its senders again."""
+        """Pass on what waited for a member that has read, until too much waits again."""
         if session not in self._slow:
             return
         self._calm(session)
         session.release(OWN)
-        while session.parked and session not in self._slow:
-            sender, _, token = session.parked.popleft()
+        parked = session.parked
+        while parked and session not in self._slow:
+            sender, token, is_last = parked.take()
             if not sender.ended:
                 self._hand_over(session, token)
-            sender.release(RECIPIENT)
+            if is_last:
+                self._ease(session, sender)
+        if not parked:
+            session.parked = None
+        if session in self._busy_afar and session not in self._slow:
+            self._busy_afar.discard(session)
+            self._backplane.ease(session.key)
+
+    def _ease(self, recipient: Session, sender: Session) -> None:
+        """Let a sender go on of which nothing waits any more."""
+        sender.say(Ready(recipient.key))
+        sender.release(RECIPIENT)
 
     def _calm(self, session: Session) -> None:
         timer = self._slow.pop(session, None)
@@ -110,22 +148,33 @@ class Router:
         session.end(SlowReader(queued_bytes=session.carrier.queued_bytes))
 
     # --- who is not here
+    def eased(self, key: str) -> None:
+        """Have those go on who wait for a member of another process."""
+        for sender in self._waiting_afar.pop(key, ()):
+            sender.say(Ready(key))
+
     def _elsewhere(self, sender: Session, envelope: Envelope, token: bytes) -> None:
         sender.began()
         routed = self._backplane.route(envelope.aud, token)
-        routed.addCallbacks(self._routed, lambda _: False, callbackArgs=(len(token),))
-        routed.addCallback(self._answered, sender, envelope)
+        routed.addErrback(lambda _: "gone")
+        routed.addCallback(self._routed, sender, envelope, len(token))
         routed.addErrback(sender.broke)
 
-    def _routed(self, taken: bool, size_bytes: int) -> bool:
-        self.relayed += taken
-        self.relayed_bytes += taken * size_bytes
-        return taken
-
-    def _answered(self, taken: bool, sender: Session, envelope: Envelope) -> None:
+    def _routed(self, routed: Routed, sender: Session, envelope: Envelope, size_bytes: int) -> None:
         sender.finished()
-        if not taken:
+        if routed == "gone":
             self._tell_gone(sender, envelope.aud, envelope.n)
+            return
+        self.relayed += 1
+        self.relayed_bytes += size_bytes
+        if routed == "busy" and not sender.ended:
+            self._wait_afar(sender, envelope.aud)
+
+    def _wait_afar(self, sender: Session, key: str) -> None:
+        waiting = self._waiting_afar.setdefault(key, set())
+        if sender not in waiting:
+            waiting.add(sender)
+            sender.say(Busy(key))
 
     def _tell_gone(self, sender: Session, key: str, number: int) -> None:
         self.gone += 1

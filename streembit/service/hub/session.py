@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from twisted.internet.interfaces import IDelayedCall
@@ -19,12 +18,13 @@ from streembit.wire.hub import Refused, Reply
 
 if TYPE_CHECKING:
     from streembit.service.hub.hub import Hub
+    from streembit.service.hub.parked import Parked
     from streembit.service.hub.postman import Delivery
 
 # Why nothing is read of a member: each reason goes by itself.
 BUDGET: Final = 1  # its frames come faster than they may
 BUSY: Final = 2  # too much that it asked for is under way
-RECIPIENT: Final = 4  # whom it sends to reads slowly
+RECIPIENT: Final = 4  # it sends on and on to one that reads slowly
 OWN: Final = 8  # it does not read what it asked for
 
 
@@ -37,8 +37,8 @@ class Session:
     Attributes:
         key: the member's, as text.
         since_s: when it joined, by the hub's clock.
-        parked: frames for it whose senders wait, with their numbers; None
-            for none, as the next two.
+        parked: envelopes that wait for it to read; None for none, as the
+            next two.
         kept: numbers of mails that are to be receipted.
         delivery: how far it was given its mail.
     """
@@ -76,7 +76,7 @@ class Session:
         self.since_s = hub.clock.seconds()
         self.frames_in = self.frames_out = 0
         self.ended = False
-        self.parked: deque[tuple[Session, int, bytes]] | None = None
+        self.parked: Parked | None = None
         self.kept: list[int] | None = None
         self.delivery: Delivery | None = None
         self._bad = self._busy = self._holds = 0

@@ -16,6 +16,11 @@ Figures = dict[str, int | float]
 MAX_BUSY: Final = 64  # commands and mails of one session that wait for disk or network
 BAD_SIGNATURES: Final = 3  # the third of a session ends it
 CROWDED_BYTES: Final = 256 * 1024  # that wait for a member: a stream's window; a fourth of all
+# Beyond it, what one sender has under way to a member: a stream's window as tokens, 466,000 bytes
+# and what stands around them. Who goes on sending is read no more.
+PARKED_BYTES: Final = 512 * 1024
+# And of all senders to one member, of whom sixteen do so; then each has one envelope there.
+PARKED_BYTES_TOTAL: Final = 8 * 1024 * 1024
 # The same for what comes through other processes, whose senders cannot be held: the window of a
 # stream more, as tokens; the longest token then still has room in the queue.
 ROUTED_BYTES: Final = 896 * 1024
@@ -87,6 +92,8 @@ def in_force(settings: HubSettings, gate: GateLimits, carrier: CarrierLimits) ->
         "json_depth": MAX_DEPTH,
         "queue_bytes": carrier.queue_bytes,
         "queue_bytes_total": carrier.queue_bytes_total,
+        "parked_bytes_per_sender": PARKED_BYTES,
+        "parked_bytes_per_member": PARKED_BYTES_TOTAL,
         "under_way_per_member": MAX_BUSY,
         "mailbox_messages": settings.quota.messages,
         "mailbox_bytes": settings.quota.bytes,

@@ -205,6 +205,14 @@ class Hub(MultiService):
         """End what went to somebody who is not there."""
         self._lines.gone(key)
 
+    def busy(self, key: str) -> None:
+        """Send nothing more to somebody who reads slowly; others are sent to as before."""
+        self._lines.busy(key)
+
+    def ready(self, key: str) -> None:
+        """Go on with somebody who was busy."""
+        self._lines.ready(key)
+
     def present(self, here: list[str], away: list[str]) -> None:
         """Pass on who came and went."""
         self._events.present(self, here, away)

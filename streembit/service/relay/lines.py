@@ -24,15 +24,17 @@ from streembit.net.relayed import RelayedAddress, RelayedTransport, hub_host
 from streembit.service.relay.seat import Seat
 
 ID_BYTES: Final = 8  # of chance: the name of a stream
+BUSY_S: Final = 60.0  # then a link is dead that was silent, and the hub's word as good as lost
 
 
 class _Line:
     """The streams with one member."""
 
-    __slots__ = ("address", "key", "session", "streams", "transports")
+    __slots__ = ("address", "busy_until_s", "key", "session", "streams", "transports")
 
     def __init__(self, key: PublicKey, address: RelayedAddress) -> None:
         self.key, self.address = key, address
+        self.busy_until_s = 0.0  # they read slowly, the hub says: what is for them waits here
         self.session = ""  # theirs, as soon as they have said something
         self.streams = Streams()
         self.transports: dict[Stream, RelayedTransport] = {}  # at most MAX_STREAMS
@@ -129,6 +131,20 @@ class Lines:
         if line is not None:
             _break(line, PeerGone("not at the hub"))
 
+    def busy(self, key: str) -> None:
+        """Send a member nothing until it is ready; what it is to hear waits in its streams."""
+        line = self._lines.get(key)
+        if line is not None:
+            line.busy_until_s = self._clock.seconds() + BUSY_S
+            self._ready.pop(key, None)
+
+    def ready(self, key: str) -> None:
+        """Go on with a member that was busy."""
+        line = self._lines.get(key)
+        if line is not None:
+            line.busy_until_s = 0.0
+            self._wake(line)
+
     # --- how
     def _line(self, key: PublicKey) -> _Line:
         line = self._lines.get(key.text)
@@ -171,7 +187,8 @@ class Lines:
 
     def _wake(self, line: _Line) -> None:
         """Send in the next turn: what is written in one turn shares an envelope."""
-        if self._lines.get(line.key.text) is not line:
+        is_busy = self._clock.seconds() < line.busy_until_s
+        if is_busy or self._lines.get(line.key.text) is not line:
             return
         self._ready[line.key.text] = None
         if self._pumping is None and self._seat is not None:

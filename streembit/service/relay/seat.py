@@ -21,6 +21,7 @@ from streembit.service.relay.asked import Asked
 from streembit.wire.hub import (
     MAX_MAILS,
     Ack,
+    Busy,
     Command,
     Envelope,
     Gone,
@@ -28,6 +29,7 @@ from streembit.wire.hub import (
     Kept,
     MailName,
     Presence,
+    Ready,
     Reply,
 )
 
@@ -62,6 +64,12 @@ class SeatEvents(Protocol):
 
     def gone(self, key: str) -> None:
         """What we said to the holder of this key went nowhere: it is not at the hub."""
+
+    def busy(self, key: str) -> None:
+        """The holder of this key reads slowly: nothing live should be said to it until `ready`."""
+
+    def ready(self, key: str) -> None:
+        """The holder of this key takes more."""
 
     def present(self, here: list[str], away: list[str]) -> None:
         """Members whom we watch came and went."""
@@ -213,6 +221,10 @@ class Seat:
                     self._asked.answer(number, claims.body)
             case Gone(key):
                 self._events.gone(key)
+            case Busy(key):
+                self._events.busy(key)
+            case Ready(key):
+                self._events.ready(key)
             case Presence(here, away):
                 self._events.present(here, away)
             case _:

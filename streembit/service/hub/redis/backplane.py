@@ -21,7 +21,7 @@ from streembit.disk.mailbox import DAY_S, DEFAULTS, EXPIRED_AT_ONCE, MAIL_OVERHE
 from streembit.errors import DirectoryFull, MailboxDegraded, MailboxFull, MailQuota
 from streembit.hub.mail import Listing, Mail, Waiting
 from streembit.hub.presence import Shown
-from streembit.service.hub.backplane import BackplaneEvents, Claim, Usage
+from streembit.service.hub.backplane import BackplaneEvents, Claim, Routed, Usage
 from streembit.service.hub.redis import scripts
 from streembit.service.hub.redis.address import RedisAddress
 from streembit.service.hub.redis.link import RedisLink
@@ -138,9 +138,9 @@ class RedisBackplane(MultiService):
         released = self._run(scripts.RELEASE, claim.key, claim.session)
         return released.addErrback(_quiet).addCallback(lambda _: None)
 
-    def route(self, recipient: str, token: bytes) -> Deferred[bool]:
+    def route(self, recipient: str, token: bytes) -> Deferred[Routed]:
         """See `Presence`; without Redis nobody is elsewhere."""
-        return self._routes.route(recipient, token) if self.link.is_ready else succeed(False)
+        return self._routes.route(recipient, token) if self.link.is_ready else succeed("gone")
 
     def kick(self, key: str) -> Deferred[int]:
         """See `Presence`."""
@@ -151,6 +151,11 @@ class RedisBackplane(MultiService):
         if self.link.is_ready:
             told = self.link.ask("PUBLISH", f"{self._prefix}to:all", f"L {self._process}")
             told.addErrback(_quiet)
+
+    def ease(self, key: str) -> None:
+        """See `Presence`; who cannot hear it now breaks off what waits, in time."""
+        if self.link.is_ready:
+            self.link.ask("PUBLISH", f"{self._prefix}to:all", f"E {key}").addErrback(_quiet)
 
     def show(self, key: str, to: Sequence[str]) -> Deferred[None]:
         """See `Presence`; without Redis it is told there later."""
@@ -330,13 +335,15 @@ class RedisBackplane(MultiService):
                 self.events.changed(rest.decode())
             case b"M":
                 self.events.mailed(rest.decode())
+            case b"E":
+                self.events.eased(rest.decode())
             case b"L":
                 if rest.decode() != self._process:
                     self.events.relisted()
             case _:
                 _log.warn("a message of another version: {kind}", kind=kind[:8])
 
-    def _routed(self, recipient: str, token: bytes) -> bool:
+    def _routed(self, recipient: str, token: bytes) -> Routed:
         return self.events.routed(recipient, token)
 
     def _send(self, number: int, recipient: str, token: bytes) -> Deferred[Any]:
