@@ -27,6 +27,7 @@ from tests.tap.twistd import Process
 reactor: Any = installed
 
 KILLS: Final = 200 if LONG else 2
+ENDS: Final = range(KILLS + 1)  # the last one is in order
 MEMBERS: Final = 4
 END_WITHIN_S: Final = 5.0
 MAILBOX: Final = "mailbox.sqlite"
@@ -40,6 +41,11 @@ def name(number: int) -> bytes:
 def keeps_more(load: Load, count: int) -> bool:
     """Tell whether the hub said of more than so many mails that it keeps them."""
     return len(load.kept) > count
+
+
+def lacks_nothing(load: Load) -> bool:
+    """Tell whether all mails came that the hub said it keeps."""
+    return not load.missing()
 
 
 class DiskCase(HubCase):
@@ -93,29 +99,35 @@ class KillTests(DiskCase):
     """Killed at any moment, between a commit and its receipt, too."""
 
     async def test_S1_S5_killed_and_ended_while_mail_comes(self) -> None:
-        """Whatever it said that it keeps comes; told to end, it ends in time, with nothing lost."""
+        """Whatever it said that it keeps comes, to who is there and to who was away.
+
+        Told to end, it ends in time.
+        """
         hub = await self.start()
         members = await self.joined(*range(1, MEMBERS + 1))
         chance = Random(8)
-        load = Load(members, chance)
-        self.addCleanup(load.stop)
-        load.start()
-        for number in range(1, KILLS + 1):
-            await self.until(partial(keeps_more, load, len(load.kept) + 5))
+        loads = [Load(members, chance)]
+        loads += [Load([members[0], self.member(100 + n, self.port)], chance) for n in ENDS]
+        for load in loads:
+            self.addCleanup(load.stop)
+        loads[0].start()
+        for number, load in enumerate(loads[1:]):
+            load.start()
+            await self.until(partial(keeps_more, load, 5))
             await deferLater(reactor, chance.uniform(0.0, 0.1))
-            hub.signal("KILL")
-            await hub.ended
+            begun_s = reactor.seconds()
+            hub.signal("KILL" if number < KILLS else "TERM")
+            self.assertEqual(await hub.ended, -9 if number < KILLS else 0)
+            self.assertLess(reactor.seconds() - begun_s, END_WITHIN_S)
+            load.stop()
             self.assert_sound()
             hub = await self.start()
-            await self.back(members, number + 1)
-        begun_s = reactor.seconds()
-        hub.signal("TERM")
-        self.assertEqual(await hub.ended, 0)
-        self.assertLess(reactor.seconds() - begun_s, END_WITHIN_S)
-        load.stop()
-        await self.start()
-        await self.back(members, KILLS + 2)
-        await self.until(lambda: not load.missing(), 30.0)
+            await self.back(members, number + 2)
+        loads[0].stop()
+        for load in loads:
+            if load is not loads[0]:
+                await load.members[1].join()
+            await self.until(partial(lacks_nothing, load), 30.0)
 
     def assert_sound(self) -> None:
         """The file that a dead hub left can be used."""
