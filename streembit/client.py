@@ -95,12 +95,13 @@ class Client:
         read_receipts: bool | None = None,
         downloads: Path | str | None = None,
         presence: bool | None = None,
+        user_type: rows.UserType | None = None,
     ) -> Deferred[rows.PeopleSettings]:
         """Return what the user decided, changed in what is given."""
-        if read_receipts is None and downloads is None and presence is None:
-            return self._ask("GET", "/v1/settings", rows.PeopleSettings)
         folder = None if downloads is None else absolute(downloads)
-        body = account.ChangeSettings(read_receipts, folder, presence)
+        body = account.ChangeSettings(read_receipts, folder, presence, user_type)
+        if body == account.ChangeSettings():
+            return self._ask("GET", "/v1/settings", rows.PeopleSettings)
         return self._ask("PUT", "/v1/settings", rows.PeopleSettings, body)
 
     def presence(self, state: rows.PresenceState) -> Deferred[Done]:

@@ -23,6 +23,7 @@ class ChangeSettings(Struct, frozen=True, forbid_unknown_fields=True):
     read_receipts: bool | None = None
     downloads: PathText | None = None
     presence: bool | None = None
+    user_type: rows.UserType | None = None
 
 
 class UnlockKey(Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,7 +44,9 @@ async def _settings(people: PeopleFacade, _ask: Ask) -> rows.PeopleSettings:
 
 async def _change_settings(people: PeopleFacade, ask: Ask) -> rows.PeopleSettings:
     body = ask.body
-    return await people.change_settings(body.read_receipts, body.downloads, body.presence)
+    return await people.change_settings(
+        body.read_receipts, body.downloads, body.presence, body.user_type
+    )
 
 
 async def _rotate_key(people: PeopleFacade, ask: Ask) -> rows.KeyChanged:

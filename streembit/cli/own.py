@@ -16,7 +16,7 @@ from streembit.cli.key import running_account
 
 if TYPE_CHECKING:
     from streembit.cli.client import Client
-    from streembit.service.people_rows import PeopleSettings
+    from streembit.service.people_rows import PeopleSettings, UserType
 
 GONE_WITHIN_S: Final = 15.0  # a node's end takes at most 5 s
 LOOK_EVERY_S: Final = 0.1
@@ -41,13 +41,23 @@ LOOK_EVERY_S: Final = 0.1
     help="Whether contacts are told when you are here, and type.",
 )
 @click.option(
+    "--type",
+    "user_type",
+    type=click.Choice(["human", "device", "service"]),
+    help="Whose account it is, as offers and requests say from now on.",
+)
+@click.option(
     "--downloads",
     type=click.Path(file_okay=False, path_type=Path),
     help="The folder for files of contacts.",
 )
 @pass_settings
 def settings(
-    settings: Settings, read_receipts: str | None, presence: str | None, downloads: Path | None
+    settings: Settings,
+    read_receipts: str | None,
+    presence: str | None,
+    user_type: UserType | None,
+    downloads: Path | None,
 ) -> None:
     """Show or change how the node treats messages and files.
 
@@ -58,14 +68,15 @@ def settings(
     from streembit.service.people_rows import PeopleSettings
 
     client = settings.client()
-    if read_receipts is None and presence is None and downloads is None:
+    body = ChangeSettings(
+        None if read_receipts is None else read_receipts == "on",
+        None if downloads is None else str(downloads.expanduser().absolute()),
+        None if presence is None else presence == "on",
+        user_type,
+    )
+    if body == ChangeSettings():
         decided = client.ask("GET", "/v1/settings", PeopleSettings)
     else:
-        body = ChangeSettings(
-            None if read_receipts is None else read_receipts == "on",
-            None if downloads is None else str(downloads.expanduser().absolute()),
-            None if presence is None else presence == "on",
-        )
         decided = client.ask("PUT", "/v1/settings", PeopleSettings, body)
     _show_settings(settings, decided)
 
@@ -129,6 +140,7 @@ def _show_settings(settings: Settings, decided: PeopleSettings) -> None:
         (
             ("read receipts", "on" if decided.read_receipts else "off"),
             ("presence", "on" if decided.presence else "off"),
+            ("type", decided.user_type),
             ("downloads", decided.downloads),
         )
     )

@@ -18,6 +18,7 @@ from streembit.service.people_rows import (
     PresenceState,
     RequestRow,
     TransferRow,
+    UserType,
 )
 from streembit.service.relay.rows import Entered, Found
 from streembit.wire.message import Step
@@ -242,7 +243,11 @@ class PeopleFacade(Protocol):
         """Return what the user decided."""
 
     async def change_settings(
-        self, read_receipts: bool | None, downloads: str | None, presence: bool | None
+        self,
+        read_receipts: bool | None,
+        downloads: str | None,
+        presence: bool | None,
+        user_type: UserType | None = None,
     ) -> PeopleSettings:
         """Change what is not None; BadName for a folder that is not absolute."""
 

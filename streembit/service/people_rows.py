@@ -262,12 +262,14 @@ class PeopleSettings(Struct, frozen=True):
     `read_receipts`: whether contacts are told what was read; `presence`:
     whether they are told when the user is here, and types. Both hold for
     whom nothing else was decided. `downloads` is the absolute path of the
-    folder for incoming files.
+    folder for incoming files. `user_type` is what our offers, requests and
+    entries at hubs say of whose account it is.
     """
 
     read_receipts: bool
     downloads: str
     presence: bool = True
+    user_type: UserType = "human"
 
 
 class ExportHead(Struct, frozen=True, tag_field="kind", tag="head"):

@@ -40,6 +40,7 @@ from streembit.service.people_rows import (
     RequestRow,
     Told,
     TransferRow,
+    UserType,
 )
 from streembit.service.relay.rows import Entered, Found, FoundRow
 from streembit.wire.message import Step
@@ -304,13 +305,18 @@ class FakePeople:
         return self.decided
 
     async def change_settings(
-        self, read_receipts: bool | None, downloads: str | None, presence: bool | None
+        self,
+        read_receipts: bool | None,
+        downloads: str | None,
+        presence: bool | None,
+        user_type: UserType | None = None,
     ) -> PeopleSettings:
         self._break()
         before = self.decided
         receipts = before.read_receipts if read_receipts is None else read_receipts
         shown = before.presence if presence is None else presence
-        self.decided = PeopleSettings(receipts, downloads or before.downloads, shown)
+        kind = user_type or before.user_type
+        self.decided = PeopleSettings(receipts, downloads or before.downloads, shown, kind)
         return self.decided
 
     async def rotate_key(self, passcode: str | None) -> KeyChanged:

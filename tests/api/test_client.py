@@ -158,6 +158,7 @@ class CallTests(ClientCase):
         self.assertEqual(len(await client.file.list()), 1)
         self.assertTrue((await client.settings(read_receipts=True)).read_receipts)
         self.assertFalse((await client.settings(presence=False)).presence)
+        self.assertEqual((await client.settings(user_type="device")).user_type, "device")
         self.assertTrue((await client.settings()).read_receipts)
         await client.presence("away")
         self.assertEqual((await client.key.rotate()).public_key, CARL_KEY)

@@ -349,10 +349,12 @@ class HubTests(PeopleCase):
 class OwnTests(PeopleCase):
     async def test_settings(self) -> None:
         """What is not named stays."""
-        await self.good("settings", "--read-receipts", "on")
+        await self.good("settings", "--read-receipts", "on", "--type", "device")
         shown = await self.good("settings", "--downloads", self.folder / "down")
         self.assertEqual(
-            shown.out, f"read receipts  on\npresence       on\ndownloads      {self.folder}/down\n"
+            shown.out,
+            "read receipts  on\npresence       on\ntype           device\n"
+            f"downloads      {self.folder}/down\n",
         )
         self.assertEqual((await self.good("settings")).out, shown.out)
 

@@ -24,6 +24,21 @@ class OfferTests(PeopleCase):
         self.assertEqual(self.bob.texts(self.ann)[-2:], ["- hello ann", "hello bob"])
         self.assertEqual(sorted(self.ann.texts(self.bob)), ["- hello bob", "hello ann"])
 
+    def test_what_offers_and_requests_say_of_whose_account_it_is(self) -> None:
+        """A person's, a device's or a service's, as was decided, also after a restart."""
+        self.town.result(self.ann.desk.change_settings(None, None, None, "device"))
+        self.town.result(self.bob.desk.change_settings(None, None, None, "service"))
+        self.town.end(self.ann.node)
+        self.ann = self.village.again(self.ann)
+        made = self.town.result(self.ann.desk.create_offer(3600, True, ""))
+        (shown,) = self.town.result(self.bob.desk.show_offers(made.text))
+        self.assertEqual(shown.user_type, "device")
+        self.village.acquaint(self.ann, self.bob)
+        for person, kind in ((self.bob, "device"), (self.ann, "service")):
+            (row,) = self.town.result(person.desk.list_contacts())
+            self.assertEqual(row.user_type, kind)
+        self.assertEqual(self.town.result(self.ann.desk.settings()).user_type, "device")
+
     def test_an_offer_that_is_taken_back_or_over_opens_nothing(self) -> None:
         """Whoever quotes it is told so, and is nobody's contact."""
         made = self.town.result(self.ann.desk.create_offer(60, False, "for a minute"))

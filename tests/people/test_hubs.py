@@ -395,11 +395,13 @@ class DirectoryTests(HubCase):
     def test_from_a_search_to_a_contact(self) -> None:
         """Bob wants to be found; Ann finds him by the beginning of his name, and asks."""
         self.assertEqual(self.found(self.ann, self.bob.name), [])
+        self.town.result(self.bob.desk.change_settings(None, None, None, "service"))
         entered = self.town.result(self.bob.desk.publish_entry("the one from the harbour"))
         self.assertEqual((entered.hubs, entered.failed), (["the hub"], {}))
         (row,) = self.found(self.ann, self.bob.name[:-1].upper())
         self.assertEqual((row.name, row.public_key), (self.bob.name, self.bob.key))
         self.assertEqual((row.note, row.hub), ("the one from the harbour", "the hub"))
+        self.assertEqual(row.user_type, "service")
         self.town.result(self.ann.desk.request_contact(row.public_key, "Bob", "may I?"))
         self.village.until(lambda: bool(self.town.result(self.bob.desk.list_requests())), 60)
         (request,) = self.town.result(self.bob.desk.list_requests())

@@ -43,6 +43,7 @@ from streembit.service.people_rows import (
     PresenceState,
     RequestRow,
     TransferRow,
+    UserType,
 )
 from streembit.service.relay.rows import Entered, Found
 from streembit.wire.content import Text, Typing
@@ -255,7 +256,11 @@ class PeopleDesk:
         return self._settings()
 
     async def change_settings(
-        self, read_receipts: bool | None, downloads: str | None, presence: bool | None
+        self,
+        read_receipts: bool | None,
+        downloads: str | None,
+        presence: bool | None,
+        user_type: UserType | None = None,
     ) -> PeopleSettings:
         """See `PeopleFacade`."""
         settings = self._people.register.settings
@@ -267,6 +272,8 @@ class PeopleDesk:
             self._transfers.downloads = folder
         if presence is not None:
             settings = replace(settings, presence=presence)
+        if user_type is not None:
+            settings = replace(settings, user_type=user_type)
         self._people.discretion.change_settings(settings)
         return self._settings()
 
@@ -310,7 +317,9 @@ class PeopleDesk:
 
     def _settings(self) -> PeopleSettings:
         decided, downloads = self._people.register.settings, self._transfers.downloads
-        return PeopleSettings(decided.read_receipts, str(downloads), decided.presence)
+        return PeopleSettings(
+            decided.read_receipts, str(downloads), decided.presence, decided.user_type
+        )
 
     def _now_s(self) -> float:
         return self._people.node.network.now_s()

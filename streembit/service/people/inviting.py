@@ -48,6 +48,7 @@ class Inviting:
             host=place.host if place else "",
             port=place.port if place else 0,
             transport=place.transport if place else "tcp",
+            user_type=self._register.settings.user_type,
             hub=place.hub if place else "",
             once=once,
             note=note,

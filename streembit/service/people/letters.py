@@ -88,7 +88,7 @@ class Letters:
         return ContactRequest(
             asked.id,
             self._network.identity.name,
-            "human",
+            self._register.settings.user_type,
             self._own.newest.agreement.public.text,
             self._abode.addresses(),
             self._network.settings.network,

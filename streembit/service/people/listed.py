@@ -152,6 +152,7 @@ class Listed:
             self._own.newest,
             network=self._network.settings.network,
             now_unix_s=int(self._network.now_s()),
+            user_type=self._register.settings.user_type,
             life_s=LIFE_S,
             note=note,
         )

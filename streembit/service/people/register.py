@@ -18,6 +18,7 @@ from streembit.errors import ChestDamaged
 from streembit.jose.keys import PublicKey
 from streembit.service.people.chest import Chest, Row
 from streembit.service.people_rows import Told
+from streembit.wire.offer import UserType
 
 ROOM: Final = "settings"
 _KEY: Final = b"settings"
@@ -29,6 +30,7 @@ class Settings(Struct, array_like=True, frozen=True):
     read_receipts: bool = False
     downloads: str = ""
     presence: bool = True
+    user_type: UserType = "human"
 
 
 def told(entry: Entry, settings: Settings) -> list[Told]:
