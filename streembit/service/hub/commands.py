@@ -44,7 +44,8 @@ from streembit.wire.hub import (
 )
 from streembit.wire.message import ItemKind
 
-WIDER: Final = 4  # times as many entries are looked at, where all at the front are of no use
+# How many entries are looked at, while those at the front are of no use; more of a name helps too.
+LOOKS: Final = (MAX_FOUND + 1, 100, 1_000)
 
 
 class Table(Protocol):
@@ -153,13 +154,13 @@ class Commands:
         An entry outlives its owner's removal: nobody sees it, and it is asked for more where such
         entries stand before others.
         """
-        limit = MAX_FOUND + 1
-        while True:
+        shown: list[str] = []
+        for limit in LOOKS:
             tokens = await self._backplane.search(prefix, now_s, limit)
             shown = [token for token in tokens if self._is_shown(token)]
             if len(shown) > MAX_FOUND or len(tokens) < limit:
                 return Entries(shown[:MAX_FOUND], len(shown) > MAX_FOUND)
-            limit *= WIDER
+        return Entries(shown, True)
 
     def _is_shown(self, entry: str) -> bool:
         grant = self._grant_of(directory.publisher(entry))
