@@ -167,6 +167,15 @@ class WitnessTests(SynchronousTestCase):
             self.witness.acknowledged(mail(number))
         self.assertEqual([self.see(mail(0)), self.see(mail(MAX_MAILS))], ["", "repeated"])
 
+    def test_C6_gaps_one_after_the_other_are_forgotten(self) -> None:
+        """However many numbers a hub keeps back, of one sender so many are remembered."""
+        self.see(live(1))
+        for seq in range(3, 3 + 4 * MAX_MISSING, 2):
+            self.assertEqual(self.see(live(seq)), "lost")
+        last = 1 + 4 * MAX_MISSING
+        self.assertEqual(self.see(live(2)), "repeated")
+        self.assertEqual(self.see(live(last - 1)), "moved")
+
 
 class AnyOrderTests(SynchronousTestCase):
     """Whatever a hub makes of what one sender said."""
