@@ -35,7 +35,8 @@ def rotate(settings: Settings, passcode_file: Path | None) -> None:
     """Take a new identity key, signed by the old one.
 
     The node goes on with it at once, which takes some seconds. Contacts
-    follow it by themselves, and are told.
+    follow it by themselves, and are told. A private hub lets it in when its
+    operator has put it on the list.
     """
     _told(settings, _changed(settings, passcode_file, "rotate"))
 
