@@ -9,6 +9,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from streembit.jose import base64url
 from streembit.net.budget import Rate
 from streembit.net.carrier import CarrierLimits
 from streembit.net.certificate import ServerTls
@@ -17,7 +18,7 @@ from streembit.net.hublisten import HubFactory, SecureFactory
 from streembit.net.tuning import TCP_USER_TIMEOUT_MS
 from streembit.service.hub.settings import HubSettings
 from streembit.wire.hub import MAX_FRAME_STRANGER, Observe
-from tests.hubs.house import NETWORK, PEM, PRIVATE, REQUEST, Guest, House, Raw, head, listed
+from tests.hubs.house import NETWORK, PEM, PRIVATE, REQUEST, Guest, Held, House, Raw, head, listed
 from tests.hubs.test_carriers import HouseCase
 from tests.net.test_tcp_limits import SocketTransport
 from tests.net.test_websocket import Owner
@@ -29,6 +30,11 @@ def framed(guest: Guest, count: int, to: Guest) -> bytes:
     """Return so many envelopes of a member as they go over the wire, all in one piece."""
     tokens = [guest.own.live(to.who.public, b"%d" % number)[1] for number in range(count)]
     return b"".join(head(len(token)) + token for token in tokens)
+
+
+def ids(guest: Guest) -> list[bytes]:
+    """Return the names of the mails that a member got, in order."""
+    return [base64url.decode(each.id) for each in guest.envelopes()]
 
 
 def wire(guest: Guest) -> Any:
@@ -205,6 +211,21 @@ class HeldTests(SynchronousTestCase):
         wire(deaf).resumeProducing()
         house.run(5.0)
         self.assertEqual(len(deaf.answers()), 1900)
+
+    def test_mail_that_comes_while_mail_is_fetched_comes_once(self) -> None:
+        """All of it, in order, when many are kept by one commit."""
+        disk = Held()
+        house = House(self, disk=disk)
+        self.addCleanup(house.stop)
+        sender, member = house.joined(1), house.joined(2)
+        disk.holds = True
+        for number in range(6):
+            sender.mail(member, number, b"mail")
+        house.run()
+        disk.holds = False
+        disk.work()
+        house.run()
+        self.assertEqual([int.from_bytes(each) for each in ids(member)], list(range(6)))
 
     def test_C8_senders_of_one_that_left_are_read_again(self) -> None:
         """And the others that they speak with hear them."""
