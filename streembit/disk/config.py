@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -11,7 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from streembit.disk import atomic
+from streembit.disk import atomic, tomltext
 from streembit.disk.files import SYSTEM, Files
 from streembit.disk.hubconfig import HubConfig
 from streembit.disk.limits import Limits
@@ -138,15 +137,17 @@ def parse(data: bytes, role: Role, name: str = "") -> Config:
 
     try:
         text = data.decode()
-        document = _plain(tomllib.loads(text))
+        document = tomltext.read(text)
     except UnicodeDecodeError as e:
         raise BadConfig("not UTF-8", file=name, line=data.count(b"\n", 0, e.start) + 1) from None
     except tomllib.TOMLDecodeError as e:
-        raise BadConfig(_lower(e), file=name, line=_line_of_fault(str(e), text)) from None
+        raise BadConfig(
+            tomltext.complaint(e), file=name, line=tomltext.line_of_fault(e, text)
+        ) from None
     try:
         return _checked({"listen": [LISTEN[role]], **document, **_limits(document, role)}, role)
     except _Fault as e:
-        raise BadConfig(e.reason, file=name, line=_line_of(e.path, text)) from None
+        raise BadConfig(e.reason, file=name, line=tomltext.line_of(e.path, text)) from None
 
 
 def amend(config: Config, role: Role, changes: Mapping[str, object]) -> Config:
@@ -308,13 +309,6 @@ def _check_key(text: str) -> None:
 # --- names of options ----------------------------------------------------------------------
 
 
-def _plain(document: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name.replace("-", "_"): _plain(value) if isinstance(value, dict) else value
-        for name, value in document.items()
-    }
-
-
 def _names() -> Iterator[str]:
     yield from Config.__struct_fields__
     yield from (f"limits.{name}" for name in Limits.__struct_fields__)
@@ -347,51 +341,3 @@ def _path(where: str) -> list[str | int]:
 def _reason(reason: str, where: str) -> str:
     name = ".".join(str(part) for part in _path(where))
     return f"{name}: {reason[:1].lower()}{reason[1:].replace('`', '')}"
-
-
-# --- lines ---------------------------------------------------------------------------------
-
-
-def _lower(error: Exception) -> str:
-    text = str(error).partition(" (at ")[0]
-    return text[:1].lower() + text[1:]
-
-
-def _line_of_fault(message: str, text: str) -> int:
-    """Return the line that tomllib's message names; it names none for the end of the text."""
-    _, found, rest = message.rpartition("(at line ")
-    return int(rest.partition(",")[0]) if found else text.count("\n") + 1
-
-
-def _line_of(path: tuple[str | int, ...], text: str) -> int:
-    """Return the line where the value at the path begins; the last one when it is not there.
-
-    The shortest beginning of the text that parses and has the value ends with
-    it, so the line sought is the first from which on the value is present.
-    """
-    lines = text.split("\n")
-    counts = range(len(lines) + 1)
-    first = bisect_left(counts, True, key=lambda n: _value(path, lines, n) is not None)
-    value = _value(path, lines, first)
-    for number in range(first, len(lines) + 1):  # which line of a list
-        if isinstance(value, str) and value in lines[number - 1]:
-            return number
-    return min(first, len(lines))
-
-
-def _value(path: tuple[str | int, ...], lines: list[str], count: int) -> object:
-    """Return the value in the first so many lines, and those that complete the last; or None."""
-    import tomllib
-
-    for end in range(count, len(lines) + 1):
-        try:
-            found: Any = _plain(tomllib.loads("\n".join(lines[:end])))
-            for part in path:
-                found = found[part]
-        except tomllib.TOMLDecodeError:
-            continue
-        except (LookupError, TypeError):
-            return None
-        else:
-            return found
-    return None

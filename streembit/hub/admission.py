@@ -35,7 +35,6 @@ VERSIONS: Final = (1, 1)  # lowest and highest that this code speaks
 NONCE_BYTES: Final = 32
 SESSION_BYTES: Final = 16
 BINDING_BYTES: Final = 32
-EXPORTER_LABEL: Final = b"EXPORTER-Channel-Binding"  # of RFC 9266, with an empty context
 
 FindGrant = Callable[[str], Grant | None]
 

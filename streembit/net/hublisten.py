@@ -27,7 +27,6 @@ from streembit.net.tuning import tell
 from streembit.net.turn import TOGETHER_BYTES, Turn
 from streembit.net.websocket import WebSocketCarrier
 
-MAX_HOST_CHARS: Final = 255  # of a name in the DNS
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,255})\Z")
 
 Report = Callable[[str, RemoteError], None]

@@ -38,7 +38,7 @@ from streembit.net.queue import Queue
 from streembit.net.tuning import tell, tune
 from streembit.net.wssettings import Settings
 
-EXPORTER_LABEL: Final = b"EXPORTER-Channel-Binding"  # RFC 9266
+EXPORTER_LABEL: Final = b"EXPORTER-Channel-Binding"  # RFC 9266, with an empty context
 EXPORTER_BYTES: Final = 32
 
 _OPEN: Final = WebSocketProtocol.STATE_OPEN

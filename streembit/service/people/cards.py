@@ -21,6 +21,7 @@ from streembit.service.network import Network
 from streembit.service.people.chest import Chest, Row
 from streembit.service.people.diary import Diary
 from streembit.service.people.friend import Friend
+from streembit.service.people.reader import NoReader, Reader
 from streembit.service.people.sealed import OUTDATED, Sealed
 from streembit.wire.card import Card
 from streembit.wire.offer import MAX_ADDRESSES, Address
@@ -62,38 +63,6 @@ class Owner(Protocol):
 
     def agreement(self) -> str:
         """Return the statement of our agreement key, "" for the first one."""
-
-
-class Reader(Protocol):
-    """Who takes what contacts' cards say."""
-
-    def stated(self, friend: Friend, card: Card) -> None:
-        """Take what a contact's card says of its keys, however old the card is."""
-
-    def read(self, friend: Friend, card: Card) -> None:
-        """Take a contact's card that is newer than all before, or the same."""
-
-    def ended(self, friend: Friend) -> None:
-        """The contact has deleted its card for us."""
-
-    def outdated(self) -> None:
-        """The network has newer cards of ours than we have written: our state is an older one."""
-
-
-class NoReader:
-    """Nobody: these cards are only written."""
-
-    def stated(self, friend: Friend, card: Card) -> None:
-        """See `Reader`."""
-
-    def read(self, friend: Friend, card: Card) -> None:
-        """See `Reader`."""
-
-    def ended(self, friend: Friend) -> None:
-        """See `Reader`."""
-
-    def outdated(self) -> None:
-        """See `Reader`."""
 
 
 class Cards:

@@ -16,7 +16,7 @@ from streembit.wire.card import Card
 
 
 class Reading:
-    """Implements `cards.Reader` for the identity that we have."""
+    """Implements `reader.Reader` for the identity that we have."""
 
     def __init__(
         self,
