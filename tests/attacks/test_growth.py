@@ -220,6 +220,7 @@ BOUNDS: Final = {
     "service.roster.Roster._links": "GateLimits.total",
     "service.roster.Roster._graces": "GateLimits.total",
     "service.feed.Feed._kept": "KEPT",
+    "service.feed.Feed._notices": "MAX_NOTICES",
     "service.feed.Feed._waiting": "MAX_WAITING",
 }
 # What may fill up while a test looks; all else must stay as it is.
