@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64encode
+from functools import partial
+from hashlib import sha1
 from typing import Any
 
 from cryptography import x509
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.ssl import Certificate, trustRootFromCertificates
+from twisted.internet.ssl import (
+    Certificate,
+    CertificateOptions,
+    PrivateCertificate,
+    TLSVersion,
+    trustRootFromCertificates,
+)
 from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.errors import (
@@ -18,7 +28,14 @@ from streembit.errors import (
 )
 from streembit.net.carrier import CarrierLimits
 from streembit.net.hubdial import Unnamed, dial_hub, named
-from tests.hubs.house import HUB_HOST, PEM, PORT, House
+from streembit.net.hublisten import SecureFactory
+from streembit.wire.hub import MAX_FRAME_STRANGER
+from tests.hubs.house import HUB_HOST, PEM, PORT, House, head
+
+AGREED = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: streembit.hub.v1\r\n\r\n"
+)
 
 
 class Owner:
@@ -108,6 +125,55 @@ class DialTests(DialCase):
             self.assertEqual(house.hub.gate.total, 0)
 
 
+class Speaking(Protocol):
+    """A server that agrees to everything, and then says some bytes."""
+
+    def __init__(self, says: bytes) -> None:
+        self._says, self._asked = says, b""
+
+    def dataReceived(self, data: bytes) -> None:
+        self._asked += data
+        found = re.search(rb"Sec-WebSocket-Key: (\S+)", self._asked)
+        if found is None or not self._asked.endswith(b"\r\n\r\n"):
+            return
+        accept = b64encode(sha1(found[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        assert self.transport is not None
+        self.transport.write(AGREED % accept + self._says)
+
+
+class FrameTests(DialCase):
+    """What a hub's side may not send."""
+
+    def test_B8_masked_binary_reserved_and_compressed_frames_are_refused(self) -> None:
+        """A member ends the connection for each, as a hub does."""
+        frames = (
+            head(3) + b"abc",
+            head(3, 2, masked=False) + b"abc",
+            head(3, 3, masked=False) + b"abc",
+            b"\xc1\x03abc",
+            head(3, 0, masked=False) + b"abc",
+            head(126, 9, masked=False) + b"x" * 126,
+            b"\x81\x7e\x00\x03abc",
+        )
+        house = self.house()
+        for number, frame in enumerate(frames):
+            factory = Factory()
+            factory.protocol = partial(Speaking, frame)
+            house.network.host(HUB_HOST).listen(100 + number, factory)
+            self.successResultOf(self.dial(house, port=100 + number))
+            self.assertEqual(self.owner.told, ["opened", "bad-frame", "lost"], frame)
+
+    def test_B1_a_hub_may_not_say_more_than_a_frame_either(self) -> None:
+        """From the header on, before a welcome and whatever it claims."""
+        house = self.house()
+        for number, size in enumerate((MAX_FRAME_STRANGER + 1, 1 << 31, (1 << 63) - 1)):
+            factory = Factory()
+            factory.protocol = partial(Speaking, head(size, masked=False))
+            house.network.host(HUB_HOST).listen(100 + number, factory)
+            self.successResultOf(self.dial(house, port=100 + number))
+            self.assertEqual(self.owner.told, ["opened", "frame-too-large", "lost"], size)
+
+
 class TlsTests(DialCase):
     """Who the hub is, by its certificate or by its key."""
 
@@ -130,6 +196,23 @@ class TlsTests(DialCase):
         self.failureResultOf(self.dial(house, named("hub.example", trust)), TlsRefused)
         carrier = self.successResultOf(self.dial(house, named("streembit-hub", trust)))
         carrier.abort()
+
+    def test_H6_a_server_of_an_older_tls_is_refused(self) -> None:
+        """Whether it is known by its certificate or by its key."""
+        house = self.house()
+        own = PrivateCertificate.loadPEM(b"".join(PEM))
+        old = CertificateOptions(
+            privateKey=own.privateKey.original,
+            certificate=own.original,
+            insecurelyLowerMinimumTo=TLSVersion.TLSv1_2,
+            lowerMaximumSecurityTo=TLSVersion.TLSv1_2,
+        )
+        secured = SecureFactory(old, False, house.hub.factory, house.clock)
+        house.network.host(HUB_HOST).listen(7, secured)
+        trust = trustRootFromCertificates([Certificate.loadPEM(PEM[0])])
+        for tls in (Unnamed(HUB_HOST), named("streembit-hub", trust)):
+            self.failureResultOf(self.dial(house, tls, port=7), TlsRefused)
+            self.assertEqual(self.owner.told, [])
 
     def test_H6_a_server_without_tls_is_refused(self) -> None:
         """Nothing is said to it in the clear."""
