@@ -3,7 +3,8 @@
 A real hub (`twistd streembit-hub`) and the bare relay have one core, in turn; the members, whose
 frames are signed before, have the other. What a message costs the hub is the CPU that its process
 took, the kernel's work for it included: on a machine that others use as well, time on the clock
-says more about them. Both are shown; on a quiet machine they agree.
+says more about them. Both are shown; on a quiet machine they agree. The unit is a bare check of the
+signatures of a run, one after another, on the hub's core, before the run and after it.
 
     python -m bench.hub_relay [--frames 20000] [--tls]
 
@@ -23,6 +24,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -43,6 +45,7 @@ from streembit.jose import base64url
 CARGO_BYTES: Final = 1024
 FRAMES: Final = 20_000  # of one run
 RUNS: Final = 3  # of each kind, in turn
+CHECKED: Final = 256  # frames whose signatures are checked for the unit
 SERVER_CORE, OWN_CORE = 0, 1
 CROWDS: Final = ((2, 32), (100, 8))  # members, and how many frames of each are in flight
 SHARE_BAR: Final = 0.55
@@ -190,20 +193,26 @@ def drop(speakers: Sequence[Speaker]) -> None:
         speaker.line.drop()
 
 
-def check_us(frame: bytes, member: Member) -> float:
-    """Return what one bare check of this frame's signature takes of the server's core."""
-    signing_input, _, signature = frame[8:].rpartition(b".")
-    raw = base64url.decode(signature)
-    der = encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
+def check_us(frames: Sequence[bytes], member: Member) -> float:
+    """Return what a bare check of these frames' signatures takes of the server's core, each."""
     point = ec.EllipticCurvePublicKey.from_encoded_point(
         ec.SECP256R1(), bytes.fromhex(member.identity.public.hex)
     )
     algorithm = ec.ECDSA(SHA256())
+    signed = cycle([signature_of(frame) for frame in frames])
     os.sched_setaffinity(0, {SERVER_CORE})
     try:
-        return price_us(lambda: point.verify(der, signing_input, algorithm), time.thread_time)
+        return price_us(lambda: point.verify(*next(signed), algorithm), time.thread_time)
     finally:
         os.sched_setaffinity(0, {OWN_CORE})
+
+
+def signature_of(frame: bytes) -> tuple[bytes, bytes]:
+    """Return the signature of a frame, as `cryptography` takes it, and what it is of."""
+    signed, _, signature = frame[8:].rpartition(b".")
+    raw = base64url.decode(signature)
+    der = encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
+    return der, signed
 
 
 @dataclass
@@ -218,20 +227,21 @@ class Bench:
     async def crowd(self, count: int, in_flight: int) -> dict[str, object]:
         """Return the figures of one ring."""
         each = max(in_flight * 4, self.frames // count)
-        frame = await self._frame(count)
-        checks: list[float] = []
+        checks: list[float] = []  # of each run the mean of before and after
         ours: list[Run] = []
         theirs: list[Run] = []
         for _ in range(RUNS):
-            checks.append(check_us(frame, Member(0)))
             speakers = await members(self.hub.port, count, each, self.tls)
+            frames = list(islice(speakers[0].frames, CHECKED))
+            before_us = check_us(frames, Member(0))
             ours.append(await timed(self.hub, speakers, in_flight))
-            speakers = await guests(self.bare.port, count, each, self.tls, frame)
+            checks.append((before_us + check_us(frames, Member(0))) / 2)
+            speakers = await guests(self.bare.port, count, each, self.tls, frames[0])
             theirs.append(await timed(self.bare, speakers, in_flight))
         speakers = await members(self.hub.port, count, each, self.tls)
         late_s = await pace(speakers, median(run.per_s for run in ours) / 2)
         drop(speakers)
-        found = figures(len(frame), checks, ours, theirs, late_s)
+        found = figures(len(frames[0]), checks, ours, theirs, late_s)
         lost = count * each - len(late_s)
         share_bar = 0.0 if self.tls else SHARE_BAR
         met = (
@@ -239,12 +249,6 @@ class Bench:
             and found["p99_ms_at_half_load"] < LATE_BAR_MS
         )
         return {"members": count, "tls": self.tls, **found, "lost": lost, "met": met and not lost}
-
-    async def _frame(self, count: int) -> bytes:
-        speakers = await members(self.hub.port, count, 1, self.tls)
-        frame = speakers[0].frames[0]
-        drop(speakers)
-        return frame
 
 
 def figures(

@@ -22,7 +22,6 @@ from streembit.errors import BadJson, BadName
 from streembit.wire.terms import MAX_INT
 
 MAX_DEPTH: Final = 16  # our deepest message has 4 levels
-_SAFE_BRACKETS: Final = 256  # so few cannot nest deeply enough to exhaust a stack
 _MAX_DETAIL: Final = 120  # an error's text quotes what the peer sent
 _MAX_TYPES: Final = 128  # decoders kept: more than the project has types
 
@@ -55,8 +54,6 @@ def decode(data: bytes, kind: type[T]) -> T:
             integer beyond 2**53 - 1, deeper than MAX_DEPTH, a lone
             surrogate, or not of the type (a bool is not an int).
     """
-    if data.count(b"[") + data.count(b"{") > _SAFE_BRACKETS:
-        _check_depth(data)
     decoder, is_closed = _reader_of(cast("Hashable", kind))
     try:
         value: T = decoder.decode(data)
