@@ -555,6 +555,19 @@ class ClockTests(LiarCase):
         host = hub_host(other.node.identity.public, one.node.hubs.own[0].label)
         return one.node.network.dialler.dial(host, 1, other.node.identity.public)
 
+    def test_D6_a_hub_whose_clock_goes_back(self) -> None:
+        """Sessions of a member stay in their order: those who hear it need not doubt them."""
+        started_ms = []
+        for ahead_s in (600.0, 0.0):
+            self.hub.ahead_s = ahead_s
+            self.hub.joined[self.key(self.ann)].carrier.abort()
+            self.village.until(lambda: not self.linked(), WHILE_S)
+            self.village.until(self.linked, WHILE_S)
+            started_ms.append(self.hub.joined[self.key(self.ann)].served.started_ms)
+        self.assertGreater(started_ms[1], started_ms[0])
+        self.assert_arrives(self.talk())
+        self.assertEqual(self.found(self.bob), {})
+
     def test_D6_a_hub_that_lies_about_the_time(self) -> None:
         """What is said in sessions of the far future is passed over, until the hub mends."""
         self.hub.ahead_s = 10 * 365 * 86_400.0

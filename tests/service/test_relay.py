@@ -13,6 +13,8 @@ from streembit.errors import PeerGone, RequestTimeout, StreembitError, WrongIden
 from streembit.hub.grant import EVERYBODY, Grant
 from streembit.hub.stream import WINDOW_BYTES
 from streembit.jose.keys import Identity
+from streembit.net.certificate import ServerTls
+from streembit.net.hublisten import SecureFactory
 from streembit.net.relayed import hub_host
 from streembit.service.relay.asked import ANSWER_S
 from streembit.service.relay.hub import Hub
@@ -21,6 +23,8 @@ from streembit.service.relay.lines import BUSY_S
 from streembit.service.relay.session import MOST_S, over
 from streembit.wire.hub import Observe, Seen
 from streembit.wire.offer import Address
+from tests.hubs.house import PEM
+from tests.hubs.middle import Middle, made
 from tests.service.hubs import PORT, TownHub
 from tests.service.town import NETWORK, Town
 
@@ -167,6 +171,21 @@ class JoiningTests(RelayCase):
         self.assertEqual((row.state, row.why), ("refused", "wrong-identity"))
         self.assertEqual(self.hub.hub.sessions(), [])
         self.assertLess(guest.refusals.count("wrong-identity"), 60)
+
+    def test_H6_who_takes_tls_off_on_the_way_is_found_out(self) -> None:
+        """The hub says truly that it asks for no binding; over TLS that is not enough."""
+        memory, place = self.town.memory, "127.0.0.7"
+
+        def to_the_hub(factory: Factory) -> None:
+            memory.host(place).connect(self.hub.address.host, PORT, factory)
+
+        middle = made(lambda: Middle(to_the_hub))
+        secured = SecureFactory(ServerTls(lambda: PEM), False, middle, memory.clock)
+        memory.host(place).listen(PORT, secured)
+        guest = self.guest(Address(place, PORT, "wss", self.hub.identity.public.hex))
+        self.town.run(60)
+        self.assertEqual(guest.own.row().why, "bad-binding")
+        self.assertEqual(self.hub.hub.sessions(), [])
 
     def test_who_is_not_let_in_is_told_and_comes_again(self) -> None:
         """The operator may add the key at any time."""
