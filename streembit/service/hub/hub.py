@@ -123,7 +123,7 @@ class Hub(MultiService):
         backplane.setServiceParent(self)
         for job in self._upkeep():
             job.setServiceParent(self)
-        figures.show(self, self.metrics)
+        self._show()
 
     def _door(self, draw: Draw) -> HubFactory:
         """Return what makes the protocols of those who connect."""
@@ -137,6 +137,18 @@ class Hub(MultiService):
             private=settings.private,
             upgrades=Upgrades(settings.origins, limits.subprotocol),
             limits=limits,
+        )
+
+    def _show(self) -> None:
+        figures.show(
+            self.metrics,
+            self.gate,
+            self.factory,
+            self.router,
+            self.postman,
+            lambda: len(self._by_name),
+            lambda: self.checks,
+            self.started_s,
         )
 
     # --- the tree

@@ -3,20 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from streembit.errors import BadFrame, RemoteError, StreembitError
 from streembit.hub.admission import NONCE_BYTES, Applicant, HubAdmission
+from streembit.hub.grant import Grant
+from streembit.jose.keys import Identity
 from streembit.net.budget import Budgets
 from streembit.net.carrier import CLOSE_POLICY, Carrier
-
-if TYPE_CHECKING:
-    from streembit.service.hub.hub import Hub
+from streembit.net.gate import Gate
+from streembit.service.hub.backplane import Backplane
+from streembit.service.hub.settings import HubSettings
 
 Draw = Callable[[int], bytes]
+
+
+class House(Protocol):
+    """The hub that a lobby leads to."""
+
+    @property
+    def identity(self) -> Identity:
+        """Who challenges."""
+
+    @property
+    def settings(self) -> HubSettings:
+        """Of which the network is told."""
+
+    @property
+    def gate(self) -> Gate:
+        """What a host counts as."""
+
+    @property
+    def backplane(self) -> Backplane:
+        """Where mail waits."""
+
+    def now_unix_s(self) -> float:
+        """Return the time by which permissions end."""
+
+    def grant_of(self, key: str) -> Grant | None:
+        """Return what the holder of a key may do, None for a stranger."""
+
+    def join(
+        self, carrier: Carrier, admission: HubAdmission, applicant: Applicant, waiting: int
+    ) -> None:
+        """Begin the session of a member, for whom so many mails wait."""
+
+    def refused(self, host: str, error: StreembitError) -> None:
+        """Count a refusal."""
 
 
 class Lobby:
@@ -26,7 +62,7 @@ class Lobby:
         draw: returns so many bytes of chance that nobody can foresee.
     """
 
-    def __init__(self, hub: Hub, clock: IReactorTime, budgets: Budgets, draw: Draw) -> None:
+    def __init__(self, hub: House, clock: IReactorTime, budgets: Budgets, draw: Draw) -> None:
         self._hub = hub
         self._clock = clock
         self._budgets = budgets

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from streembit.errors import StreembitError
 from streembit.net.backlog import Backlog
 from streembit.service.hub.settings import PARKED_BYTES, PARKED_BYTES_TOTAL
 
-if TYPE_CHECKING:
-    from streembit.service.hub.session import Session
+Sender = TypeVar("Sender", bound=Hashable)
 
 
-class Next(NamedTuple):
+class Recipient(Protocol):
+    """Whom envelopes wait for."""
+
+    def end(self, error: StreembitError) -> None:
+        """End its session."""
+
+
+class Next(NamedTuple, Generic[Sender]):
     """An envelope whose turn has come; `is_last` of what waits of its sender."""
 
-    sender: Session
+    sender: Sender
     token: bytes
     is_last: bool
 
@@ -32,7 +38,7 @@ class _Line:
     size_bytes: int = 0
 
 
-class Parked:
+class Parked(Generic[Sender]):
     """The envelopes that wait for one member; senders take turns, so that nobody fills it alone.
 
     Args:
@@ -42,13 +48,13 @@ class Parked:
 
     __slots__ = ("_backlog", "_lines", "_recipient", "size_bytes")
 
-    def __init__(self, recipient: Session, backlog: Backlog) -> None:
+    def __init__(self, recipient: Recipient, backlog: Backlog) -> None:
         self.size_bytes = 0
         self._recipient = recipient
         self._backlog = backlog
-        self._lines: OrderedDict[Session, _Line] = OrderedDict()  # in the order of their turns
+        self._lines: OrderedDict[Sender, _Line] = OrderedDict()  # in the order of their turns
 
-    def __contains__(self, sender: Session) -> bool:
+    def __contains__(self, sender: Sender) -> bool:
         """Tell whether something of this sender waits."""
         return sender in self._lines
 
@@ -56,7 +62,7 @@ class Parked:
         """Tell whether anything waits."""
         return bool(self._lines)
 
-    def add(self, sender: Session, number: int, token: bytes) -> None:
+    def add(self, sender: Sender, number: int, token: bytes) -> None:
         """Have an envelope wait behind the others of its sender.
 
         Where too much waits for all members, the recipient may be ended for it.
@@ -69,13 +75,13 @@ class Parked:
         self.size_bytes += len(token)
         self._backlog.add(self, len(token))
 
-    def is_too_much(self, sender: Session) -> bool:
+    def is_too_much(self, sender: Sender) -> bool:
         """Tell whether no more of a sender should come to wait here."""
         line = self._lines.get(sender)
         size_bytes = 0 if line is None else line.size_bytes
         return size_bytes > PARKED_BYTES or self.size_bytes > PARKED_BYTES_TOTAL
 
-    def take(self) -> Next:
+    def take(self) -> Next[Sender]:
         """Return the envelope whose turn it is; then it is another sender's."""
         sender, line = next(iter(self._lines.items()))
         token = line.tokens.popleft()
@@ -87,7 +93,7 @@ class Parked:
             del self._lines[sender]
         return Next(sender, token, not line.tokens)
 
-    def give_up(self) -> Iterator[tuple[Session, int]]:
+    def give_up(self) -> Iterator[tuple[Sender, int]]:
         """Throw all away; yield the senders, each with the number of its first envelope."""
         lines, self._lines = self._lines, OrderedDict()
         self.size_bytes = 0

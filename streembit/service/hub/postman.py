@@ -11,26 +11,11 @@ from streembit.errors import NotPermitted, StreembitError
 from streembit.hub.grant import Grant
 from streembit.hub.mail import Mail, Waiting
 from streembit.service.hub.backplane import Backplane
+from streembit.service.hub.delivery import Delivery
 from streembit.service.hub.session import Session
 from streembit.wire.hub import MAX_MAILS, Ack, Done, Envelope, Kept
 
 PAGE: Final = 16  # mails fetched at a time, of at most 64 KiB
-
-
-class Delivery:
-    """How far a session has been given its mail.
-
-    Attributes:
-        position: of the last mail that was passed on.
-        busy: whether the next ones are being fetched.
-        again: whether more came meanwhile.
-    """
-
-    __slots__ = ("again", "busy", "position")
-
-    def __init__(self) -> None:
-        self.position = ""
-        self.busy = self.again = False
 
 
 class Postman:

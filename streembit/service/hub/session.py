@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from streembit.errors import BadSignature, NotAdmitted, PeerGone, RateLimited, StreembitError
@@ -13,19 +13,48 @@ from streembit.hub.grant import Grant
 from streembit.hub.session import Parsed, ServedSession
 from streembit.net.carrier import Carrier
 from streembit.service.hub.backplane import Claim
+from streembit.service.hub.delivery import Delivery
+from streembit.service.hub.parked import Parked
 from streembit.service.hub.settings import BAD_SIGNATURES, CROWDED_BYTES, MAX_BUSY
-from streembit.wire.hub import Refused, Reply
-
-if TYPE_CHECKING:
-    from streembit.service.hub.hub import Hub
-    from streembit.service.hub.parked import Parked
-    from streembit.service.hub.postman import Delivery
+from streembit.wire.hub import Envelope, HubClaims, Refused, Reply
 
 # Why nothing is read of a member: each reason goes by itself.
 BUDGET: Final = 1  # its frames come faster than they may
 BUSY: Final = 2  # too much that it asked for is under way
 RECIPIENT: Final = 4  # it sends on and on to one that reads slowly
 OWN: Final = 8  # it does not read what it asked for
+
+
+class House(Protocol):
+    """What a session needs of its hub."""
+
+    @property
+    def clock(self) -> IReactorTime:
+        """By which frames wait for their budget."""
+
+    def now_unix_s(self) -> float:
+        """Return the time by which permissions end."""
+
+    def wait_s(self, session: Session) -> float:
+        """Return how long the next frame waits for its check: 0.0 for not at all."""
+
+    def serve(self, session: Session, claims: HubClaims | Envelope, token: bytes) -> None:
+        """Serve a frame whose signature was checked."""
+
+    def crowded(self, session: Session) -> None:
+        """Take note that too much waits for the member to read."""
+
+    def freed(self, session: Session) -> None:
+        """Take note that the member has read all that there was."""
+
+    def left(self, session: Session, reason: StreembitError) -> None:
+        """Forget the session: it has ended."""
+
+    def refused(self, host: str, error: StreembitError) -> None:
+        """Count a refusal."""
+
+    def misbehaved(self, host: str) -> None:
+        """Refuse an address for a while that sent too many bad signatures."""
 
 
 class Session:
@@ -65,7 +94,7 @@ class Session:
     )
 
     def __init__(
-        self, hub: Hub, carrier: Carrier, applicant: Applicant, served: ServedSession
+        self, hub: House, carrier: Carrier, applicant: Applicant, served: ServedSession
     ) -> None:
         self._hub = hub
         self.carrier = carrier
@@ -76,7 +105,7 @@ class Session:
         self.since_s = hub.clock.seconds()
         self.frames_in = self.frames_out = 0
         self.ended = False
-        self.parked: Parked | None = None
+        self.parked: Parked[Session] | None = None
         self.kept: list[int] | None = None
         self.delivery: Delivery | None = None
         self._bad = self._busy = self._holds = 0
