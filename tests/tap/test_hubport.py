@@ -99,6 +99,11 @@ class GateTests(SynchronousTestCase):
         self.assertEqual(gate_of(configured(), private=False).reserved_share, 0.0)
         self.assertGreater(gate_of(configured(), private=True).reserved_share, 0.0)
 
+    def test_C1_members_behind_one_address_are_not_counted_against_it(self) -> None:
+        """Whom the gate calls one is the hub's to say."""
+        for private in (True, False):
+            self.assertTrue(gate_of(configured(), private=private).members_exempt)
+
     def test_C2_the_process_may_open_as_many_files_as_connections_need(self) -> None:
         """As far as the system lets it; what it has is never made less."""
         before = resource.getrlimit(resource.RLIMIT_NOFILE)
