@@ -17,28 +17,25 @@ from streembit.disk.downloads import free_bytes, make_private
 from streembit.disk.sources import Reading, pack_sources, walk
 from streembit.errors import (
     StreembitError,
-    TooManyTransfers,
     TransferState,
 )
 from streembit.files import manifest as manifests
 from streembit.files.receiving import Receiving
 from streembit.files.sending import Sending
-from streembit.files.state import CANCELLED, DONE, State
-from streembit.files.turns import check_offers
-from streembit.service.people.arrival import Arrival
+from streembit.files.state import CANCELLED, State
+from streembit.service.people.filewords import FileWords
 from streembit.service.people.inbound import Inbound
 from streembit.service.people.keeping import Chest, Entry
 from streembit.service.people.lane import Disk, FileLink, Lane
 from streembit.service.people.patience import Patience
 from streembit.service.people.roll import Roll
 from streembit.service.people.traffic import Traffic
-from streembit.service.people.transfer import PAUSED_BY_US, PAUSED_THERE, Transfer
+from streembit.service.people.transfer import PAUSED_BY_US, Transfer
 from streembit.service.people_rows import TransferRow
 from streembit.wire.transfer import (
     TRANSFER_BYTES,
     FileContent,
     FileEnd,
-    FileOffer,
     FileVerdict,
     pack_content,
 )
@@ -78,6 +75,7 @@ class Transfers(Service):
         self._roll = Roll(chest, clock, say, changed)
         self._traffic = Traffic(self._roll, clock, disk, link_of, self._end)
         self._inbound = Inbound(self._roll, self._traffic, Lane(disk, clock), self._end)
+        self._words = FileWords(self._roll, self._traffic, self._over)
         self._patience = Patience(self._roll, self._traffic, clock, disk)
 
     # --- the service
@@ -226,19 +224,14 @@ class Transfers(Service):
                 self._roll.keeping.put(transfer.id, transfer.entry)
             else:
                 self._cancel(transfer, code)
-                self._over(transfer, None)
+                self._over(transfer)
         self._traffic.link_gone(contact)
 
     # --- what contacts say
 
     def hear(self, contact: str, content: FileContent) -> None:
-        """Take a word of a contact about files; one that makes no sense any more is dropped."""
-        transfer = self._roll.all.get(content.transfer)
-        if isinstance(content, FileOffer):
-            if transfer is None:
-                self._offered_to_us(contact, content)
-        elif transfer is not None and transfer.contact == contact:
-            self._decided(transfer, content)
+        """See `FileWords.hear`."""
+        self._words.hear(contact, content)
 
     def link_open(self, contact: str, link: FileLink) -> None:
         """See `Traffic.link_open`."""
@@ -252,59 +245,7 @@ class Transfers(Service):
         """See `Traffic.payload`."""
         self._traffic.payload(contact, link, payload)
 
-    # --- words
-
-    def _offered_to_us(self, contact: str, offer: FileOffer) -> None:
-        waiting = [
-            each
-            for each in self._roll.of(contact)
-            if not each.entry.outgoing and each.stand.state is State.OFFERED
-        ]
-        receiving = Receiving(offer)
-        try:
-            check_offers(len(waiting))
-        except TooManyTransfers as error:
-            self._roll.mention(contact, FileEnd(offer.transfer, error.code))
-            return
-        entry = Entry(contact, False, self._roll.now(), b"")
-        transfer = Transfer(offer.transfer, entry, offer, receiving.stand)
-        entry.journal = transfer.journal().pack()
-        self._roll.keeping.put(transfer.id, entry)
-        self._roll.all[transfer.id] = transfer
-        self._roll.tell(transfer)
-
-    def _decided(self, transfer: Transfer, word: FileVerdict | FileEnd) -> None:
-        if isinstance(word, FileEnd):
-            self._ended(transfer, word)
-        elif transfer.sending is not None:
-            transfer.sending.answered(word)
-            self._roll.keep(transfer)
-            if transfer.stand.is_final:
-                self._roll.forget_lists(transfer)
-        elif transfer.arrival is not None and not transfer.stand.is_final:
-            self._sender_pauses(transfer, transfer.arrival, not word.accepted)
-
-    def _sender_pauses(self, transfer: Transfer, arrival: Arrival, pauses: bool) -> None:
-        """Wait with a sender that pauses; ask anew one that goes on, unless our user pauses."""
-        arrival.silences = 0
-        arrival.pause()
-        if pauses and transfer.entry.waits != PAUSED_BY_US:
-            transfer.entry.waits = PAUSED_THERE
-        elif not pauses and transfer.entry.waits == PAUSED_THERE:
-            transfer.entry.waits = ""
-        self._roll.keep(transfer)
-        self._traffic.begin_some()
-
-    def _ended(self, transfer: Transfer, word: FileEnd) -> None:
-        if transfer.stand.is_final:
-            return
-        if transfer.sending is not None:
-            transfer.sending.ended(word)
-        elif transfer.arrival is not None:
-            transfer.arrival.receiving.ended(word)
-        else:
-            transfer.stand.end(CANCELLED if word.code == DONE else word.code)
-        self._over(transfer, None)
+    # --- ends
 
     def _end(self, transfer: Transfer, code: str) -> None:
         """End a transfer and tell the contact."""
@@ -319,7 +260,7 @@ class Transfers(Service):
         transfer.stand.end(code)
         return FileEnd(transfer.id, code)
 
-    def _over(self, transfer: Transfer, word: FileContent | None) -> None:
+    def _over(self, transfer: Transfer, word: FileContent | None = None) -> None:
         """Keep an end, and let go of what the transfer held."""
         self._traffic.drop(transfer)
         self._roll.keep(transfer, word)
