@@ -35,7 +35,7 @@ def rotate(settings: Settings, passcode_file: Path | None) -> None:
     """Take a new identity key, signed by the old one.
 
     The node goes on with it at once, which takes some seconds. Contacts
-    follow it by themselves, and are told. A private hub lets it in when its
+    follow it by themselves, and are told. Open offers end. A private hub lets it in when its
     operator has put it on the list.
     """
     _told(settings, _changed(settings, passcode_file, "rotate"))
@@ -86,3 +86,5 @@ def _facts(changed: KeyChanged) -> Iterator[tuple[str, object]]:
     if changed.fingerprint:
         yield "fingerprint", changed.fingerprint
     yield "contacts", f"{changed.told} know, {changed.untold} will when they are reached"
+    if changed.offers:
+        yield "offers", f"{changed.offers:,} ended, for they lead to the old key: make new ones"

@@ -38,6 +38,11 @@ class Invitation(Struct, array_like=True, frozen=True):
         """The key of its row."""
         return self.nonce.encode()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody new may still quote it, if its time is not over."""
+        return not self.revoked and not (self.once and self.by)
+
 
 class Invitations:
     """The offers of one account; `changes` says what is to be committed."""

@@ -246,7 +246,8 @@ class KeyChanged(Struct, frozen=True):
     """Our new key after `rotate`, or the void one after `revoke` (`public_key` is then "").
 
     `told` counts the contacts who have acknowledged it so far, `untold`
-    those who will be told when they are reached.
+    those who will be told when they are reached; `offers` the open ones that
+    ended, for they lead to the old key.
     """
 
     old_key: str
@@ -254,6 +255,7 @@ class KeyChanged(Struct, frozen=True):
     fingerprint: str
     told: Count
     untold: Count
+    offers: Count = 0
 
 
 class PeopleSettings(Struct, frozen=True):

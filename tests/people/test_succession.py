@@ -119,6 +119,24 @@ class SuccessionCase(PeopleCase):
         return row.public_key
 
 
+class OfferTests(SuccessionCase):
+    def test_offers_end_with_the_key_that_they_lead_to(self) -> None:
+        """Who quotes one from then on could wait for ever; the user is told how many end."""
+        for once in (True, False):
+            self.town.result(self.ann.desk.create_offer(DAY_S, once, ""))
+        changed = self.town.result(self.ann.desk.rotate_key(None))
+        self.assertEqual(changed.offers, 2)
+        new = self.ann.drawer.next
+        self.gone(self.ann)
+        self.ann = self.village.again(self.ann, identity=new)
+        self.assertEqual(self.ann.people.door.standing().offers, 0)
+        made = self.town.result(self.ann.desk.create_offer(DAY_S, True, ""))
+        carl = self.village.person()
+        self.town.result(carl.desk.add_contact(made.text, "", ""))
+        self.village.until(lambda: self.village.are_contacts(self.ann, carl))
+        self.assertEqual(self.town.result(self.ann.desk.rotate_key(None)).offers, 0)
+
+
 class IntroductionTests(SuccessionCase):
     """A contact comes back, and no record tells it of a change."""
 

@@ -67,12 +67,20 @@ class Inviting:
         self._register.keep()
         return _offer_row(revoked)
 
+    def retract(self) -> int:
+        """Take all offers back; return how many somebody could still have taken."""
+        invitations = self._register.invitations
+        open_ = [each for each in invitations.valid(self._now()) if each.is_open]
+        for each in open_:
+            invitations.revoke(each.nonce)
+        self._register.keep()
+        return len(open_)
+
     # --- offers and requests
     def withdraw(self) -> None:
         """Take all offers back, and ask nobody any more: our own key is void."""
         register, book = self._register, self._register.book
-        for invitation in register.invitations.valid(self._now()):
-            register.invitations.revoke(invitation.nonce)
+        self.retract()
         asked = [PublicKey.parse(each.key) for each in register.requests.asked()]
         waiting = [PublicKey.parse(each.key) for each in register.requests.waiting()]
         for key in (*asked, *waiting):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from streembit.contacts.invitations import Invitation
 from streembit.service.network import Network
 from streembit.service.people.cards import Cards
 from streembit.service.people.holdings import Holdings
@@ -21,7 +20,7 @@ def standing(network: Network, held: Holdings, cards: Cards, transfers: Transfer
         contacts=len(talks),
         online=sum(talk.is_open for talk in talks),
         requests=len(register.requests.waiting()),
-        offers=sum(map(_is_open, register.invitations.valid(now_s))),
+        offers=sum(each.is_open for each in register.invitations.valid(now_s)),
         unread=sum(talk.conversation.unread for talk in talks),
         outbox=sum(talk.conversation.queued for talk in talks),
         oldest_s=max(0.0, now_s - min(written)) if written else None,
@@ -31,8 +30,3 @@ def standing(network: Network, held: Holdings, cards: Cards, transfers: Transfer
         agreement_age_s=max(0.0, now_s - held.own.generations.made_s),
         notices=held.feed.notices,
     )
-
-
-def _is_open(offer: Invitation) -> bool:
-    """Tell whether somebody new may still quote an offer."""
-    return not offer.revoked and not (offer.once and offer.by)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec.structs import replace
 from twisted.internet.task import deferLater
 
 from streembit.contacts import rotation as rotations
@@ -57,10 +58,11 @@ class Succession:
         """
         self._lineage.check_unchanged()
         new, statement = self._replace(key_file, passcode)
+        offers = self._inviting.retract()  # they lead to a key at which nobody answers any more
         changed = await self._announced(statement, new.public)
         await self._listed.retract()
         await key_file.go_on(new)
-        return changed
+        return replace(changed, offers=offers)
 
     def _replace(self, key_file: KeyFile, passcode: str | None) -> tuple[Identity, str]:
         """Put a new identity into the key file; return it, and the statement that it follows."""
