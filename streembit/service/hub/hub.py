@@ -107,17 +107,7 @@ class Hub(MultiService):
         self._mail_s = mail_s or unix_s
         self.postman = Postman(backplane, self.grant_of, clock, self._mail_s)
         self.watchers = Watchers(backplane, clock, self.find)
-        self.commands = Commands(
-            settings,
-            backplane,
-            self.watchers,
-            table,
-            prober,
-            clock,
-            unix_s,
-            self.grant_of,
-            Admins(identity.public.text, self.grant_of),
-        )
+        self.commands = self._commands(table, prober)
         self._stopping = False
         backplane.events = self
         backplane.setServiceParent(self)
@@ -137,6 +127,19 @@ class Hub(MultiService):
             private=settings.private,
             upgrades=Upgrades(settings.origins, limits.subprotocol),
             limits=limits,
+        )
+
+    def _commands(self, table: Table | None, prober: Prober | None) -> Commands:
+        return Commands(
+            self.settings,
+            self.backplane,
+            self.watchers,
+            table,
+            prober,
+            self.clock,
+            self.now_unix_s,
+            self.grant_of,
+            Admins(self.identity.public.text, self.grant_of),
         )
 
     def _show(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -31,7 +32,7 @@ from streembit.service.people.signals import Signals
 from streembit.service.people.standing import standing
 from streembit.service.people.transfers import Transfers
 from streembit.service.people.ways import Ways
-from streembit.service.upkeep import as_deferred
+from streembit.service.upkeep import Upkeep, as_deferred
 from streembit.service.whois import Whois
 
 
@@ -87,14 +88,14 @@ class People(MultiService):
         self.door = self._door()
         self._join()
         figures.show(node.metrics, held.friends, held.talks, ways)
-        for service in (
-            self.transfers,
-            self.contacts.inviting.upkeep(chance),
-            ways.showing.upkeep(),
-            self.keys.renewals.upkeep(chance),
-            self.listed.upkeep(),
-        ):
+        for service in (self.transfers, *self._upkeep(chance)):
             service.setServiceParent(self)
+
+    def _upkeep(self, chance: Callable[[], float]) -> Iterator[Upkeep]:
+        yield self.contacts.inviting.upkeep(chance)
+        yield self.ways.showing.upkeep()
+        yield self.keys.renewals.upkeep(chance)
+        yield self.listed.upkeep()
 
     def _transfers(self, disk: Disk, downloads: Path) -> Transfers:
         porter = self.porter
