@@ -95,7 +95,7 @@ class Following:
 
     def _followed(self, contact: PublicKey, rotation: Rotation) -> None:
         before = self._owner(contact, rotation.old)
-        if {rotation.new, rotation.agreement} & self._own.points():  # nobody is its own contact
+        if {rotation.new, rotation.agreement} & self._own.public_keys():  # nobody is its own contact
             raise BadRotation("the new key is our own", key=rotation.new.hex)
         try:
             entry = rotations.apply(self._register.book, [rotation])

@@ -51,7 +51,7 @@ class Knocks:
         """
         if self._lineage.is_void:
             raise KeyRefused("the key that was knocked at is void")
-        if letter.agreement in {ours.text for ours in self._own.points()}:
+        if letter.agreement in {ours.text for ours in self._own.public_keys()}:
             raise BadMessage("an agreement key that is the receiver's own")
         if isinstance(letter, ContactRequest):
             self._requested(key, letter)

@@ -57,7 +57,7 @@ class OwnKeys:
         """Ourselves with each agreement key that is good, the newest first."""
         return self.generations.owns
 
-    def points(self) -> set[PublicKey]:
+    def public_keys(self) -> set[PublicKey]:
         """Return all keys of ours that nobody else can have: the identity's, and these."""
         return {self._identity.public, *(own.agreement.public for own in self.all)}
 
