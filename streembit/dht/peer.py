@@ -18,10 +18,11 @@ RTT_WEIGHT = 0.125  # of a new sample, as in RFC 6298
 class Node:
     """One node: its place, how it is reached, and what we saw of it.
 
-    group: of its address, "" where groups do not count.
-    storage: may be asked to store; not so for nodes known by address only or not reachable.
-    seen_s: when it last finished a handshake or answered, 0.0 for never.
-    failures: requests in a row that it left without an answer.
+    Attributes:
+        group: of its address, "" where groups do not count.
+        storage: may be asked to store; not so for nodes known by address only or not reachable.
+        seen_s: when it last finished a handshake or answered, 0.0 for never.
+        failures: requests in a row that it left without an answer.
     """
 
     id: int
