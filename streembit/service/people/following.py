@@ -95,7 +95,8 @@ class Following:
 
     def _followed(self, contact: PublicKey, rotation: Rotation) -> None:
         before = self._owner(contact, rotation.old)
-        if {rotation.new, rotation.agreement} & self._own.public_keys():  # nobody is its own contact
+        # Nobody is a contact of its own.
+        if {rotation.new, rotation.agreement} & self._own.public_keys():
             raise BadRotation("the new key is our own", key=rotation.new.hex)
         try:
             entry = rotations.apply(self._register.book, [rotation])
