@@ -36,7 +36,7 @@ class Batch:
         return done
 
     def commit(self) -> None:
-        """Commit now.
+        """Commit the batch at once, and tell all who wait for it.
 
         Raises:
             StoreDegraded: nothing of the batch was kept.
