@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from streembit.hub.stream import MAX_DATA_BYTES, WINDOW_BYTES
 from streembit.net.carrier import CarrierLimits
-from streembit.service.hub.settings import CROWDED_BYTES, PARKED_BYTES
+from streembit.service.hub.settings import CROWDED_BYTES, PARKED_BYTES, PARKED_BYTES_TOTAL
 from streembit.wire.hub import Busy, Gone, HubClaims, Ready
 from tests.hubs.house import Guest, House
 
@@ -144,3 +144,24 @@ class BoundTests(SynchronousTestCase):
             self.assertIsNone(sender.end)
             self.assertIn(Gone(deaf.who.public.text), sender.answers())
         self.assertEqual(house.hub.factory.backlog.total_bytes, 0)
+
+    def test_C8_for_one_member_so_much_waits_of_all_senders(self) -> None:
+        """Beyond it each has an envelope there, and is held; nothing is lost when it reads."""
+        house = House(self)
+        self.addCleanup(house.stop)
+        deaf, *senders = [house.joined(number) for number in range(1, 22)]
+        assert deaf.carrier is not None
+        transport: Any = deaf.carrier.transport  # type: ignore[attr-defined]
+        transport.pauseProducing()
+        for _ in range(10):
+            for sender in senders:
+                sender.live(deaf, bytes(MAX_DATA_BYTES))
+            house.run(0.05)
+        session = house.hub.find(deaf.who.public.text)
+        assert session is not None and session.parked is not None
+        bound = PARKED_BYTES_TOTAL + len(senders) * TOKEN_BYTES
+        self.assertIn(session.parked.size_bytes, range(PARKED_BYTES_TOTAL, bound))
+        transport.resumeProducing()
+        house.run(5.0)
+        self.assertEqual(len(deaf.envelopes()), 10 * len(senders))
+        self.assertEqual(house.refusals(), {})
