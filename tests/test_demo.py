@@ -81,7 +81,7 @@ class TableTests(SynchronousTestCase):
 class RunTests(TwistdCase):
     """The whole thing, with its processes."""
 
-    timeout = 120
+    timeout = 300
 
     def demo(self, *arguments: str) -> Process:
         """Start it with its folders below the test's, so that what is left can be seen."""

@@ -39,7 +39,7 @@ clock: Any = reactor
 class ClientCase(TestCase):
     """A client of a node that runs with a home."""
 
-    timeout = 30
+    timeout = 120
 
     def setUp(self) -> None:
         folder = TemporaryDirectory()
@@ -76,7 +76,7 @@ class ClientCase(TestCase):
 class OperatorTests(TestCase):
     """A client of a running hub."""
 
-    timeout = 30
+    timeout = 120
 
     async def test_the_allowlist_and_the_sessions(self) -> None:
         """What an operator asks by `streembit hub`, a program can ask by the same words."""

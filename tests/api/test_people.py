@@ -266,7 +266,7 @@ class EventsTests(PeopleCase):
 
 
 class ExportTests(TestCase):
-    timeout = 30
+    timeout = 120
 
     def setUp(self) -> None:
         self.browser = Browser()

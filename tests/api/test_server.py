@@ -26,7 +26,7 @@ from tests.api.fake import FakeNode
 
 
 class ServerTestCase(TestCase):
-    timeout = 60
+    timeout = 120
 
     def setUp(self) -> None:
         folder = TemporaryDirectory()

@@ -76,7 +76,7 @@ def private_file(path: Path, text: str) -> Path:
 class NodeTestCase(TestCase):
     """A test beside a running node; its home has no account."""
 
-    timeout = 60
+    timeout = 180
     clock: Any = reactor
 
     def setUp(self) -> None:

@@ -22,7 +22,7 @@ from streembit.service.people_events import (
 from tests.cli.harness import Ended, invoke
 from tests.tap.twistd import Process, TwistdCase, reactor
 
-LOOK_EVERY_S, WITHIN_S = 0.05, 30.0
+LOOK_EVERY_S, WITHIN_S = 0.05, 90.0
 LOOPBACK = ("--listen", "tcp:0:interface=127.0.0.1", "--exempt", "127.0.0.0/8")
 
 
@@ -34,7 +34,7 @@ def is_linked(found: Any) -> bool:
 class TwoNodesCase(TwistdCase):
     """A seed, ann and bob."""
 
-    timeout = 90
+    timeout = 180
 
     async def start(self) -> None:
         """Start all three."""

@@ -51,7 +51,7 @@ def lacks_nothing(load: Load) -> bool:
 class DiskCase(HubCase):
     """One hub that is started again and again in one home, at one port."""
 
-    timeout = 3600 if LONG else 90
+    timeout = 3600 if LONG else 240
 
     def setUp(self) -> None:
         super().setUp()

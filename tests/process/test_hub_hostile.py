@@ -34,7 +34,7 @@ def claims_of(token: bytes) -> bytes:
 class HostileTests(HubCase):
     """One hub; an honest member, and those who are not."""
 
-    timeout = 60
+    timeout = 180
 
     async def setUp(self) -> None:  # type: ignore[override]
         super().setUp()

@@ -63,7 +63,7 @@ class Load:
 
 
 class ProcessesTests(HubCase):
-    timeout = 120
+    timeout = 240
 
     async def start(self, count: int) -> list[Process]:
         """Start so many processes of one hub, HAProxy, and members who have joined."""

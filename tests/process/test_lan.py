@@ -20,7 +20,7 @@ PORT: Final = 8905
 HUB_PORT: Final = 32318
 OPTIONS: Final = ("--no-passcode", "--lan")
 NAMES: Final = ("ann.of.the.north", "bob.of.the.south")  # not to be heard by chance
-WITHIN_S: Final = 20.0
+WITHIN_S: Final = 60.0
 END_WITHIN_S: Final = 5.0
 
 

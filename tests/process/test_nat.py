@@ -17,7 +17,7 @@ PAGE: Final = ROOT / "docs" / "nat.md"
 class NatTests(ProcessCase):
     """A seed and a hub in public; who is behind a router is joined to the hub."""
 
-    timeout = 1800 if LONG else 120
+    timeout = 1800 if LONG else 400
 
     def setUp(self) -> None:
         need("miniupnpd")

@@ -34,7 +34,7 @@ from tests.rig.redisserver import RedisServer
 
 reactor: Any = installed
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 LEASE_S = 1.0
 ANN, BOB, EVE = ("A" * 44, "B" * 44, "E" * 44)
 NOW_S = 1_800_000_000
@@ -84,7 +84,7 @@ def logged_as(logged: Sequence[LogEvent], level: Any, member: str) -> list[LogEv
 class RedisCase(TestCase):
     """Two processes, `here` and `there`, of one hub."""
 
-    timeout = 60
+    timeout = 180
     options: tuple[str, ...] = ()
 
     async def setUp(self) -> None:  # type: ignore[override]

@@ -24,7 +24,7 @@ from tests.tap.twistd import Process, TwistdCase
 reactor: Any = installed
 
 DEPLOY = ROOT / "deploy"
-PATIENCE_S = 15.0
+PATIENCE_S = 45.0
 
 
 def program(name: str, package: str) -> str:

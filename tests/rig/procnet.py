@@ -109,7 +109,7 @@ class ProcessCase(TestCase):
     No log may tell of a defect when a test ends.
     """
 
-    timeout = 7200 if LONG else 180
+    timeout = 7200 if LONG else 400
     net: Net
 
     def setUp(self) -> None:

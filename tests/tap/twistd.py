@@ -116,7 +116,7 @@ class Manager(DatagramProtocol):
 class TwistdCase(TestCase):
     """A short folder for homes and sockets, and processes that do not outlive the test."""
 
-    timeout = 60
+    timeout = 180
 
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory(prefix="streembit-")
