@@ -185,9 +185,9 @@ class BatchedFile:
         try:
             yield None
             for step in self._check(db):
+                yield step
                 if self._given_up:
                     raise StoreDegraded(self.trouble)
-                yield step
             self._is_checked = True
         except BaseException:
             db.close()
