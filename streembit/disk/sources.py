@@ -21,6 +21,8 @@ from streembit.wire.transfer import MAX_FILES, MAX_PATH_PARTS
 
 MAX_OPEN_FILES: Final = 16  # as many as are asked for at a time
 _MAX_LEFT_OUT: Final = 64  # told to the user; more are only counted
+_LINK: Final = "a symbolic link, which is not followed"
+_OTHER: Final = "neither a file nor a folder"
 AHEAD_BYTES: Final = 4 * 1024 * 1024  # some milliseconds of a quick link
 _NO_WAIT: Final = getattr(os, "RWF_NOWAIT", 0)  # Linux has it
 _WOULD_WAIT: Final = frozenset({errno.EAGAIN, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
@@ -196,7 +198,7 @@ def _add_named(found: Found, path: Path) -> None:
     elif stat.S_ISREG(status.st_mode):
         _add(found, os.fsencode(real), (_text(name),))
     else:
-        raise NotFound("neither a file nor a folder", path=str(path))
+        raise NotFound(_OTHER, path=str(path))
 
 
 def _below(
@@ -224,7 +226,7 @@ def _below(
             bare = False
             yield entry.path, inner
         else:
-            _leave_out(found, entry.path, "neither a file nor a folder")
+            _leave_out(found, entry.path, _LINK if entry.is_symlink() else _OTHER)
     if bare:
         yield folder, (*parts, "")
 

@@ -330,7 +330,7 @@ class WayTests(TransferCase):
         work = self.alice.transfers.offer("bob", [self.duo.source])
         row = self.successResultOf(Deferred.fromCoroutine(work))
         self.assertEqual(len(row.left_out), 1)
-        self.assertIn("link: neither a file nor a folder", row.left_out[0])
+        self.assertIn("link: a symbolic link, which is not followed", row.left_out[0])
         self.assertEqual([line for line in log.lines if "link" in line], [])
         self.assertEqual(self.alice.row().left_out, [])
 
