@@ -18,6 +18,7 @@ from streembit.service.people.inviting import Inviting
 from streembit.service.people.knocks import Knocks
 from streembit.service.people.letters import Letters
 from streembit.service.people.meetings import Meetings
+from streembit.service.people.offered import Offered
 from streembit.service.people.presence import Presences
 from streembit.service.people.transfers import Transfers
 from streembit.service.people.ways import Ways
@@ -52,6 +53,7 @@ class Contacts:
         asking = Asking(network, held, circle, listed, links, letters)
         self.acquaintance, self.circle, self.meetings = met, circle, meetings
         self.farewell, self.bonds, self.asking = farewell, bonds, asking
+        self.offered = Offered(network, held)
         self.inviting = Inviting(network, held, links)
         self.knocks = Knocks(network, held, bonds, circle, links, letters)
         self.decisions = Decisions(

@@ -13,10 +13,8 @@ from streembit.chat.history import Entry as Said
 from streembit.contacts import offer as offers
 from streembit.contacts.book import Book
 from streembit.contacts.entry import Entry
-from streembit.contacts.offer import Offer
-from streembit.errors import BadName, BadOffer, NotFound, OwnOffer, TooLarge, WrongState
+from streembit.errors import BadName, BadOffer, NotFound, TooLarge, WrongState
 from streembit.jose import base64url
-from streembit.jose import fingerprint as fingerprints
 from streembit.jose.keys import PublicKey
 from streembit.service.feed import Feed
 from streembit.service.people import pages
@@ -72,7 +70,8 @@ class PeopleDesk:
 
     async def show_offers(self, text: str) -> list[OfferShown]:
         """See `PeopleFacade`."""
-        return [self._shown(offer) for offer in self._offers(text)]
+        offered = self._contacts.offered
+        return [offered.row(offer) for offer in offered.read(text)]
 
     async def list_offers(self) -> list[OfferRow]:
         """See `PeopleFacade`."""
@@ -85,7 +84,7 @@ class PeopleDesk:
     # --- contacts
     async def add_contact(self, text: str, name: str, note: str) -> ContactRow:
         """See `PeopleFacade`."""
-        found = self._offers(text)
+        found = self._contacts.offered.read(text)
         if len(found) > 1:
             raise BadOffer("more than one offer: take one at a time", count=len(found))
         return self._contact(self._contacts.asking.by_offer(found[0], name, note))
@@ -339,39 +338,6 @@ class PeopleDesk:
         if self._circle.is_ended(talk.contact):
             raise WrongState("they have ended the contact; it takes a new request or offer")
         return talk
-
-    def _offers(self, text: str) -> list[Offer]:
-        """Return the offers in a text, all of them good."""
-        node = self._people.node
-        tokens = offers.find(text)
-        if not tokens:
-            raise BadOffer("there is no contact offer in this text")
-        network, own = node.settings.network, node.identity.public
-        found = [offers.read(token, own, network, self._now_s()) for token in tokens]
-        if any(self._people.held.lineage.is_ours(offer.key) for offer in found):
-            raise OwnOffer("the offer is your own, under a key of before")
-        return found
-
-    def _shown(self, offer: Offer) -> OfferShown:
-        claims, book = offer.claims, self._book
-        known, alike = book.get(offer.key), book.lookalike(claims.account, offer.key)
-        return OfferShown(
-            account=claims.account,
-            public_key=claims.public_key,
-            fingerprint=fingerprints.of(offer.key),
-            agreement=claims.agreement,
-            user_type=claims.user_type,
-            transport=claims.transport,
-            host=claims.host,
-            port=claims.port,
-            network=claims.net,
-            expires=claims.exp,
-            once=claims.once,
-            note=claims.note,
-            hub=claims.hub,
-            known_as=known.name if known is not None else "",
-            alarm="" if alike is None else f"{alike.name} is known, with another key",
-        )
 
     def _contact(self, entry: Entry) -> ContactRow:
         return self._circle.row(entry)

@@ -25,6 +25,7 @@ from streembit.service.network import Network
 from streembit.service.people.chest import Chest
 from streembit.service.people.ownkeys import OwnKeys
 from streembit.service.people.register import Register
+from streembit.service.people.shown import alarm_of
 from streembit.service.relay.hub import Hub
 from streembit.service.relay.hubs import Hubs
 from streembit.service.relay.rows import Entered, Found, FoundRow
@@ -229,7 +230,7 @@ class Listed:
             expires=claims.exp,
             note=claims.note,
             known_as=known.name if known is not None else "",
-            alarm="" if alike is None else f"{alike.name} is known, with another key",
+            alarm=alarm_of(alike),
         )
 
     def _check_hubs(self) -> None:

@@ -64,6 +64,11 @@ def contact_row(
     )
 
 
+def alarm_of(alike: Entry | None) -> str:
+    """Return what to say of a name like that of somebody in the book; "" where there is none."""
+    return "" if alike is None else f"{alike.name} is known, with another key"
+
+
 def _shown(address: Address) -> str:
     """Return an address as people read it."""
     return write(address) if address.is_hub else show_address(address.host, address.port)
