@@ -1,4 +1,4 @@
-"""Rows C1, C2, C4 and C8 at a hub: crowds from many addresses, and who never reads."""
+"""Rows C1 to C4 and C8 at a hub: crowds from many addresses, and who never reads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from twisted.trial.unittest import SkipTest
 from demo.members import FREE_PORT, OPEN, Member
 from streembit.wire.hub import MAX_CARGO_BYTES, Gone, Observe
 from tests.hubs.house import REQUEST
-from tests.process.test_hub import HubCase
+from tests.process.test_hub import HubCase, identity
 from tests.rig.crowd import over_tcp_from
 from tests.rig.hubguest import HOST, HubGuest
 from tests.rig.procnet import LONG, memory_of, pause, reactor
@@ -39,6 +39,8 @@ SHARE: Final = 102  # of them that connections may take: a fifth is kept for fil
 LISTED: Final = 130
 WATCHED_S: Final = 15.0 if LONG else 2.0  # who does not read has ten seconds
 SERVED_WITHIN_S: Final = 0.25
+FRAMES: Final = 10_000 if LONG else 2_000  # of each flooder
+TURNS: Final = FRAMES // 500  # that an honest member has meanwhile: each behind 64 KiB of theirs
 GROWS_BYTES: Final = 16 * 1024 * 1024  # queues of a few members, and what allocating them wastes
 FLOOD_S: Final = 30.0
 IDLE_WITHIN_S: Final = 5.0
@@ -267,6 +269,59 @@ class FloodTests(CrowdCase):
         before, begun_s = busy_s(hub), time.monotonic()
         await pause(1.0)
         return (busy_s(hub) - before) / (time.monotonic() - begun_s)
+
+
+class Careless:
+    """Owns the carrier of a member that only counts what it is told."""
+
+    def __init__(self, guest: HubGuest) -> None:
+        self.told = 0
+        self.lost = guest.lost
+        assert guest.carrier is not None
+        guest.carrier.events = self
+
+    def opened(self, _carrier: object) -> None:
+        pass
+
+    def received(self, _carrier: object, _token: bytes) -> None:
+        self.told += 1
+
+    def refused(self, _host: str, _error: object) -> None:
+        pass
+
+
+class BusyTests(CrowdCase):
+    """Members that send as fast as they can."""
+
+    async def test_C3_four_members_at_full_speed(self) -> None:
+        """Who is honest has its turn again and again, while theirs are worked off."""
+        hub = await self.hub(*OPEN, "--plain", "--listen", FREE_PORT)
+        port = self.port(hub)
+        honest, *flooders = [await self.comes(n, port, "127.0.0.1") for n in range(1, 6)]
+        nobody = identity(99).public
+        frames = [[f.own.live(nobody, b"x")[1] for _ in range(FRAMES)][::-1] for f in flooders]
+        careless = [Careless(flooder) for flooder in flooders]
+        pouring = LoopingCall(self.pour, flooders, frames)
+        pouring.start(0.005)
+        self.addCleanup(lambda: pouring.stop() if pouring.running else None)
+        turns = 0
+        while min(each.told for each in careless) < FRAMES:  # each was told that nobody is there
+            await self.answered(honest)
+            turns += 1
+        self.assertGreater(turns, TURNS)
+
+    def pour(self, flooders: list[HubGuest], frames: list[list[bytes]]) -> None:
+        """Send as much as goes."""
+        for flooder, left in zip(flooders, frames, strict=True):
+            while left and not flooder.carrier.is_full:  # type: ignore[union-attr]
+                flooder.send(left.pop())
+
+    async def answered(self, guest: HubGuest) -> None:
+        """Ask something, and look every millisecond for the answer."""
+        count = len(guest.answers)
+        guest.ask(Observe())
+        while len(guest.answers) == count:
+            await pause(0.001)
 
 
 class DeafTests(CrowdCase):
