@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Iterable
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -54,6 +55,26 @@ TWISTED_IN_RPC = (
     "twisted.logger",
     "twisted.python.failure",
 )
+
+
+# What a link tells its owner names the link: these two are one thing, in two modules for length.
+TIED = (("streembit.net.events", "streembit.net.tcp"),)
+
+
+def graph(modules: Iterable[Source]) -> dict[str, set[str]]:
+    """Return which other modules each of these imports."""
+    known = {source.module: source for source in modules}
+
+    def home(name: str) -> str:
+        """Return the module in which an imported name lies, "" for a stranger's."""
+        while name and name not in known:
+            name = name.rpartition(".")[0]
+        return name
+
+    return {
+        module: {home(name) for name, _ in source.imports()} - {module, "", "streembit"}
+        for module, source in known.items()
+    }
 
 
 def starts(name: str, roots: tuple[str, ...]) -> bool:
@@ -123,6 +144,20 @@ class FloorTests(SynchronousTestCase):
         """A plugin that fails to import makes a command vanish without a word."""
         names = [name for source in sources("twisted") for name, _ in source.imports()]
         self.assertEqual(names, ["twisted.application.service.ServiceMaker"])
+
+
+class CircleTests(SynchronousTestCase):
+    """A module is understood by those that it imports, and these without it."""
+
+    def test_no_module_needs_itself(self) -> None:
+        """Not by way of others either, and not for types."""
+        needs = graph(sources("streembit"))
+        for module, other in TIED:
+            needs[module].remove(other)  # a tie that is none any more is taken out of the list
+        while free := [module for module, others in needs.items() if not others & needs.keys()]:
+            for module in free:
+                del needs[module]
+        self.assertEqual(sorted(needs), [])
 
 
 class CoreTests(SynchronousTestCase):
