@@ -1,4 +1,4 @@
-"""The front desk of an account's people: what the local API asks, answered from the circle."""
+"""The front desk of an account's people: what the local API asks, answered by its parts."""
 
 from __future__ import annotations
 
