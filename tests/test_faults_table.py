@@ -21,7 +21,7 @@ DUE = {
     "A5": ("UP", "a header that chooses the algorithm or the key"),
     "A6": ("U", "points off the curve, signatures out of range"),
     "A7": ("U", "a signature's twin"),
-    "A8": ("U", "one kind of message in the place of another"),
+    "A8": ("UP", "one kind of message in the place of another"),
     "A9": ("U", "posing as somebody to the owner of a stolen key"),
     "B1": ("UP", "a length that lies"),
     "B2": ("UP", "a byte now and then"),
@@ -69,6 +69,32 @@ DUE = {
     "L6": ("UP", "guessing the passcode"),
     "L7": ("UP", "secrets in arguments, environment, logs"),
 }
+# Of these rows what a hub has to survive by itself, at which levels; and where its tests are.
+AT_A_HUB = {
+    **dict.fromkeys(("A5", "A8", "B1", "B2", "B3", "B6", "B8", "B9"), "UP"),
+    **dict.fromkeys(("C1", "C2", "C3", "C4", "C8"), "UP"),
+    **dict.fromkeys(("H1", "H2", "H3", "H4", "H5", "H6", "S1", "S2", "S3", "S5"), "UP"),
+    **dict.fromkeys(("A1", "A4"), "UP"),
+    **dict.fromkeys(("B4", "D10"), "P"),
+    **dict.fromkeys(("A2", "A9", "B5", "B7", "D6", "S6"), "U"),
+}
+OF_A_HUB = (
+    "tests/hub/",
+    "tests/hubs/",
+    "tests/net/test_hubdial.py",
+    "tests/service/test_relay.py",
+    "tests/attacks/test_hubs.py",
+    "tests/fuzz/test_hub.py",
+    "tests/disk/test_mailbox.py",
+    "tests/disk/test_allowlist.py",
+    "tests/tap/test_hub",
+    "tests/tap/test_private.py",
+    "tests/process/test_hub",
+    "tests/process/test_autobahn.py",
+    "tests/process/test_nat.py",
+    "tests/process/test_private.py",
+    "tests/process/test_redis.py",
+)
 # Whatever starts processes or a machine of its own; all else runs in memory.
 WITH_PROCESSES = (
     "tests/process/",
@@ -81,7 +107,7 @@ WITH_PROCESSES = (
     "tests/test_deploy.py",
 )
 
-ID = re.compile(r"test_(?P<id>[A-Z]{1,2}\d{1,2})_\w")
+IDS = re.compile(r"test_(?P<ids>(?:[A-Z]{1,2}\d{1,2}_)+)\w")
 
 
 def tests() -> Iterator[tuple[str, ast.ClassDef, ast.FunctionDef | ast.AsyncFunctionDef]]:
@@ -101,6 +127,19 @@ def methods(kind: ast.ClassDef) -> Iterator[ast.FunctionDef | ast.AsyncFunctionD
             continue
         if node.name.startswith("test"):
             yield node
+
+
+def rows_of(name: str) -> list[str]:
+    """Return the rows that a test's name carries."""
+    found = IDS.match(name)
+    return [] if found is None else found["ids"].rstrip("_").split("_")
+
+
+def living() -> Iterator[tuple[str, str]]:
+    """Yield the path of each test that does something somewhere, with each of its rows."""
+    for path, kind, method in tests():
+        if does_something(method) and not is_skipped(kind, method):
+            yield from ((path, row) for row in rows_of(method.name))
 
 
 def level_of(path: str) -> str:
@@ -140,13 +179,7 @@ class FaultsTableTests(SynchronousTestCase):
 
     def test_every_row_that_is_due_has_its_tests(self) -> None:
         """Rows without a living test at a level that they are due at are named."""
-        covered = {
-            (found["id"], level_of(path))
-            for path, kind, method in tests()
-            if (found := ID.match(method.name))
-            and does_something(method)
-            and not is_skipped(kind, method)
-        }
+        covered = {(row, level_of(path)) for path, row in living()}
         missing = [
             f"{row} {level}: {what}"
             for row, (levels, what) in DUE.items()
@@ -155,19 +188,27 @@ class FaultsTableTests(SynchronousTestCase):
         ]
         self.assertEqual(missing, [])
 
+    def test_every_row_that_a_hub_has_to_survive_has_its_tests_at_a_hub(self) -> None:
+        """Those of nodes say nothing about it."""
+        at_hubs = [(path, row) for path, row in living() if path.startswith(OF_A_HUB)]
+        covered = {(row, level_of(path)) for path, row in at_hubs}
+        due = {(row, level) for row, levels in AT_A_HUB.items() for level in levels}
+        self.assertEqual(sorted(due - covered), [])
+        self.assertLessEqual(AT_A_HUB.keys(), DUE.keys())
+
     def test_no_test_names_a_row_that_is_not_in_the_table(self) -> None:
         """It would not be missed when it is gone."""
         unknown = [
             f"{path} {kind.name}.{method.name}"
             for path, kind, method in tests()
-            if (found := ID.match(method.name)) and found["id"] not in DUE
+            if not DUE.keys() >= set(rows_of(method.name))
         ]
         self.assertEqual(unknown, [])
 
     def test_what_starts_processes_is_there(self) -> None:
         """A file that was renamed would be counted at the wrong level."""
         paths = {path for path, _, _ in tests()}
-        for begin in WITH_PROCESSES:
+        for begin in (*WITH_PROCESSES, *OF_A_HUB):
             self.assertTrue(any(path.startswith(begin) for path in paths), begin)
 
     def test_a_coroutine_is_run(self) -> None:
