@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from random import Random
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -19,7 +20,10 @@ from streembit.service.people_events import Event
 from streembit.service.people_rows import MessageRow
 from streembit.testing import MemoryChest
 from tests.disk.places import a_folder
-from tests.service.town import Town
+from tests.service.town import SETTINGS, Town
+
+# The canaries of five nodes, whom nobody here asks, would be most of what happens in a day.
+CALM: Final = replace(SETTINGS, canary_every_s=7200.0)
 
 
 class Drawer:
@@ -154,14 +158,14 @@ class Village:
         self.persons: list[Person] = []
         self.renew_s: float = EVERY_S  # of the agreement keys of all who come from now on
         self._test = test
-        self._kind = kind
+        self._usual = {"kind": kind, "settings": CALM}
         for n in range(seeds):
-            self.town.add(f"10.0.{n}.1", kind=kind)
+            self.town.add(f"10.0.{n}.1", kind=kind, settings=CALM)
         self.town.join()
 
     def person(self, **more: Any) -> Person:
         """Add an account that has just come."""
-        node = self.town.add(f"10.0.{len(self.town.nodes)}.1", **{"kind": self._kind, **more})
+        node = self.town.add(f"10.0.{len(self.town.nodes)}.1", **{**self._usual, **more})
         number = self.town.nodes.index(node)
         chest = DyingChest()
         chest.add_lock(node.identity.at_rest_key())
@@ -172,7 +176,7 @@ class Village:
 
     def again(self, person: Person, **more: Any) -> Person:
         """Let an account whose node has ended come back, with what is in its chest."""
-        node = self.town.again(person.node, **{"kind": self._kind, **more})
+        node = self.town.again(person.node, **{**self._usual, **more})
         back = Person(self, node, person.chest, person.number)
         self.persons[self.persons.index(person)] = back
         self.town.join(node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -23,7 +24,7 @@ from streembit.wire.message import (
     Stored,
     Value,
 )
-from tests.service.town import NETWORK, PORT, Town
+from tests.service.town import NETWORK, PORT, SETTINGS, Town
 
 ITEM: Final = b"an item"
 
@@ -31,7 +32,9 @@ ITEM: Final = b"an item"
 class AnswersTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.town = Town(self)
-        self.town.grow(6)
+        for number in range(6):  # their canaries, whom nobody here asks, would be most of a day
+            settings = replace(SETTINGS, canary_every_s=7200.0)
+            self.town.add(f"10.0.{number}.1", settings=settings)
         self.town.join()
         self.asker, self.node = self.town.nodes[1], self.town.nodes[2]
 
