@@ -130,6 +130,11 @@ class Peer:
         self.gone = False
 
     @property
+    def spoke(self) -> bool:
+        """Whether anything came over this link."""
+        return self.heard_s > self.opened_s
+
+    @property
     def id_text(self) -> str:
         """The peer's node id, as messages carry it."""
         if not self._id_text:

@@ -168,6 +168,18 @@ class RemovalTests(PeopleCase):
         self.town.result(self.ann.desk.unblock_contact(self.bob.key))
         self.village.until(lambda: self.ann.texts(self.bob) == ["- hello", "why?"], 3600)
 
+    def test_who_is_blocked_asks_ever_more_rarely(self) -> None:
+        """A link over which nothing comes is no success, and the next wait is longer."""
+        self.town.result(self.ann.desk.block_contact(self.bob.key))
+        self.town.run(3600)
+        before = self.refused()
+        self.town.run(3600)
+        self.assertLess(self.refused() - before, 50)
+
+    def refused(self) -> int:
+        """Return how many links of barred keys ann's node has refused."""
+        return self.ann.node.refusals.counts().get("key-refused", 0)
+
 
 class RequestTests(PeopleCase):
     def asked(self) -> str:

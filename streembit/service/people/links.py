@@ -102,7 +102,6 @@ class Links:
         line = self._lines.get(key)
         if line is None:
             return
-        line.backoff.reset()
         if self._is_direct(key):
             line.direct.reset()
             self._times.put(key, SETTLED_S)  # to see whether it lasts
@@ -116,10 +115,20 @@ class Links:
             line.direct.reset()
             self._times.soon(key, line.direct.next_s())
 
-    def lost(self, key: PublicKey) -> None:
-        """Take note that the last link is gone."""
-        if key in self._lines:
-            self._again(key, self._lines[key])
+    def lost(self, key: PublicKey, *, spoke: bool) -> None:
+        """Take note that the last link is gone.
+
+        Args:
+            spoke: something came over it. A link that ends before is no success: so it goes with
+                those who let us in no more, and do not tell.
+        """
+        line = self._lines.get(key)
+        if line is None:
+            return
+        if spoke:
+            line.backoff.reset()
+        self._times.strike(key)  # what was to be seen of the link
+        self._again(key, line)
 
     def close(self) -> Deferred[None]:
         """Look for nobody any more; fire when no search runs."""

@@ -48,7 +48,7 @@ class Meetings:
         friend = self._friends.get(peer.key)
         if friend is not None:
             self._part(friend, reason)
-        self._links.lost(peer.key)
+        self._links.lost(peer.key, spoke=peer.spoke)
 
     def meet(self, friend: Friend, peer: Peer) -> None:
         """Go on with a contact over its first link, or move its files to one that took over."""
