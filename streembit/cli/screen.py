@@ -7,6 +7,8 @@ import json
 import shutil
 import sys
 import threading
+from collections import deque
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from streembit.cli.show import plain
@@ -14,7 +16,7 @@ from streembit.cli.show import plain
 PROMPT = "> "
 _ERASE = "\r\x1b[K"
 _UP = "\x1b[A\x1b[K"
-_CALLED_BACK: Final = 0x80000  # readline's state while it waits for a key, as Python has it do
+_HOOK: Final = ctypes.CFUNCTYPE(ctypes.c_int)
 
 
 class Screen(Protocol):
@@ -79,6 +81,8 @@ class Line:
     Readline alone knows on which row the cursor is. Python's module does not pass that on, so
     the library below is asked. Where there is none that tells (libedit, a readline linked into
     Python), the cursor is taken to be at the end, where it is nearly always.
+
+    Only the thread that reads a line may write meanwhile, since readline knows of no other.
     """
 
     def __init__(self) -> None:
@@ -94,7 +98,7 @@ class Line:
 
     def show_above(self, line: str) -> None:
         """Write a line, with the prompt and what was typed below it and the cursor where it was."""
-        if self._library is None or not self._is_waiting(self._library):
+        if self._library is None:
             text = PROMPT + self.text
             sys.stdout.write(f"{_UP * _rows_above(text)}{_ERASE}{line}\n{text}")
             sys.stdout.flush()
@@ -108,9 +112,26 @@ class Line:
         self._library.rl_redisplay()
         self._library.fflush(None)
 
-    @staticmethod
-    def _is_waiting(library: ctypes.CDLL) -> bool:
-        return bool(ctypes.c_ulong.in_dll(library, "rl_readline_state").value & _CALLED_BACK)
+
+class Idle:
+    """Calls back while a line is read, between two keys and every tenth of a second.
+
+    By what Python has for that, its `PyOS_InputHook`, in the thread that reads.
+    """
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        def hook() -> int:
+            call()
+            return 0
+
+        self._hook = _HOOK(hook)  # kept for as long as it may be called
+        self._place = ctypes.c_void_p.in_dll(ctypes.pythonapi, "PyOS_InputHook")
+
+    def __enter__(self) -> None:
+        self._place.value = ctypes.cast(self._hook, ctypes.c_void_p).value
+
+    def __exit__(self, *_exc: object) -> None:
+        self._place.value = None
 
 
 class Terminal(Pipe):
@@ -119,16 +140,16 @@ class Terminal(Pipe):
     def __init__(self) -> None:
         super().__init__()
         self._line = Line()
+        self._idle = Idle(self._show_waiting)
         self._reading = False
+        self._waiting: deque[str] = deque()  # for a tenth of a second
 
     def show(self, line: str, event: object = None) -> None:
         """Write the line above the one that is being typed, which stays as it is."""
         with self._lock:
-            if self._closed:
-                return
             if self._reading:
-                self._line.show_above(line)
-            else:
+                self._waiting.append(line)
+            elif not self._closed:
                 sys.stdout.write(line + "\n")
                 sys.stdout.flush()
 
@@ -137,17 +158,25 @@ class Terminal(Pipe):
         with self._lock:
             self._reading = True
         try:
-            return input(PROMPT)
+            with self._idle:
+                return input(PROMPT)
         except (EOFError, KeyboardInterrupt):
             sys.stdout.write("\n")  # what comes after the program begins a line
             return None
         finally:
             with self._lock:
                 self._reading = False
+                sys.stdout.writelines(f"{line}\n" for line in self._waiting)
+                self._waiting.clear()
 
     def typed(self) -> str:
         """Return what is being typed."""
         return self._line.text if self._reading else ""
+
+    def _show_waiting(self) -> None:
+        with self._lock:
+            while self._waiting and not self._closed:
+                self._line.show_above(self._waiting.popleft())
 
 
 def _rows_above(text: str) -> int:
@@ -163,8 +192,8 @@ def _library(module: str | None) -> ctypes.CDLL | None:
     if module is None:
         return None
     library = ctypes.CDLL(module)
-    names = ("rl_clear_visible_line", "rl_on_new_line", "rl_redisplay", "rl_readline_state")
-    return library if all(hasattr(library, name) for name in (*names, "fflush")) else None
+    names = ("rl_clear_visible_line", "rl_on_new_line", "rl_redisplay", "fflush")
+    return library if all(hasattr(library, name) for name in names) else None
 
 
 def screen(as_json: bool) -> Screen:
